@@ -1,0 +1,99 @@
+package site
+
+import (
+	"net/netip"
+	"time"
+
+	"phonebox/services/phone"
+)
+
+// Site is the whole of site.toml with the defaults filled in. docs/site.md explains each key.
+type Site struct {
+	Name     string
+	Network  Network
+	DHCP     DHCP
+	Time     Time
+	DNS      DNS
+	SIP      SIP
+	Firmware Firmware
+	Web      Web
+	Phones   []Phone
+}
+
+// Network is the box on the voice VLAN.
+type Network struct {
+	Interface string
+	Address   netip.Prefix // the box's address with the subnet's length
+	Gateway   netip.Addr   // not valid = none
+	Domain    string
+}
+
+// Range is an inclusive range of the pool.
+type Range struct{ First, Last netip.Addr }
+
+// DHCP is the [dhcp] table.
+type DHCP struct {
+	Enabled       bool
+	Pool          []Range
+	Lease         time.Duration
+	PhonesOnly    bool
+	PingCheck     bool
+	Authoritative bool
+}
+
+// Time is the [time] table.
+type Time struct {
+	Enabled  bool
+	Zone     string // IANA name
+	Upstream []string
+	SNTPMode string
+}
+
+// DNS is the [dns] table.
+type DNS struct {
+	Enabled  bool
+	Upstream []netip.AddrPort // port 53 where none is written
+	Hosts    map[string]netip.Addr
+}
+
+// SIP is the [sip] table.
+type SIP struct {
+	Enabled    bool
+	Proxy      string
+	Port       uint16
+	Register   bool
+	Parameters map[string]string
+}
+
+// Firmware is the [firmware] table.
+type Firmware struct {
+	Target          string
+	ConvertUnlisted bool
+}
+
+// Web is the [web] table.
+type Web struct{ PlainHTTP bool }
+
+// Phone is one [[phones]] entry.
+type Phone struct {
+	MAC        phone.MAC
+	Model      string // "7940", "7960" or ""
+	Label      string
+	Address    netip.Addr // not valid = from the pool
+	OpenConfig bool
+	OwnFiles   bool
+	Lines      []Line
+	Parameters map[string]string
+}
+
+// Line is one [[phones.lines]] entry.
+type Line struct{ Name, AuthName, Password, DisplayName, ShortName string }
+
+// Fault is one thing wrong with a site file. Warnings do not refuse the file.
+type Fault struct {
+	Line    int    // 1-based; 0 where there is no text (a form)
+	Key     string // dhcp.pool[1]
+	Found   string // never a password
+	Allowed string
+	Warning bool
+}

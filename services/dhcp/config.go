@@ -1,0 +1,143 @@
+package dhcp
+
+import (
+	"context"
+	"log/slog"
+	"net/netip"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"phonebox/services/dhcp/lease"
+	"phonebox/services/phone"
+)
+
+// Config is what the server hands out and to whom. Zero values are as the fields say; Apply replaces it as a whole.
+type Config struct {
+	Listen        netip.AddrPort // normally 0.0.0.0:67
+	Interface     string         // the only interface that is served
+	Server        netip.Prefix   // the box's address and subnet: options 1, 28, 54, 66, 150 and siaddr
+	Gateway       netip.Addr     // option 3; not valid = none is sent
+	Domain        string         // option 15; "" = none
+	DNS           []netip.Addr   // option 6; empty = none
+	NTP           []netip.Addr   // option 42; empty = none
+	Pool          []lease.Range
+	Reservations  []Reservation
+	Lease         time.Duration // option 51; T1 is half of it, T2 seven eighths
+	PhonesOnly    bool          // answer Cisco phones and MACs of Known only
+	Known         []phone.MAC   // the listed phones
+	PingCheck     bool          // probe an address before it is offered
+	Authoritative bool          // serve although another DHCP server answers
+	Relayed       bool          // -try: there is no wire to look at; no raw frames, no probes, no look for other servers
+}
+
+// Reservation binds an address to a phone; it may lie in or outside of the pool.
+type Reservation struct {
+	MAC     phone.MAC
+	Address netip.Addr
+}
+
+// Clock is the time as the server needs it.
+type Clock interface {
+	// Now returns the wall clock with Go's monotonic reading.
+	Now() time.Time
+	// Trusted reports whether the wall clock may be believed.
+	Trusted() bool
+}
+
+// Store keeps leases over a power cut.
+type Store interface {
+	// Leases returns every stored record.
+	Leases(ctx context.Context) ([]lease.Record, error)
+	// Commit returns once all records are on disk; the ACK leaves after it. Concurrent calls are committed together.
+	// A record of an address replaces the record of that address and that of its key.
+	Commit(ctx context.Context, records ...lease.Record) error
+	// Held returns whether serving was held because another server answered, and SetHeld remembers the person's word.
+	Decision(ctx context.Context) (Decision, error)
+	SetDecision(ctx context.Context, d Decision) error
+}
+
+// Decision is what a person said about another DHCP server on the wire; it outlives restarts.
+type Decision struct {
+	Serve bool `json:"serve"` // go on although another server answers
+}
+
+// Wire is the link: probes and raw frames. netdev implements it.
+type Wire interface {
+	// Up reports whether the cable is in and the box's address is set.
+	Up() bool
+	// Changes delivers a value after each change of Up.
+	Changes() <-chan bool
+	// Probe asks by ARP who has the address and waits at most for wait. It returns the hardware address that
+	// answered and true, or false when nobody did.
+	Probe(ctx context.Context, addr netip.Addr, wait time.Duration) (phone.MAC, bool, error)
+	// SendUDP sends a UDP datagram in a raw frame to a hardware address, for a client that has no address yet.
+	SendUDP(to phone.MAC, src, dst netip.AddrPort, payload []byte) error
+	// Discover sends n DHCPDISCOVERs from a made-up MAC within wait and returns every server that offered,
+	// except the box itself.
+	Discover(ctx context.Context, n int, wait time.Duration) ([]OtherServer, error)
+	// Neighbour binds an address to a MAC in the kernel's table while a lease runs; a zero MAC removes it.
+	Neighbour(addr netip.Addr, mac phone.MAC) error
+}
+
+// OtherServer is a DHCP server that answered on the wire and is not this box.
+type OtherServer struct {
+	Address netip.Addr `json:"address"` // option 54, else the source of the packet
+	MAC     phone.MAC  `json:"mac"`
+	Offered netip.Addr `json:"offered"`
+	Seen    time.Time  `json:"seen"`
+}
+
+// Deps are what the server needs from outside; Clock, Store, Wire, Log and Report are required.
+type Deps struct {
+	Clock   Clock
+	Store   Store
+	Wire    Wire
+	Log     *slog.Logger
+	Report  func(Event)           // called on the server's goroutines; must not block
+	Metrics prometheus.Registerer // nil = no metrics
+}
+
+// EventKind says what happened.
+type EventKind string
+
+// The kinds of events.
+const (
+	EventSeen      EventKind = "seen"       // a packet came from that client (first of a transaction)
+	EventOffer     EventKind = "offer"      // an address was offered
+	EventAck       EventKind = "ack"        // an address was acknowledged, after it was on disk
+	EventNak       EventKind = "nak"        // a request was refused
+	EventDecline   EventKind = "decline"    // the client found the address in use
+	EventRelease   EventKind = "release"    // the client gave the address back
+	EventInform    EventKind = "inform"     // a client with an address of its own asked for options
+	EventExpire    EventKind = "expire"     // a lease ran out
+	EventIgnored   EventKind = "ignored"    // a packet was not answered: Reason says why
+	EventHeld      EventKind = "held"       // another server answered: Other says which; nothing is served
+	EventServing   EventKind = "serving"    // serving began (or goes on after a hold)
+	EventNotStored EventKind = "not_stored" // a lease could not be written
+)
+
+// Event is one thing that the server did or refused to do.
+type Event struct {
+	Kind        EventKind
+	Time        time.Time
+	MAC         phone.MAC // zero for clients that are not on Ethernet
+	Address     netip.Addr
+	VendorClass string  // option 60, trailing NULs removed
+	Hostname    string  // option 12
+	Requested   []uint8 // option 55
+	Renewal     bool    // the client had the address already (RENEWING, REBINDING or INIT-REBOOT)
+	Duration    time.Duration
+	Reason      string // why a packet was ignored or refused, in words for people
+	Other       []OtherServer
+	Err         error
+}
+
+// Lease is one address in use, as the page, the DNS zone and promise 4 see it.
+type Lease struct {
+	MAC         phone.MAC
+	Address     netip.Addr
+	Expires     time.Time // on the server's clock
+	Hostname    string
+	VendorClass string
+}

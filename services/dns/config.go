@@ -1,0 +1,59 @@
+package dns
+
+import (
+	"log/slog"
+	"net/netip"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Config is the zone and where the rest is asked.
+type Config struct {
+	Listen    netip.AddrPort        // the box's address and port 53, UDP and TCP
+	Interface string                // the only interface that is served; "" = any
+	Server    netip.Prefix          // the box's address; only clients of its subnet (and the box itself) are answered
+	Domain    string                // the zone, without a trailing dot
+	Hosts     map[string]netip.Addr // the site's own names, relative to Domain
+	Proxy     string                // host of sip.proxy, for _sip._udp; "" = none
+	ProxyPort uint16
+	Upstream  []netip.AddrPort // empty = names outside of the zone are refused
+}
+
+// Names gives the names that come and go with leases, relative to the zone and lower case.
+type Names interface {
+	// Lookup returns the address of a phone's name: its label as a host name, or sep<mac>.
+	Lookup(name string) (netip.Addr, bool)
+	// Reverse returns the preferred name of an address.
+	Reverse(addr netip.Addr) (string, bool)
+}
+
+// Deps are what the server needs from outside; Names, Log and Report are required.
+type Deps struct {
+	Names   Names
+	Log     *slog.Logger
+	Report  func(Event)           // must not block
+	Metrics prometheus.Registerer // nil = no metrics
+}
+
+// EventKind says what happened.
+type EventKind string
+
+// The kinds of events.
+const (
+	EventAnswered EventKind = "answered"
+	EventDropped  EventKind = "dropped" // Reason says why
+)
+
+// Event is one question.
+type Event struct {
+	Kind   EventKind
+	Time   time.Time
+	From   netip.AddrPort
+	Name   string // the question, lower case, without the trailing dot
+	Type   string // A, SRV, PTR, ...
+	Result string // NOERROR, NXDOMAIN, REFUSED, SERVFAIL, NODATA
+	Local  bool   // answered from the zone
+	Took   time.Duration
+	Reason string
+}

@@ -1,0 +1,253 @@
+package web
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"phonebox/services/phone"
+)
+
+// Config is where the page is and to whom it answers.
+type Config struct {
+	HTTP      netip.AddrPort // the box's port 80; with Single: the one loopback port
+	HTTPS     netip.AddrPort // port 443; not valid with Single
+	Server    netip.Prefix   // before a password is set, only addresses of this network are answered
+	Domain    string         // phonebox.<domain> is a name of the box
+	Names     []string       // further host names that requests may carry
+	PlainHTTP bool           // web.plain_http: passwords and /api on port 80 as well
+	Single    bool           // -try: all on the one loopback port
+	CertDir   string         // -data/certs
+	Version   string
+}
+
+// Deps are what the page needs from outside; all are required but Metrics.
+type Deps struct {
+	Box     Box
+	Files   PhoneFiles
+	Secrets Secrets
+	Now     func() time.Time
+	Log     *slog.Logger
+	Metrics prometheus.Gatherer // served at /metrics; nil = an empty page
+	Report  func(Event)         // must not block
+}
+
+// EventKind says what happened.
+type EventKind string
+
+// The kinds of events.
+const (
+	EventLogin       EventKind = "login"
+	EventLoginFailed EventKind = "login_failed"
+	EventSetup       EventKind = "setup"      // the first password was set
+	EventChanged     EventKind = "changed"    // a person changed something: What says it
+	EventSecrets     EventKind = "secrets"    // the site was read with its secrets
+	EventDropped     EventKind = "dropped"    // a request was refused: What says why
+	EventPhoneFile   EventKind = "phone_file" // a phone fetched a file over HTTP: What is its path
+)
+
+// Event is one thing that a person or a phone did over HTTP.
+type Event struct {
+	Kind EventKind
+	Time time.Time
+	From netip.Addr
+	MAC  phone.MAC
+	What string
+	Code int
+}
+
+// Secrets keeps the password's hash and the session keys over restarts.
+type Secrets interface {
+	Password() (hash string, err error) // "" = none set yet
+	SetPassword(hash string) error
+	SessionKey() ([]byte, error) // 32 random bytes, made once
+}
+
+// Status is GET /api/v1/status.
+type Status struct {
+	Version  string             `json:"version"`
+	UptimeS  int64              `json:"uptime_s"`
+	Ready    bool               `json:"ready"`
+	Services map[string]Service `json:"services"` // dhcp, tftp, sntp, dns, web, sip
+	Clock    Clock              `json:"clock"`
+	Others   []OtherDHCP        `json:"other_dhcp_servers"`
+	// Notices are sentences that a person should read: a refused site file, a store that cannot be written, ...
+	Notices []string `json:"notices,omitempty"`
+}
+
+// Service is the state of one service.
+type Service struct {
+	State  string `json:"state"` // running, held, failed or off
+	Detail string `json:"detail"`
+}
+
+// Clock is what the box knows about the time.
+type Clock struct {
+	Trusted bool    `json:"trusted"`
+	Source  string  `json:"source"`
+	Stratum int     `json:"stratum"`
+	OffsetS float64 `json:"offset_s"`
+}
+
+// OtherDHCP is another DHCP server on the wire.
+type OtherDHCP struct {
+	Address string    `json:"address"`
+	MAC     string    `json:"mac"`
+	Offered string    `json:"offered"`
+	Seen    time.Time `json:"seen"`
+}
+
+// Phone is an entry of GET /api/v1/phones.
+type Phone struct {
+	MAC        phone.MAC      `json:"mac"`
+	Label      string         `json:"label"`
+	Model      string         `json:"model"`
+	Address    string         `json:"address"`
+	Load       string         `json:"load"`
+	Protocol   phone.Protocol `json:"protocol"`
+	Known      bool           `json:"known"`
+	Step       phone.Step     `json:"step"` // "" = listed and never seen
+	WaitingFor string         `json:"waiting_for"`
+	Problem    string         `json:"problem"`
+	Updated    time.Time      `json:"updated"`
+}
+
+// PhoneEvent is an entry of a timeline.
+type PhoneEvent struct {
+	ID      uint64            `json:"id"`
+	Time    time.Time         `json:"time"`
+	MAC     phone.MAC         `json:"mac"`
+	Service string            `json:"service"`
+	Kind    string            `json:"kind"`
+	Text    string            `json:"text"` // a sentence for people
+	Step    phone.Step        `json:"step"` // after the event
+	Details map[string]string `json:"details,omitempty"`
+}
+
+// Fault is one thing wrong with settings.
+type Fault struct {
+	Line    int    `json:"line"` // 0 for a form
+	Key     string `json:"key"`
+	Found   string `json:"found"`
+	Allowed string `json:"allowed"`
+}
+
+// Refused is the error of settings that were refused as a whole.
+type Refused struct{ Faults []Fault }
+
+// Error lists the faults, a line each.
+func (r *Refused) Error() string {
+	s := "the settings were refused"
+	for _, f := range r.Faults {
+		s += "\n" + f.Key + ": found " + f.Found + ", allowed " + f.Allowed
+	}
+	return s
+}
+
+// StaleError says that the settings changed since they were read.
+type StaleError struct{}
+
+// Error implements error.
+func (StaleError) Error() string {
+	return "the settings changed since this page was loaded; load it again"
+}
+
+// Field is one setting of the site as a form shows it.
+type Field struct {
+	Key     string // network.address
+	Group   string // Network
+	Label   string // Address of the box
+	Help    string
+	Value   string   // lists: one entry a line
+	Kind    string   // text, number, bool, list, choice, map (name = value, one a line)
+	Choices []string // for choice
+	Secret  bool     // Value is masked; an unchanged mask keeps the value
+}
+
+// PhoneEntry is a listed phone as the form shows it.
+type PhoneEntry struct {
+	MAC, Model, Label, Address string
+	OpenConfig, OwnFiles       bool
+	Lines                      []LineEntry
+	Parameters                 map[string]string
+}
+
+// LineEntry is a line of a listed phone. An unchanged [Mask] as Password keeps the password.
+type LineEntry struct{ Name, AuthName, Password, DisplayName, ShortName string }
+
+// Mask stands for a secret that is set.
+const Mask = "********"
+
+// Settings is the site file, read and changed as a whole. Every change takes the etag that it is based on; errors are
+// *Refused, StaleError, or a failure of the box.
+type Settings interface {
+	TOML(secrets bool) (text []byte, etag string)
+	Replace(ctx context.Context, text []byte, etag string) (newETag string, err error)
+	Fields() (fields []Field, etag string)
+	SetFields(ctx context.Context, values map[string]string, etag string) error
+	Phone(mac phone.MAC) (entry PhoneEntry, etag string, ok bool)
+	// PutPhone adds a phone (zero mac) or replaces the one with that mac.
+	PutPhone(ctx context.Context, mac phone.MAC, entry PhoneEntry, etag string) error
+	RemovePhone(ctx context.Context, mac phone.MAC, etag string) error
+}
+
+// FileAnswer is what a phone would get for a name now; Body is nil unless Status is "ok".
+type FileAnswer struct {
+	Status      string // ok, harmless, missing, refused
+	Why         string
+	Body        []byte
+	ContentType string
+}
+
+// UploadVerdict says what became of one uploaded file.
+type UploadVerdict struct {
+	Name string `json:"name"`
+	OK   bool   `json:"ok"`
+	Why  string `json:"why"`
+}
+
+// Firmware is the shelf.
+type Firmware struct {
+	Loads  []FirmwareLoad `json:"loads"`
+	Faults []string       `json:"faults"` // files that are not served, and why
+}
+
+// FirmwareLoad is one load on the shelf.
+type FirmwareLoad struct {
+	Name    string   `json:"name"`
+	Files   []string `json:"files"`
+	Missing []string `json:"missing"`
+}
+
+// Box is the appliance as the page sees it.
+type Box interface {
+	Status() Status
+	// Health probes every enabled service; failed maps the service to a sentence.
+	Health(ctx context.Context) (status Status, failed map[string]string)
+	Phones() []Phone
+	Phone(mac phone.MAC) (Phone, bool)
+	Events(mac phone.MAC) ([]PhoneEvent, bool)
+	// Subscribe delivers all events live until cancel is called; a reader that is too slow loses events, never blocks.
+	Subscribe() (events <-chan PhoneEvent, cancel func())
+	Settings() Settings
+	File(ctx context.Context, mac phone.MAC, name string) (FileAnswer, error)
+	Restart(ctx context.Context, mac phone.MAC) error
+	Firmware() Firmware
+	// AddFirmware stores one uploaded file (an image or an archive of images) and says what became of each part.
+	AddFirmware(ctx context.Context, name string, content io.Reader) ([]UploadVerdict, error)
+	SetClock(ctx context.Context, unix float64) error
+	// ServeAnyway ends a hold of DHCP because another server answered.
+	ServeAnyway(ctx context.Context) error
+	// Gokrazy is the handler of the operating system's own page, behind our login; nil where there is none.
+	Gokrazy() http.Handler
+}
+
+// PhoneFiles answers the GETs of phones: name is the path without the leading "/phone/", query its query string.
+type PhoneFiles interface {
+	PhoneFile(ctx context.Context, from netip.Addr, name, query string) (FileAnswer, http.Header)
+}
