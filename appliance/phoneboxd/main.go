@@ -1,0 +1,4 @@
+// Command phoneboxd is the daemon of the box.
+package main
+
+func main() {}
