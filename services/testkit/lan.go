@@ -1,0 +1,186 @@
+package testkit
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"net/netip"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// Interface is the name of every host's one interface.
+const Interface = "eth0"
+
+// Host says what a host of a LAN is; the zero MAC and address leave both to the kernel and to the test.
+type Host struct {
+	Name string       // a short word, unique in its LAN
+	MAC  string       // in the notation of ip; "" = the kernel makes one up
+	Addr netip.Prefix // set on eth0; not valid = none
+}
+
+// LAN is one switch and the hosts around it.
+type LAN struct {
+	prefix string
+	nodes  []*Node
+}
+
+// namePrefix begins the name of every namespace; the number of the process that made it follows.
+const namePrefix = "phonebox-"
+
+// NewLAN makes a LAN that lasts as long as the test; it ends the test where that can't be done (see [Need]). The
+// interfaces are up, the switch forwards, and IPv6 is off, so that the wire carries only what the test sends. The
+// sender computes checksums, as a wire carries them: a reader of raw frames sees valid ones.
+func NewLAN(t testing.TB, hosts ...Host) *LAN {
+	t.Helper()
+	Need(t, "netns")
+	sweep(t)
+	var id [4]byte
+	_, _ = rand.Read(id[:]) // never fails
+	lan := newLAN(fmt.Sprintf("%s%d-%s", namePrefix, os.Getpid(), hex.EncodeToString(id[:])), hosts)
+	t.Cleanup(func() { lan.remove(t) })
+	ip(t, "netns", "add", lan.sw())
+	disableIPv6(t, lan.sw())
+	batch(t, lan.sw(), "link set lo up",
+		"link add br0 type bridge stp_state 0 forward_delay 0 mcast_snooping 0", "link set br0 up")
+	for _, n := range lan.nodes {
+		ip(t, "netns", "add", n.ns)
+		disableIPv6(t, n.ns)
+		batch(t, n.ns, "link set lo up")
+		n.plug(t)
+	}
+	for _, n := range lan.nodes {
+		n.waitForwarding(t)
+	}
+	return lan
+}
+
+// newLAN is the description alone: [Reexec] makes one in the inner process.
+func newLAN(prefix string, hosts []Host) *LAN {
+	lan := &LAN{prefix: prefix}
+	for i, h := range hosts {
+		lan.nodes = append(lan.nodes, &Node{
+			Host: h, ns: prefix + "-" + h.Name, sw: lan.sw(), port: "port" + strconv.Itoa(i),
+		})
+	}
+	return lan
+}
+
+func (l *LAN) sw() string { return l.prefix + "-sw" }
+
+// Node returns the host of that name; asking for another is a mistake of the test and panics.
+func (l *LAN) Node(name string) *Node {
+	for _, n := range l.nodes {
+		if n.Name == name {
+			return n
+		}
+	}
+	panic(fmt.Sprintf("testkit: no host %q in this LAN", name))
+}
+
+// Nodes returns all hosts in the order that NewLAN was given.
+func (l *LAN) Nodes() []*Node { return append([]*Node(nil), l.nodes...) }
+
+// remove ends what still runs in the namespaces and removes them.
+func (l *LAN) remove(t testing.TB) {
+	names := []string{l.sw()}
+	for _, n := range l.nodes {
+		names = append(names, n.ns)
+	}
+	for _, name := range names {
+		if err := removeNamespace(name); err != nil {
+			t.Logf("removing the namespace %s: %v", name, err)
+		}
+	}
+}
+
+// removeNamespace kills the processes in a namespace of ours and removes it.
+func removeNamespace(name string) error {
+	out, err := exec.Command("ip", "netns", "pids", name).Output()
+	if err != nil {
+		return nil // it was never made, or another test's sweep was faster
+	}
+	for _, f := range strings.Fields(string(out)) {
+		if pid, err := strconv.Atoi(f); err == nil && pid != os.Getpid() {
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+		}
+	}
+	return exec.Command("ip", "netns", "del", name).Run()
+}
+
+// sweep removes what tests left behind that were killed before their cleanup ran: the namespaces of processes that
+// are gone.
+func sweep(t testing.TB) {
+	t.Helper()
+	entries, err := os.ReadDir("/run/netns")
+	if err != nil {
+		return // no namespace was ever made
+	}
+	for _, e := range entries {
+		rest, ok := strings.CutPrefix(e.Name(), namePrefix)
+		if !ok {
+			continue
+		}
+		number, _, _ := strings.Cut(rest, "-")
+		pid, err := strconv.Atoi(number)
+		if err == nil && syscall.Kill(pid, 0) == syscall.ESRCH {
+			t.Logf("removing %s, left by a test that was killed", e.Name())
+			_ = removeNamespace(e.Name())
+		}
+	}
+}
+
+// ip runs ip of iproute2 and returns its output; a failure ends the test.
+func ip(t testing.TB, args ...string) string {
+	t.Helper()
+	out, err := exec.Command("ip", args...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("ip %s: %v: %s", strings.Join(args, " "), err, out)
+	}
+	return string(out)
+}
+
+// batch runs several ip commands in a namespace with one process.
+func batch(t testing.TB, ns string, lines ...string) {
+	t.Helper()
+	cmd := exec.Command("ip", "-n", ns, "-batch", "-")
+	cmd.Stdin = strings.NewReader(strings.Join(lines, "\n") + "\n")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("ip in %s: %q: %v: %s", ns, lines, err, out)
+	}
+}
+
+// disableIPv6 keeps router and neighbour discovery off the wire; it is a setting of that namespace alone.
+func disableIPv6(t testing.TB, ns string) {
+	t.Helper()
+	err := inNamespace(ns, func() error {
+		for _, of := range []string{"all", "default"} {
+			err := os.WriteFile("/proc/sys/net/ipv6/conf/"+of+"/disable_ipv6", []byte("1"), 0)
+			if err != nil && !os.IsNotExist(err) {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatalf("switching IPv6 off in %s: %v", ns, err)
+	}
+}
+
+// Eventually polls ok until it holds; after the limit it ends the test, naming what it waited for. It is no timed
+// test: the limit only has to be longer than the slowest machine needs.
+func Eventually(t testing.TB, limit time.Duration, what string, ok func() bool) {
+	t.Helper()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(limit); !ok(); <-tick.C {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited %s in vain: %s", limit, what)
+		}
+	}
+}

@@ -1,0 +1,74 @@
+package testkit
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// Need ends the test unless all that it names is there: "root" (user 0), "netns" (root with the rights to make network
+// namespaces, and ip of iproute2), or the name of a program. It skips with the reason, but fails where the
+// environment says CI=true: there nothing may be skipped.
+func Need(t testing.TB, what ...string) {
+	t.Helper()
+	for _, w := range what {
+		why := missing(w)
+		if why == "" {
+			continue
+		}
+		if os.Getenv("CI") == "true" {
+			t.Fatalf("needs %s: %s", w, why)
+		}
+		t.Skipf("needs %s: %s", w, why)
+	}
+}
+
+// missing says why w is not there, "" if it is.
+func missing(w string) string {
+	switch w {
+	case "root":
+		if os.Geteuid() != 0 {
+			return fmt.Sprintf("running as user %d", os.Geteuid())
+		}
+	case "netns":
+		if why := missing("ip"); why != "" {
+			return why
+		}
+		return missingCapability()
+	default:
+		if _, err := exec.LookPath(w); err != nil {
+			return err.Error()
+		}
+	}
+	return ""
+}
+
+// missingCapability says which right for network namespaces this process lacks; a container's root may lack them.
+func missingCapability() string {
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return err.Error()
+	}
+	for line := range strings.Lines(string(status)) {
+		rest, ok := strings.CutPrefix(line, "CapEff:")
+		if !ok {
+			continue
+		}
+		caps, err := strconv.ParseUint(strings.TrimSpace(rest), 16, 64)
+		if err != nil {
+			return err.Error()
+		}
+		for bit, name := range map[int]string{unix.CAP_SYS_ADMIN: "CAP_SYS_ADMIN", unix.CAP_NET_ADMIN: "CAP_NET_ADMIN"} {
+			if caps&(1<<bit) == 0 {
+				return "no " + name
+			}
+		}
+		return ""
+	}
+	return "capabilities are not in /proc/self/status"
+}
