@@ -2,9 +2,11 @@ package udp
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
+	"sync"
 	"syscall"
 
 	"golang.org/x/net/ipv4"
@@ -25,11 +27,13 @@ type ListenConfig struct {
 	ReuseAddr bool // several sockets may share the port (DHCP beside another DHCP program of the host)
 }
 
-// Conn is a UDP socket with what [Serve] needs to know of it. It is safe for concurrent use.
+// Conn is a UDP socket with what [Serve] needs to know of it. It is safe for concurrent use, except that one [Serve]
+// runs on it at a time; after that one returned because its context ended, another may begin.
 type Conn struct {
-	UDP *net.UDPConn
-	pc  *ipv4.PacketConn
-	cfg ListenConfig
+	UDP    *net.UDPConn
+	pc     *ipv4.PacketConn
+	ifaces interfaces
+	out    sync.Pool // of *outgoing
 }
 
 // Listen opens a socket for a server. The error names the address.
@@ -37,10 +41,7 @@ func Listen(ctx context.Context, cfg ListenConfig) (*Conn, error) {
 	lc := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
 		var optErr error
 		err := c.Control(func(fd uintptr) { optErr = setOptions(int(fd), cfg) })
-		if err != nil {
-			return err
-		}
-		return optErr
+		return errors.Join(err, optErr)
 	}}
 	pc, err := lc.ListenPacket(ctx, "udp4", cfg.Addr.String())
 	if err != nil {
@@ -54,19 +55,26 @@ func Listen(ctx context.Context, cfg ListenConfig) (*Conn, error) {
 	return conn, nil
 }
 
-// NewConn wraps a socket that the caller opened, as tests do.
+// NewConn wraps a socket that the caller opened, as tests do. Of cfg only Interface is used.
 func NewConn(uc *net.UDPConn, cfg ListenConfig) (*Conn, error) {
 	pc := ipv4.NewPacketConn(uc)
 	if err := pc.SetControlMessage(ipv4.FlagDst|ipv4.FlagInterface, true); err != nil {
 		return nil, fmt.Errorf("asking for packet information: %w", err)
 	}
-	return &Conn{UDP: uc, pc: pc, cfg: cfg}, nil
+	raw, err := uc.SyscallConn()
+	if err != nil {
+		return nil, fmt.Errorf("asking for receive times: %w", err)
+	}
+	// A kernel that does not tell the time leaves it to the read.
+	_ = raw.Control(func(fd uintptr) { _ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1) })
+	c := &Conn{UDP: uc, pc: pc, out: sync.Pool{New: func() any { return new(outgoing) }}}
+	c.SetInterface(cfg.Interface)
+	return c, nil
 }
 
 // setOptions sets the socket options that can be had; only those without which the server would be wrong are errors.
 func setOptions(fd int, cfg ListenConfig) error {
 	_ = unix.SetsockoptInt(fd, unix.SOL_IP, unix.IP_FREEBIND, 1)
-	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1)
 	// Beyond the system's limit where we are allowed to (CAP_NET_ADMIN), up to it where not.
 	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, ReceiveBuffer) != nil {
 		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, ReceiveBuffer)
@@ -90,5 +98,8 @@ func (c *Conn) LocalAddr() netip.AddrPort {
 	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
 }
 
-// Close closes the socket; a running [Serve] returns.
+// SetInterface changes which interface is served, as [ListenConfig.Interface] says; "" serves all of them.
+func (c *Conn) SetInterface(name string) { c.ifaces.serve(name) }
+
+// Close closes the socket; a running [Serve] returns an error that wraps [net.ErrClosed].
 func (c *Conn) Close() error { return c.UDP.Close() }

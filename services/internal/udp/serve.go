@@ -4,37 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"net/netip"
 	"runtime/debug"
 	"time"
 
 	"golang.org/x/net/ipv4"
 	"golang.org/x/sys/unix"
 )
-
-const (
-	batchSize  = 64
-	packetSize = 4096 // a phone's datagram is under 1,500 bytes; EDNS0 clients may send up to 4,096
-	oobSize    = 256
-)
-
-// Packet is one received datagram. Payload belongs to the loop again once the handler returns.
-type Packet struct {
-	Payload  []byte
-	From     netip.AddrPort
-	To       netip.Addr // the destination in the IP header; not valid where the kernel did not tell
-	Index    int        // the interface that it came in on; 0 where the kernel did not tell
-	Received time.Time  // the kernel's receive time, else the time of the read (wall clock)
-}
-
-// Reply is one datagram to send.
-type Reply struct {
-	Payload []byte
-	To      netip.AddrPort
-	From    netip.Addr // source address; not valid = the kernel chooses
-	Index   int        // outgoing interface; 0 = the kernel's route
-}
 
 // Handler answers one packet. What it appends to replies is sent in one batch after the packets that arrived together;
 // the payloads must stay untouched until then, so a handler that reuses a buffer sends with [Conn.Send] instead.
@@ -47,156 +22,79 @@ type Hooks struct {
 	SendError func(r Reply, err error)              // a reply could not be sent
 }
 
-// Serve receives until ctx ends (nil) or the socket fails (an error that names the operation).
+// Serve receives until ctx ends (nil) or the socket fails (an error that names the operation). It leaves c open.
 func Serve(ctx context.Context, c *Conn, handle Handler, hooks Hooks) error {
-	stop := context.AfterFunc(ctx, func() { _ = c.UDP.SetReadDeadline(time.Unix(1, 0)) })
-	defer stop()
+	// The deadline may still be that of an earlier Serve whose context ended.
+	if err := c.UDP.SetReadDeadline(time.Time{}); err != nil {
+		return fmt.Errorf("preparing to receive on %s: %w", c.LocalAddr(), err)
+	}
+	interrupted := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		_ = c.UDP.SetReadDeadline(time.Unix(1, 0))
+		close(interrupted)
+	})
+	defer func() {
+		if !stop() {
+			<-interrupted // or it would interrupt the next Serve on this socket
+		}
+	}()
 	msgs := newBatch()
 	replies := make([]Reply, 0, batchSize)
 	for {
 		n, err := c.pc.ReadBatch(msgs, 0)
-		if ctx.Err() != nil {
+		switch {
+		case err == nil:
+		case ctx.Err() != nil:
 			return nil
-		}
-		if err != nil {
-			if transient(err) {
-				continue
-			}
+		case Transient(err):
+			continue
+		default:
 			return fmt.Errorf("receiving on %s: %w", c.LocalAddr(), err)
 		}
 		replies = replies[:0]
 		for i := range msgs[:n] {
-			p, ok := packetOf(&msgs[i])
-			if !ok {
-				continue
-			}
-			if !c.ours(&p) {
-				if hooks.Foreign != nil {
-					hooks.Foreign(&p)
-				}
-				continue
-			}
-			replies = guarded(handle, &p, replies, hooks)
+			replies = c.receive(&msgs[i], handle, replies, hooks)
 		}
-		c.sendAll(replies, hooks)
+		c.sendAll(replies, hooks.SendError)
+		clear(replies[:cap(replies)]) // or the last payloads would stay alive until the next packet
 	}
+}
+
+// receive hands one datagram to the handler, if it is for this server.
+func (c *Conn) receive(m *ipv4.Message, handle Handler, replies []Reply, hooks Hooks) []Reply {
+	p, ok := packetOf(m)
+	if !ok {
+		return replies
+	}
+	if !c.ours(&p) {
+		if hooks.Foreign != nil {
+			hooks.Foreign(&p)
+		}
+		return replies
+	}
+	return guarded(handle, &p, replies, hooks)
 }
 
 // guarded calls the handler and survives its panic: one bad packet must not stop a service.
 func guarded(handle Handler, p *Packet, replies []Reply, hooks Hooks) (out []Reply) {
-	out = replies
 	defer func() {
 		if v := recover(); v != nil {
 			out = replies
 			if hooks.Panicked != nil {
-				hooks.Panicked(v, debug.Stack(), append([]byte(nil), p.Payload...))
+				hooks.Panicked(v, debug.Stack(), p.Payload)
 			}
 		}
 	}()
 	return handle(p, replies)
 }
 
-// Send sends replies now, in batches. It reports the first error and still tries the others.
-func (c *Conn) Send(replies ...Reply) error {
-	var first error
-	c.sendAll(replies, Hooks{SendError: func(_ Reply, err error) {
-		if first == nil {
-			first = err
-		}
-	}})
-	return first
-}
-
-func (c *Conn) sendAll(replies []Reply, hooks Hooks) {
-	if len(replies) == 0 {
-		return
-	}
-	out := make([]ipv4.Message, len(replies))
-	for i, r := range replies {
-		out[i].Buffers = [][]byte{r.Payload}
-		out[i].Addr = net.UDPAddrFromAddrPort(r.To)
-		if r.From.IsValid() || r.Index != 0 {
-			cm := ipv4.ControlMessage{IfIndex: r.Index}
-			if r.From.IsValid() {
-				cm.Src = r.From.AsSlice()
-			}
-			out[i].OOB = cm.Marshal()
-		}
-	}
-	for len(out) > 0 {
-		n, err := c.pc.WriteBatch(out, 0)
-		if err != nil {
-			// The kernel reports the error of the first datagram that it could not send.
-			if hooks.SendError != nil && n < len(replies) {
-				hooks.SendError(replies[n], err)
-			}
-			n++
-		}
-		out, replies = out[min(n, len(out)):], replies[min(n, len(replies)):]
-	}
-}
-
-// ours reports whether the packet came in where the server serves, or from the box itself.
-func (c *Conn) ours(p *Packet) bool {
-	if c.cfg.Interface == "" || p.Index == 0 {
-		return true
-	}
-	ifi, err := net.InterfaceByName(c.cfg.Interface)
-	if err == nil && ifi.Index == p.Index {
-		return true
-	}
-	// A health probe of the box comes in through lo, from the address that it goes to.
-	lo, err := net.InterfaceByIndex(p.Index)
-	return err == nil && lo.Flags&net.FlagLoopback != 0 && p.From.Addr() == p.To
-}
-
-func newBatch() []ipv4.Message {
-	msgs := make([]ipv4.Message, batchSize)
-	for i := range msgs {
-		msgs[i].Buffers = [][]byte{make([]byte, packetSize)}
-		msgs[i].OOB = make([]byte, oobSize)
-	}
-	return msgs
-}
-
-func packetOf(m *ipv4.Message) (Packet, bool) {
-	ua, ok := m.Addr.(*net.UDPAddr)
-	if !ok {
-		return Packet{}, false
-	}
-	ap := ua.AddrPort()
-	p := Packet{
-		Payload: m.Buffers[0][:m.N],
-		From:    netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port()),
-	}
-	var cm ipv4.ControlMessage
-	if cm.Parse(m.OOB[:m.NN]) == nil {
-		p.To, _ = netip.AddrFromSlice(cm.Dst.To4())
-		p.Index = cm.IfIndex
-	}
-	p.Received = kernelTime(m.OOB[:m.NN])
-	return p, true
-}
-
-// kernelTime finds the receive time in the control messages, else takes the current time.
-func kernelTime(oob []byte) time.Time {
-	for len(oob) >= unix.CmsgLen(0) {
-		h, data, rest, err := unix.ParseOneSocketControlMessage(oob)
-		if err != nil {
-			break
-		}
-		if h.Level == unix.SOL_SOCKET && h.Type == unix.SCM_TIMESTAMPNS && len(data) >= 16 {
-			ts := *(*unix.Timespec)(ptr(data))
-			return time.Unix(ts.Unix())
-		}
-		oob = rest
-	}
-	return time.Now()
-}
-
-// transient reports errors of a datagram, not of the socket: an ICMP "port unreachable" of a phone that went away.
-func transient(err error) bool {
-	for _, e := range []error{unix.ECONNREFUSED, unix.EHOSTUNREACH, unix.ENETUNREACH, unix.EAGAIN, unix.EINTR, unix.ENETDOWN} {
+// Transient reports whether an error of a receive or a send is that of a datagram and not of the socket: an ICMP
+// "port unreachable" of a phone that went away, or a cable that is out.
+func Transient(err error) bool {
+	for _, e := range []error{
+		unix.ECONNREFUSED, unix.EHOSTUNREACH, unix.ENETUNREACH, unix.EHOSTDOWN, unix.ENETDOWN, unix.ENOBUFS,
+		unix.EAGAIN, unix.EINTR,
+	} {
 		if errors.Is(err, e) {
 			return true
 		}

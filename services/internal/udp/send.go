@@ -1,0 +1,109 @@
+package udp
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+
+	"golang.org/x/net/ipv4"
+	"golang.org/x/sys/unix"
+)
+
+// Reply is one datagram to send.
+type Reply struct {
+	Payload []byte
+	To      netip.AddrPort
+	From    netip.Addr // source address; not valid = the kernel chooses
+	Index   int        // outgoing interface; 0 = the kernel's route
+}
+
+// Send sends replies now, in batches. It reports the first error and still tries the others.
+func (c *Conn) Send(replies ...Reply) error {
+	var first error
+	c.sendAll(replies, func(r Reply, err error) {
+		if first == nil {
+			first = fmt.Errorf("sending to %s: %w", r.To, err)
+		}
+	})
+	return first
+}
+
+// outgoing is the room for one batch of datagrams on their way to the kernel.
+type outgoing struct {
+	msgs  [batchSize]ipv4.Message
+	bufs  [batchSize][1][]byte
+	addrs [batchSize]net.UDPAddr
+	ips   [batchSize][4]byte
+}
+
+func (o *outgoing) fill(replies []Reply) []ipv4.Message {
+	for i, r := range replies {
+		o.ips[i] = r.To.Addr().Unmap().As4()
+		o.addrs[i] = net.UDPAddr{IP: o.ips[i][:], Port: int(r.To.Port())}
+		o.bufs[i][0] = r.Payload
+		o.msgs[i] = ipv4.Message{Buffers: o.bufs[i][:], Addr: &o.addrs[i], OOB: controlOf(r)}
+	}
+	return o.msgs[:len(replies)]
+}
+
+// controlOf asks the kernel for a source address and an interface.
+func controlOf(r Reply) []byte {
+	if !r.From.IsValid() && r.Index == 0 {
+		return nil
+	}
+	info := unix.Inet4Pktinfo{Ifindex: int32(r.Index)}
+	if r.From.IsValid() {
+		info.Spec_dst = r.From.Unmap().As4()
+	}
+	return unix.PktInfo4(&info)
+}
+
+// sendAll sends replies in batches; failed, which may be nil, is told each one that the kernel did not take.
+func (c *Conn) sendAll(replies []Reply, failed func(Reply, error)) {
+	if failed == nil {
+		failed = func(Reply, error) {}
+	}
+	o := c.out.Get().(*outgoing)
+	defer c.out.Put(o)
+	defer clear(o.bufs[:]) // the pool must not keep payloads alive
+	for len(replies) > 0 {
+		if !sendable(replies[0]) {
+			failed(replies[0], fmt.Errorf("the destination %s is no IPv4 address", replies[0].To))
+			replies = replies[1:]
+			continue
+		}
+		n := 1
+		for n < len(replies) && n < batchSize && sendable(replies[n]) {
+			n++
+		}
+		c.sendBatch(o.fill(replies[:n]), replies[:n], failed)
+		replies = replies[n:]
+	}
+}
+
+func sendable(r Reply) bool {
+	return r.To.Addr().Unmap().Is4() && (!r.From.IsValid() || r.From.Unmap().Is4())
+}
+
+// sendBatch sends one batch. sendmmsg(2) stops at the first datagram that fails and tells its error only when it is the
+// first of a call, so an error is always that of msgs[0]: it alone is skipped.
+func (c *Conn) sendBatch(msgs []ipv4.Message, replies []Reply, failed func(Reply, error)) {
+	retried := false
+	for len(msgs) > 0 {
+		n, err := c.pc.WriteBatch(msgs, 0)
+		switch {
+		case err == nil && n > 0:
+			msgs, replies, retried = msgs[n:], replies[n:], false
+			continue
+		case err == nil:
+			err = errors.New("the kernel took no datagram")
+		case !retried && errors.Is(err, unix.ECONNREFUSED):
+			// The error of an earlier datagram that waited in the socket; this one was not tried yet.
+			retried = true
+			continue
+		}
+		failed(replies[0], err)
+		msgs, replies, retried = msgs[1:], replies[1:], false
+	}
+}
