@@ -1,0 +1,87 @@
+package repotest_test
+
+import (
+	"strings"
+	"testing"
+
+	"phonebox/appliance/repotest"
+)
+
+func tree(t *testing.T) (string, []repotest.File) {
+	t.Helper()
+	root, files, err := repotest.Tree(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(files) < 50 {
+		t.Fatalf("found %d Go files in %s: this is not the whole checkout", len(files), root)
+	}
+	return root, files
+}
+
+func report(t *testing.T, faults []string) {
+	t.Helper()
+	for _, f := range faults {
+		t.Error(f)
+	}
+}
+
+func TestImports(t *testing.T) {
+	_, files := tree(t)
+	report(t, repotest.CheckImports(files))
+}
+
+func TestPackageComments(t *testing.T) {
+	_, files := tree(t)
+	report(t, repotest.CheckPackageComments(files))
+}
+
+func TestOnlyTheClockSetsAClock(t *testing.T) {
+	_, files := tree(t)
+	report(t, repotest.CheckClock(files))
+}
+
+func TestInstance(t *testing.T) {
+	root, _ := tree(t)
+	faults, err := repotest.CheckInstance(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	report(t, faults)
+}
+
+// TestRulesBite shows that each import rule finds its fault.
+func TestRulesBite(t *testing.T) {
+	for _, tt := range []struct {
+		pkg, imported string
+		test          bool
+		want          string
+	}{
+		{"services/dhcp", "phonebox/appliance/site", false, "services never import the appliance"},
+		{"services/dhcp", "phonebox/services/dns", false, "no service imports another"},
+		{"services/dhcp", "phonebox/services/dns", true, "no service imports another"},
+		{"services/dhcp", "phonebox/services/dhcp/lease", false, ""},
+		{"services/dhcp/lease", "phonebox/services/phone", false, "standard library"},
+		{"services/phone", "github.com/miekg/dns", false, "standard library"},
+		{"services/phone", "golang.org/x/image/bmp", false, ""},
+		{"services/tftp", "phonebox/services/phone", false, ""},
+		{"services/tftp", "phonebox/services/internal/udp", false, ""},
+		{"services/tftp", "phonebox/services/testkit", false, "testkit is for tests"},
+		{"services/tftp", "phonebox/services/testkit", true, ""},
+		{"services/provision", "phonebox/services/dhcp/lease", false, "no service imports another"},
+		{"appliance/clock", "github.com/vishvananda/netlink", false, "only appliance/netdev"},
+		{"appliance/netdev", "github.com/vishvananda/netlink", false, ""},
+		{"appliance/phonesim", "phonebox/services/tftp", false, "never imports a server"},
+		{"appliance/phonesim/cmd/phonesim", "phonebox/services/dhcp/lease", true, "never imports a server"},
+		{"appliance/phonesim", "phonebox/services/phone", false, ""},
+		{"appliance/journal", "phonebox/appliance/assemble", false, "only the daemon"},
+		{"appliance/journal", "log", false, "slog"},
+		{"appliance/assemble", "phonebox/services/dhcp", false, ""},
+	} {
+		f := repotest.File{Path: tt.pkg + "/x.go", Package: tt.pkg, Test: tt.test, Imports: []string{tt.imported}}
+		got := strings.Join(repotest.CheckImports([]repotest.File{f}), "\n")
+		if (tt.want == "") != (got == "") || !strings.Contains(got, tt.want) {
+			t.Errorf("%s imports %s (test %t): got %q, want %q", tt.pkg, tt.imported, tt.test, got, tt.want)
+		}
+	}
+}
