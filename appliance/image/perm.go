@@ -18,9 +18,9 @@ const sectorSize = 512
 const permPartition = 4
 
 // findMkfs finds mkfs.ext4, also where a user's PATH lacks the sbin folders.
-func findMkfs() (string, error) {
+func findMkfs(lookPath func(string) (string, error)) (string, error) {
 	for _, name := range []string{"mkfs.ext4", "/usr/sbin/mkfs.ext4", "/sbin/mkfs.ext4", "/opt/homebrew/opt/e2fsprogs/sbin/mkfs.ext4"} {
-		if path, err := exec.LookPath(name); err == nil {
+		if path, err := lookPath(name); err == nil {
 			return path, nil
 		}
 	}
