@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
@@ -11,7 +12,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 
 	"github.com/gokrazy/tools/gok"
 )
@@ -118,24 +118,35 @@ func adaptConfig(config []byte, arch string) ([]byte, error) {
 	return json.MarshalIndent(c, "", "    ")
 }
 
-// describe prints the length, the space on disk and the SHA-256 of a file.
+// describe prints the length, how much of it is not empty, and the SHA-256 of a file.
 func describe(file string, stdout io.Writer) error {
 	f, err := os.Open(file)
 	if err != nil {
 		return fmt.Errorf("reading the result: %w", err)
 	}
 	defer f.Close()
-	sum := sha256.New()
-	n, err := io.Copy(sum, f)
+	sum, data := sha256.New(), new(dataCounter)
+	n, err := io.CopyBuffer(io.MultiWriter(sum, data), struct{ io.Reader }{f}, make([]byte, 1<<20))
 	if err != nil {
 		return fmt.Errorf("reading the result: %w", err)
 	}
-	onDisk := n
-	if st, err := f.Stat(); err == nil {
-		if sys, ok := st.Sys().(*syscall.Stat_t); ok {
-			onDisk = sys.Blocks * 512
-		}
-	}
-	fmt.Fprintf(stdout, "%s: %d bytes (%d MB of data), SHA-256 %x\n", file, n, onDisk/1e6, sum.Sum(nil))
+	fmt.Fprintf(stdout, "%s: %d bytes (%d MB of data), SHA-256 %x\n", file, n, int64(*data)/1e6, sum.Sum(nil))
 	return nil
+}
+
+// dataCounter counts the bytes of blocks that are not all zero: about what the image takes on disk and on the wire.
+type dataCounter int64
+
+// Write implements io.Writer.
+func (d *dataCounter) Write(b []byte) (int, error) {
+	const block = 4096
+	var zero [block]byte
+	for rest := b; len(rest) > 0; {
+		n := min(block, len(rest))
+		if !bytes.Equal(rest[:n], zero[:n]) {
+			*d += dataCounter(n)
+		}
+		rest = rest[n:]
+	}
+	return len(b), nil
 }
