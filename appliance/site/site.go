@@ -1,7 +1,10 @@
 package site
 
 import (
+	"fmt"
+	"maps"
 	"net/netip"
+	"slices"
 	"time"
 
 	"phonebox/services/phone"
@@ -96,4 +99,36 @@ type Fault struct {
 	Found   string // never a password
 	Allowed string
 	Warning bool
+}
+
+// String writes the fault as one line.
+func (f Fault) String() string {
+	out := "found " + f.Found + ", allowed is " + f.Allowed
+	if f.Key != "" {
+		out = f.Key + ": " + out
+	}
+	if f.Line > 0 {
+		out = fmt.Sprintf("line %d: %s", f.Line, out)
+	}
+	if f.Warning {
+		out = "warning: " + out
+	}
+	return out
+}
+
+// Clone returns a copy that shares nothing with the site.
+func (s *Site) Clone() *Site {
+	out := *s
+	out.DHCP.Pool = slices.Clone(s.DHCP.Pool)
+	out.Time.Upstream = slices.Clone(s.Time.Upstream)
+	out.DNS.Upstream = slices.Clone(s.DNS.Upstream)
+	out.DNS.Hosts = maps.Clone(s.DNS.Hosts)
+	out.SIP.Parameters = maps.Clone(s.SIP.Parameters)
+	out.Phones = slices.Clone(s.Phones)
+	for i := range out.Phones {
+		p := &out.Phones[i]
+		p.Lines = slices.Clone(p.Lines)
+		p.Parameters = maps.Clone(p.Parameters)
+	}
+	return &out
 }

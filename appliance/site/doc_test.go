@@ -1,0 +1,93 @@
+package site_test
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"phonebox/appliance/site"
+)
+
+// docTables returns the texts of docs/site.md that are whole site files.
+func docTables(t *testing.T) (doc string, files []string) {
+	t.Helper()
+	text, err := os.ReadFile("../../docs/site.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, part := range strings.Split(string(text), "```") {
+		if i%2 == 1 && strings.HasPrefix(part, "toml\n") {
+			files = append(files, strings.TrimPrefix(part, "toml\n"))
+		}
+	}
+	if len(files) != 3 {
+		t.Fatalf("docs/site.md has %d files, want the shortest, the whole office and the defaults", len(files))
+	}
+	return string(text), files
+}
+
+// The defaults of DESIGN.md, as docs/site.md states them. A new key is added here and there.
+func TestDocStatesEveryKeyWithItsDefault(t *testing.T) {
+	t.Parallel()
+	defaults := map[string]string{
+		"name":              "`\"phonebox\"`",
+		"network.interface": "`\"eth0\"`", "network.address": "required", "network.gateway": "`\"\"`", "network.domain": "`\"voice.home.arpa\"`",
+		"dhcp.enabled": "`true`", "dhcp.pool": "required while enabled", "dhcp.lease": "`\"8h\"`", "dhcp.phones_only": "`false`",
+		"dhcp.ping_check": "`true`", "dhcp.authoritative": "`false`",
+		"time.enabled": "`true`", "time.zone": "`\"UTC\"`", "time.upstream": "`[\"pool.ntp.org\"]`", "time.sntp_mode": "`\"unicast\"`",
+		"dns.enabled": "`true`", "dns.upstream": "`[]`", "dns.hosts": "none",
+		"sip.enabled": "`true`", "sip.proxy": "`\"\"`", "sip.port": "`5060`", "sip.register": "`true`", "sip.parameters": "none",
+		"firmware.target": "`\"\"`", "firmware.convert_unlisted": "`false`", "web.plain_http": "`false`",
+		"phones.mac": "required", "phones.model": "`\"\"`", "phones.label": "`\"\"`", "phones.address": "`\"\"`",
+		"phones.open_config": "`false`", "phones.own_files": "`false`", "phones.parameters": "none",
+		"phones.lines.name": "required", "phones.lines.authname": "`\"\"`", "phones.lines.password": "`\"\"`",
+		"phones.lines.displayname": "`\"\"`", "phones.lines.shortname": "`\"\"`",
+	}
+	doc, _ := docTables(t)
+	for _, key := range site.Keys() {
+		want, ok := defaults[key]
+		if !ok {
+			t.Errorf("%s has no default in this test", key)
+		}
+		delete(defaults, key)
+		if row := "| `" + key + "` | " + want + " | "; !strings.Contains(doc, row) {
+			t.Errorf("docs/site.md has no row %q", row)
+		}
+	}
+	for key := range defaults {
+		t.Errorf("%s is no key", key)
+	}
+}
+
+// The file of defaults says no more than the shortest one, and what the program believes.
+func TestDocFilesParse(t *testing.T) {
+	t.Parallel()
+	_, files := docTables(t)
+	var sites []*site.Site
+	for i, text := range files {
+		s, faults := parse(t, text)
+		if s == nil {
+			t.Fatalf("file %d is refused:\n%s", i, strings.Join(faults, "\n"))
+		}
+		sites = append(sites, s)
+		if i == 1 && len(faults) > 0 {
+			t.Errorf("the whole office draws warnings: %q", faults)
+		}
+	}
+	if diff := cmp.Diff(sites[0], sites[2], compareAddresses); diff != "" {
+		t.Errorf("the file of defaults means something else than the shortest:\n%s", diff)
+	}
+	want := site.Default()
+	want.Network.Address, want.DHCP.Pool = sites[0].Network.Address, sites[0].DHCP.Pool
+	if diff := cmp.Diff(want, sites[2], compareAddresses); diff != "" {
+		t.Errorf("the file of defaults does not state them:\n%s", diff)
+	}
+	for _, key := range site.Keys() {
+		name := key[strings.LastIndexByte(key, '.')+1:]
+		if !strings.Contains(files[1], name) {
+			t.Errorf("the whole office does not show %s", key)
+		}
+	}
+}

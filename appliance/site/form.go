@@ -1,0 +1,200 @@
+package site
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"phonebox/services/phone"
+)
+
+// FieldValue is one key of the site with its value, as a form shows it. Its fields are those of the page's own type, so the
+// one converts into the other.
+type FieldValue struct {
+	Key     string // network.address
+	Group   string // Network
+	Label   string // Address of the box
+	Help    string
+	Value   string   // lists: one entry a line; maps: name = value, one a line, with secrets masked
+	Kind    string   // KindText, ...
+	Choices []string // for KindChoice
+	Secret  bool
+}
+
+// Fields returns every key of the site but the phones, in the order of the file.
+func (s *Site) Fields() []FieldValue {
+	s = s.Masked()
+	var out []FieldValue
+	for _, g := range siteGroups() {
+		for _, k := range g.keys {
+			out = append(out, FieldValue{
+				Key: k.name, Group: g.title, Label: k.label, Help: k.help, Kind: k.kind,
+				Value: formText(k.kind, k.get(s)), Choices: k.choices, Secret: k.secret,
+			})
+		}
+	}
+	return out
+}
+
+// SetFields returns a copy of the site with the values of a form, by key and in the notation of [FieldValue]; keys that are
+// left out stay as they are. The site is nil when a fault is not a warning; faults have no line.
+func (s *Site) SetFields(values map[string]string, opts Options) (*Site, []Fault) {
+	out := s.Clone()
+	var faults []Fault
+	left := maps.Clone(values)
+	for _, k := range siteKeys() {
+		value, ok := left[k.name]
+		if !ok {
+			continue
+		}
+		delete(left, k.name)
+		in, bad := formEntries(k.kind, k.name, value)
+		faults = append(faults, bad...)
+		faults = append(faults, k.store(out, "", in)...)
+	}
+	for _, name := range slices.Sorted(maps.Keys(left)) {
+		faults = append(faults, Fault{Key: name, Found: "an unknown key", Allowed: "a key of the site"})
+	}
+	unmask(out, s)
+	return out.checked(faults, opts)
+}
+
+// formText writes a value as a form shows it.
+func formText(kind string, in []entry) string {
+	lines := make([]string, len(in))
+	for i, e := range in {
+		lines[i] = e.text
+		if kind == KindMap {
+			lines[i] = e.name + " = " + e.text
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+// formEntries reads what a form sends: blanks around entries and empty lines mean nothing.
+func formEntries(kind, key, value string) (in []entry, faults []Fault) {
+	if kind != KindList && kind != KindMap {
+		return []entry{{text: strings.TrimSpace(value)}}, nil
+	}
+	seen := map[string]bool{}
+	for line := range strings.Lines(value) {
+		e := entry{text: strings.TrimSpace(line)}
+		if e.text == "" {
+			continue
+		}
+		if kind == KindMap {
+			name, text, ok := strings.Cut(e.text, "=")
+			e.name, e.text = strings.TrimSpace(name), strings.TrimSpace(text)
+			switch {
+			case !ok:
+				faults = append(faults, Fault{Key: key, Found: "a line without = (" + quote(e.name) + ")", Allowed: "name = value on each line"})
+				continue
+			case seen[e.name]:
+				faults = append(faults, Fault{Key: join(key, e.name), Found: "the name twice", Allowed: "each name once"})
+				continue
+			}
+			seen[e.name] = true
+		}
+		in = append(in, e)
+	}
+	return in, faults
+}
+
+// checked runs the checks across keys on a site that did not come from a text.
+func (s *Site) checked(faults []Fault, opts Options) (*Site, []Fault) {
+	d := decoder{faults: faults}
+	c := checker{site: s, opts: opts, line: func(string) int { return 0 }, faulty: d.faulty()}
+	c.check()
+	return conclude(s, append(faults, c.faults...))
+}
+
+// Check runs the checks across keys on a site that a program made. Faults have no line.
+func (s *Site) Check(opts Options) []Fault {
+	_, faults := s.checked(nil, opts)
+	return faults
+}
+
+// PhoneText is a phone as a form shows it, with texts that need not be valid.
+type PhoneText struct {
+	MAC, Model, Label, Address string
+	OpenConfig, OwnFiles       bool
+	Lines                      []Line // a [Mask] as password keeps the password
+	Parameters                 map[string]string
+}
+
+// PhoneText returns the phone with that MAC, secrets masked, and false when the site does not list it.
+func (s *Site) PhoneText(mac phone.MAC) (PhoneText, bool) {
+	i := s.phoneIndex(mac)
+	if i < 0 {
+		return PhoneText{}, false
+	}
+	p := s.Masked().Phones[i]
+	return PhoneText{
+		MAC: p.MAC.String(), Model: p.Model, Label: p.Label, Address: formatAddr(p.Address),
+		OpenConfig: p.OpenConfig, OwnFiles: p.OwnFiles, Lines: p.Lines, Parameters: p.Parameters,
+	}, true
+}
+
+func (s *Site) phoneIndex(mac phone.MAC) int {
+	return slices.IndexFunc(s.Phones, func(p Phone) bool { return p.MAC == mac })
+}
+
+// PutPhone returns a copy of the site in which the phone with that MAC is replaced, or a phone is added when the MAC is zero
+// or not listed. The site is nil when a fault is not a warning; faults have no line.
+func (s *Site) PutPhone(mac phone.MAC, t PhoneText, opts Options) (*Site, []Fault) {
+	out := s.Clone()
+	i := s.phoneIndex(mac)
+	if i < 0 {
+		i = len(out.Phones)
+		out.Phones = append(out.Phones, Phone{})
+	}
+	p, faults := phoneFrom(t, fmt.Sprintf("phones[%d]", i))
+	if i < len(s.Phones) {
+		// Its own passwords stay with it also when its MAC is corrected.
+		unmaskPhone(&p, &s.Phones[i])
+	}
+	out.Phones[i] = p
+	return out.checked(faults, opts)
+}
+
+// RemovePhone returns a copy of the site without that phone, and false when the site does not list it.
+func (s *Site) RemovePhone(mac phone.MAC) (*Site, bool) {
+	i := s.phoneIndex(mac)
+	if i < 0 {
+		return nil, false
+	}
+	out := s.Clone()
+	out.Phones = slices.Delete(out.Phones, i, i+1)
+	if len(out.Phones) == 0 {
+		out.Phones = nil
+	}
+	return out, true
+}
+
+// phoneFrom converts the texts with the keys of the file.
+func phoneFrom(t PhoneText, path string) (p Phone, faults []Fault) {
+	scalars := map[string]string{
+		"mac": t.MAC, "model": t.Model, "label": t.Label, "address": t.Address,
+		"open_config": fmt.Sprint(t.OpenConfig), "own_files": fmt.Sprint(t.OwnFiles),
+	}
+	for _, k := range phoneKeys() {
+		in := []entry{{text: strings.TrimSpace(scalars[k.name])}}
+		if k.kind == KindMap {
+			in = nil
+			for _, name := range slices.Sorted(maps.Keys(t.Parameters)) {
+				in = append(in, entry{name: name, text: t.Parameters[name]})
+			}
+		}
+		faults = append(faults, k.store(&p, path, in)...)
+	}
+	for j, l := range t.Lines {
+		linePath := fmt.Sprintf("%s.lines[%d]", path, j)
+		var converted Line
+		for _, k := range lineKeys() {
+			faults = append(faults, k.store(&converted, linePath, k.get(&l))...)
+		}
+		p.Lines = append(p.Lines, converted)
+	}
+	return p, faults
+}

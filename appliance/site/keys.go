@@ -1,0 +1,166 @@
+package site
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+)
+
+// group is one table of the site, in the order of the file; the first holds the keys above all tables.
+type group struct {
+	table string // "" or the table's name
+	title string // as the form shows it
+	keys  []key[Site]
+}
+
+// siteGroups describes every key of the site but the phones.
+func siteGroups() []group {
+	return []group{
+		{"", "Office", officeKeys()},
+		{"network", "Network", networkKeys()},
+		{"dhcp", "Addresses (DHCP)", dhcpKeys()},
+		{"time", "Time", timeKeys()},
+		{"dns", "Names (DNS)", dnsKeys()},
+		{"sip", "Calls (SIP)", sipKeys()},
+		{"firmware", "Firmware", firmwareKeys()},
+		{"web", "This page", webKeys()},
+	}
+}
+
+// siteKeys returns the keys of all groups in the order of the file.
+func siteKeys() []key[Site] {
+	var keys []key[Site]
+	for _, g := range siteGroups() {
+		keys = append(keys, g.keys...)
+	}
+	return keys
+}
+
+const (
+	allowedBool    = "true or false"
+	allowedAddress = "an IPv4 address such as 10.77.0.50"
+)
+
+func officeKeys() []key[Site] {
+	return []key[Site]{
+		text("name", func(s *Site) *string { return &s.Name }, parseName).
+			about("Name of the office", "a text of 1 to 64 characters", "Shown on this page, on the phones' screens and in their directory."),
+	}
+}
+
+func networkKeys() []key[Site] {
+	address := scalar("network.address", KindText, func(s *Site) *netip.Prefix { return &s.Network.Address }, parseBoxAddress, formatPrefix)
+	gateway := scalar("network.gateway", KindText, func(s *Site) *netip.Addr { return &s.Network.Gateway }, parseOptionalAddr, formatAddr)
+	return []key[Site]{
+		text("network.interface", func(s *Site) *string { return &s.Network.Interface }, parseInterface).
+			about("Network socket", "the name of a network interface such as eth0", "The socket of the box that is plugged into the phones' network."),
+		address.about("Address of the box", "an IPv4 address of a host with the length of its network (8 to 30), such as 10.77.0.1/16",
+			"A fixed address that nothing else on the phones' network uses, and the size of that network behind the slash."),
+		gateway.about("Router", "an IPv4 address such as 10.77.0.254, or an empty text for none",
+			"The router through which the phones and the box reach other networks. Empty: there is none."),
+		text("network.domain", func(s *Site) *string { return &s.Network.Domain }, parseDomain).
+			about("Domain", "a domain name such as voice.home.arpa", "The names of the box, the phones and the hosts below end in it."),
+	}
+}
+
+func formatPrefix(p netip.Prefix) string {
+	if !p.IsValid() {
+		return ""
+	}
+	return p.String()
+}
+
+func dhcpKeys() []key[Site] {
+	pool := list("dhcp.pool", func(s *Site) *[]Range { return &s.DHCP.Pool }, parseRange, formatRange)
+	lease := scalar("dhcp.lease", KindText, func(s *Site) *time.Duration { return &s.DHCP.Lease }, parseLease, formatLease)
+	return []key[Site]{
+		boolean("dhcp.enabled", func(s *Site) *bool { return &s.DHCP.Enabled }).
+			about("Give addresses", allowedBool, "Hand out addresses. Switch it off where another server does that."),
+		pool.about("Addresses to give", "a range of IPv4 addresses such as 10.77.1.1-10.77.3.250",
+			"Ranges, one a line, of addresses that the box may give to phones. Nothing else may use them."),
+		lease.about("Lease", "a duration from 10s to 744h, such as 8h or 30m", "How long a phone may keep an address without asking again."),
+		boolean("dhcp.phones_only", func(s *Site) *bool { return &s.DHCP.PhonesOnly }).
+			about("Phones only", allowedBool, "Answer Cisco phones and listed phones, and nothing else."),
+		boolean("dhcp.ping_check", func(s *Site) *bool { return &s.DHCP.PingCheck }).
+			about("Look before giving", allowedBool, "Look whether somebody uses an address before it is given."),
+		boolean("dhcp.authoritative", func(s *Site) *bool { return &s.DHCP.Authoritative }).
+			about("Serve beside another server", allowedBool, "Give addresses although another DHCP server answers on this network. Two servers usually disturb each other."),
+	}
+}
+
+func timeKeys() []key[Site] {
+	zone := text("time.zone", func(s *Site) *string { return &s.Time.Zone }, parseZone)
+	zone.hint = suggestZone
+	return []key[Site]{
+		boolean("time.enabled", func(s *Site) *bool { return &s.Time.Enabled }).
+			about("Tell the time", allowedBool, "Answer the phones' questions for the time."),
+		zone.about("Time zone", "an IANA time zone such as Europe/Brussels", "Where the phones are: their clock and summer time follow from it."),
+		list("time.upstream", func(s *Site) *[]string { return &s.Time.Upstream }, parseHostRequired, same).
+			about("Time servers", "a host name or an IPv4 address", "Where the box itself gets the time, one a line. Empty: it never asks the internet."),
+		choice("time.sntp_mode", func(s *Site) *string { return &s.Time.SNTPMode }, "unicast", "multicast", "anycast", "directedbroadcast").
+			about("How phones ask", "unicast, multicast, anycast or directedbroadcast", "What the phones are told about asking for the time. unicast is right unless another server tells the time."),
+	}
+}
+
+func dnsKeys() []key[Site] {
+	hosts := dict("dns.hosts", func(s *Site) *map[string]netip.Addr { return &s.DNS.Hosts }, parseAddr, formatAddr)
+	hosts.names = func(s string) bool { return validHostKey(s) && !slices.Contains(BoxNames(), s) }
+	hosts.allowedNames = "a lower-case host name within network.domain, and none that the box itself has (" + strings.Join(BoxNames(), ", ") + ")"
+	return []key[Site]{
+		boolean("dns.enabled", func(s *Site) *bool { return &s.DNS.Enabled }).
+			about("Answer names", allowedBool, "Answer the phones' questions for names."),
+		list("dns.upstream", func(s *Site) *[]netip.AddrPort { return &s.DNS.Upstream }, parseUpstream, formatUpstream).
+			about("Name servers", "an IPv4 address, with a port if it is not 53", "Where names of the rest of the world are asked, one a line. Empty: only names of this office are answered."),
+		hosts.about("Hosts", allowedAddress, "Names of other machines in this office and their addresses: name = address, one a line."),
+	}
+}
+
+// BoxNames returns the names within network.domain that are the box itself, lower case; dns.hosts cannot give them away.
+func BoxNames() []string { return []string{"phonebox", "ciscocm1", "tftp", "ntp"} }
+
+func sipKeys() []key[Site] {
+	port := scalar("sip.port", KindNumber, func(s *Site) *uint16 { return &s.SIP.Port }, parsePort, formatPort)
+	return []key[Site]{
+		boolean("sip.enabled", func(s *Site) *bool { return &s.SIP.Enabled }).
+			about("Watch the phones", allowedBool, "Ask the phones over SIP whether they run, and restart them when you say so."),
+		text("sip.proxy", func(s *Site) *string { return &s.SIP.Proxy }, parseHost).
+			about("Telephone system", "a host name or an IPv4 address, or an empty text for none yet", "The PBX or the provider where the phones register. Empty: the lines are shown and not registered."),
+		port.about("Its port", "a number from 1 to 65535", "Nearly always 5060."),
+		boolean("sip.register", func(s *Site) *bool { return &s.SIP.Register }).
+			about("Register", allowedBool, "The phones register at the telephone system when they start."),
+		parameters("sip.parameters", func(s *Site) *map[string]string { return &s.SIP.Parameters }).
+			about("Further parameters", allowedParameter, "Any other parameter of SIPDefault.cnf, for all phones: name = value, one a line."),
+	}
+}
+
+const allowedParameter = `a printable text without " of up to 255 characters, or a number`
+
+// parameters is a map of parameters of a .cnf file.
+func parameters[T any](name string, at func(*T) *map[string]string) key[T] {
+	k := dict(name, at, parsePhoneText(longestText), same)
+	k.names, k.allowedNames = validParameterKey, "the name of a parameter: letters, digits and _"
+	return k
+}
+
+// SecretParameter reports whether a parameter of a .cnf file holds a password, which is masked and never shown.
+func SecretParameter(name string) bool {
+	return strings.Contains(strings.Map(unicode.ToLower, name), "password")
+}
+
+func firmwareKeys() []key[Site] {
+	return []key[Site]{
+		text("firmware.target", func(s *Site) *string { return &s.Firmware.Target }, parseTarget).
+			about("Firmware", "the name of a load without its ending, such as P0S3-8-12-00, or an empty text", "The load that the listed phones should run. Empty: each phone stays on what it runs."),
+		boolean("firmware.convert_unlisted", func(s *Site) *bool { return &s.Firmware.ConvertUnlisted }).
+			about("Convert phones that are not listed", allowedBool, "Give the firmware to every phone that asks, listed or not. For a pallet of phones on a network of its own."),
+	}
+}
+
+func webKeys() []key[Site] {
+	return []key[Site]{
+		boolean("web.plain_http", func(s *Site) *bool { return &s.Web.PlainHTTP }).
+			about("Without encryption", allowedBool, "Show this page on plain HTTP as well. Passwords then cross the network readable."),
+	}
+}

@@ -1,0 +1,97 @@
+package site
+
+import "fmt"
+
+// Mask stands for a secret that is set, where secrets are not shown.
+const Mask = "********"
+
+// Unmask puts the secrets of old where s has masks: of a parameter by its name, of a phone by its MAC, of a line by its
+// name and else by its place. It returns a fault, without a line, for each mask that stands for nothing.
+func Unmask(s, old *Site) []Fault {
+	unmask(s, old)
+	var faults []Fault
+	s.secrets(func(path string, secret string) string {
+		if secret == Mask {
+			faults = append(faults, Fault{Key: path, Found: "a masked password", Allowed: "the password itself"})
+		}
+		return secret
+	})
+	return faults
+}
+
+func unmask(s, old *Site) {
+	unmaskParameters(s.SIP.Parameters, old.SIP.Parameters)
+	phones := map[string]*Phone{}
+	for i := range old.Phones {
+		phones[old.Phones[i].MAC.String()] = &old.Phones[i]
+	}
+	for i := range s.Phones {
+		if before, ok := phones[s.Phones[i].MAC.String()]; ok {
+			unmaskPhone(&s.Phones[i], before)
+		}
+	}
+}
+
+func unmaskPhone(p, old *Phone) {
+	unmaskParameters(p.Parameters, old.Parameters)
+	names := map[string]string{}
+	for _, l := range old.Lines {
+		names[l.Name] = l.Password
+	}
+	kept := map[string]bool{}
+	for _, l := range p.Lines {
+		kept[l.Name] = true
+	}
+	for i := range p.Lines {
+		l := &p.Lines[i]
+		if l.Password != Mask {
+			continue
+		}
+		if password, ok := names[l.Name]; ok {
+			l.Password = password
+		} else if i < len(old.Lines) && !kept[old.Lines[i].Name] {
+			// The line got another name; a line that only moved keeps its own password.
+			l.Password = old.Lines[i].Password
+		}
+	}
+}
+
+func unmaskParameters(params, old map[string]string) {
+	for name, value := range params {
+		if before, ok := old[name]; ok && value == Mask && SecretParameter(name) {
+			params[name] = before
+		}
+	}
+}
+
+// secrets calls change for every secret and stores what it returns.
+func (s *Site) secrets(change func(path, secret string) string) {
+	parameters := func(path string, params map[string]string) {
+		for name, value := range params {
+			if SecretParameter(name) {
+				params[name] = change(join(path, name), value)
+			}
+		}
+	}
+	parameters("sip.parameters", s.SIP.Parameters)
+	for i := range s.Phones {
+		p := &s.Phones[i]
+		path := fmt.Sprintf("phones[%d]", i)
+		for j := range p.Lines {
+			p.Lines[j].Password = change(fmt.Sprintf("%s.lines[%d].password", path, j), p.Lines[j].Password)
+		}
+		parameters(path+".parameters", p.Parameters)
+	}
+}
+
+// Masked returns a copy in which every secret that is set is the [Mask].
+func (s *Site) Masked() *Site {
+	out := s.Clone()
+	out.secrets(func(_, secret string) string {
+		if secret == "" {
+			return ""
+		}
+		return Mask
+	})
+	return out
+}

@@ -1,0 +1,249 @@
+package site_test
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+	"strings"
+	"testing"
+	"time"
+	_ "time/tzdata"
+
+	"github.com/google/go-cmp/cmp"
+
+	"phonebox/appliance/site"
+)
+
+// shortest is a site without faults and warnings; further lines of a table follow in the cases.
+const shortest = `
+[network]
+address = "10.77.0.1/16"
+[dhcp]
+pool = ["10.77.1.1-10.77.3.250"]
+[time]
+upstream = []
+`
+
+func parse(t *testing.T, text string) (*site.Site, []string) {
+	t.Helper()
+	return parseWith(t, text, site.Options{})
+}
+
+func parseWith(t *testing.T, text string, opts site.Options) (*site.Site, []string) {
+	t.Helper()
+	s, faults := site.Parse([]byte(text), opts)
+	var lines []string
+	refused := false
+	for _, f := range faults {
+		lines = append(lines, f.String())
+		refused = refused || !f.Warning
+	}
+	if refused != (s == nil) {
+		t.Errorf("site is nil: %v, with faults %q", s == nil, lines)
+	}
+	return s, lines
+}
+
+// One run names every fault, of whatever kind, on the line where it stands (issue 2, point 2).
+func TestEveryFaultAtOnce(t *testing.T) {
+	text, err := os.ReadFile("testdata/faults.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, got := parse(t, string(text))
+	want := []string{
+		`line 4: network.gateway: found 10.78.0.254, outside of the network 10.77.0.0/16, allowed is another address of the box's network, or an empty text`,
+		`line 5: network.adress: found an unknown key, allowed is address (did you mean that?)`,
+		`line 7: dhcp.enabled: found the text "yes", allowed is true or false`,
+		`line 10: dhcp.pool[1]: found "10.77.9.9-10.77.9.1", allowed is a range of IPv4 addresses such as 10.77.1.1-10.77.3.250`,
+		`line 13: time.zone: found "europe/brussels", allowed is an IANA time zone such as Europe/Brussels (did you mean "Europe/Brussels"?)`,
+		`line 14: time.upstream: found the text "192.0.2.1", allowed is a list in brackets; each entry a host name or an IPv4 address`,
+		`line 17: dns.upstream: found written again (first on line 16), allowed is each key and table once`,
+		`line 19: found a line that is not TOML (unexpected character U+0070 'p' at start of value), allowed is TOML: a [table], or a key = value with texts in quotes`,
+		`line 20: sip.port: found "65536", allowed is a number from 1 to 65535`,
+		`line 26: phones[0].lines[0].password: found a password of 17 characters, allowed is a text of up to 128 characters without "`,
+		`line 29: phones[1].mac: found 00:06:D7:AA:2A:2E, also in phones[0] (line 21), allowed is each phone once`,
+		`line 30: phones[1].address: found 10.77.2.7, which dhcp.pool[0] gives to any phone, allowed is an address outside of dhcp.pool, or an empty text`,
+	}
+	if len(want) != 12 {
+		t.Errorf("%d kinds of faults, want 12", len(want))
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestFaults(t *testing.T) {
+	known := site.Options{
+		KnownParameter: func(name, scope string) (bool, string) {
+			switch name {
+			case "preferred_codec", "phone_password":
+				return true, ""
+			case "phone_label":
+				return scope == site.ScopePhone, ""
+			case "prefered_codec":
+				return false, "preferred_codec"
+			}
+			return false, ""
+		},
+		CheckParameter: func(name, value string) (bool, string) {
+			return name != "preferred_codec" || value == "g711alaw", "g711ulaw, g711alaw or g729a"
+		},
+	}
+	const onePhone = shortest + "[[phones]]\nmac = '00:06:D7:AA:2A:2E'\n" // lines 8 and 9
+	for _, tt := range []struct{ name, text, want string }{
+		{"address missing", "[dhcp]\nenabled=false\n[time]\nenabled=false", `line 1: network.address: found nothing, allowed is the address of the box with the length of its network, such as 10.77.0.1/16`},
+		{"pool missing", "[network]\naddress='10.77.0.1/16'\n[dhcp]\n[time]\nenabled=false", `line 3: dhcp.pool: found nothing, allowed is a list of ranges such as ["10.77.1.1-10.77.3.250"] while dhcp.enabled is true`},
+		{"unknown key far from any", "colour = 1" + shortest, `line 1: colour: found an unknown key, allowed is dhcp, dns, firmware, name, network, phones, sip, time, web`},
+		{"unknown key of another table", shortest + "zone = 'UTC'\n[web]\nproxy = 'a'", `line 10: web.proxy: found an unknown key, allowed is sip.proxy (did you mean that?)`},
+		{"upper case", "Name = 'a'" + shortest, `line 1: Name: found an unknown key, allowed is name (did you mean that?)`},
+		{"swapped letters in a phone", onePhone + "lable = 'x'", `line 10: phones[0].lable: found an unknown key, allowed is label (did you mean that?)`},
+		{"unknown table", shortest + "[dchp]\nlease='1h'", `line 8: dchp: found an unknown key, allowed is dhcp (did you mean that?)`},
+		{"nothing wrong", shortest, ``},
+		{"value for a table", "web = true" + shortest, `line 1: web: found true, allowed is a table: [web]`},
+		{"table for a value", shortest + "[web.plain_http]", `line 8: web.plain_http: found a table, allowed is true or false`},
+		{"list for a value", "name = ['a']" + shortest, `line 1: name: found a list, allowed is a text of 1 to 64 characters`},
+		{"number with a fraction", "name = 1.5" + shortest, `line 1: name: found 1.5, allowed is a text of 1 to 64 characters`},
+		{"negative port", shortest + "[sip]\nport = -1", `line 9: sip.port: found -1, allowed is a number from 1 to 65535`},
+		{"hexadecimal port", shortest + "[sip]\nport = 0x13c4", `line 9: sip.port: found 0x13c4, allowed is a number from 1 to 65535`},
+		{"list item of a wrong type", shortest + "[dns]\nupstream = [\n'192.0.2.1',\ntrue]", `line 11: dns.upstream[1]: found true, allowed is an IPv4 address, with a port if it is not 53`},
+		{"phones as a table", shortest + "[phones]\nmac='00:06:D7:AA:2A:2E'", `line 8: phones: found a table, allowed is a list: [[phones]] before each entry`},
+		{"lines before phones", shortest + "[[phones.lines]]\nname='1'", `line 8: phones: found a table, allowed is a list: [[phones]] before each entry`},
+		{"phone that is no table", "phones = ['a']" + shortest, `line 1: phones[0]: found the text "a", allowed is a table: [[phones]]`},
+		{"table twice", shortest + "[time]\nzone='UTC'", `line 8: time: found written again (first on line 6), allowed is each key and table once`},
+		{"key twice, once dotted", "web.plain_http = true\nweb = {}" + shortest, `line 2: web: found written again (first on line 1), allowed is each key and table once`},
+		{"table under a value", shortest + "[time.upstream.more]", `line 8: time.upstream.more: found a table under time.upstream of line 7, allowed is a value written once, in one way`},
+		{"text without quotes", "name = Harbour" + shortest, `line 1: found a line that is not TOML (unexpected character U+0048 'H' at start of value), allowed is TOML: a [table], or a key = value with texts in quotes`},
+		{"address without length", "[network]\naddress='10.77.0.1'\n[dhcp]\npool=['10.77.1.1']\n[time]\nenabled=false", `line 2: network.address: found "10.77.0.1", allowed is an IPv4 address of a host with the length of its network (8 to 30), such as 10.77.0.1/16`},
+		{"address of the network itself", "[network]\naddress='10.77.0.0/16'\n[dhcp]\npool=['10.77.1.1']\n[time]\nenabled=false", `line 2: network.address: found "10.77.0.0/16", allowed is an IPv4 address of a host with the length of its network (8 to 30), such as 10.77.0.1/16`},
+		{"IPv6", "[network]\naddress='fd00::1/64'\n[dhcp]\nenabled=false\n[time]\nenabled=false", `line 2: network.address: found "fd00::1/64", allowed is an IPv4 address of a host with the length of its network (8 to 30), such as 10.77.0.1/16`},
+		{"gateway is the box", gatewaySite("10.77.0.1"), `line 3: network.gateway: found 10.77.0.1, the box itself, allowed is another address of the box's network, or an empty text`},
+		{"gateway is the broadcast address", gatewaySite("10.77.255.255"), `line 3: network.gateway: found 10.77.255.255, the first or last address of the network 10.77.0.0/16, allowed is another address of the box's network, or an empty text`},
+		{"gateway in the pool", gatewaySite("10.77.1.9"), `line 5: dhcp.pool[0]: found 10.77.1.1-10.77.3.250, which holds network.gateway 10.77.1.9, allowed is a range without the gateway`},
+		{"pool outside", poolSite("10.78.1.1-10.78.1.9"), `line 4: dhcp.pool[0]: found 10.78.1.1-10.78.1.9, allowed is a range within the network 10.77.0.0/16`},
+		{"pool with the box", poolSite("10.77.0.1-10.77.0.9"), `line 4: dhcp.pool[0]: found 10.77.0.1-10.77.0.9, which holds the box 10.77.0.1, allowed is a range without the box`},
+		{"pool with the broadcast address", poolSite("10.77.255.1-10.77.255.255"), `line 4: dhcp.pool[0]: found 10.77.255.1-10.77.255.255, allowed is a range without the first and the last address of the network 10.77.0.0/16`},
+		{"pools overlap", poolSite("10.77.1.1-10.77.1.9', '10.77.1.9-10.77.1.20"), `line 4: dhcp.pool[1]: found 10.77.1.9-10.77.1.20, which overlaps dhcp.pool[0], allowed is ranges that do not overlap`},
+		{"pool too large", "[network]\naddress='10.0.0.1/8'\n[dhcp]\npool=['10.1.0.0-10.2.0.0']\n[time]\nenabled=false", `line 4: dhcp.pool: found 65537 addresses, allowed is up to 65536 addresses in all ranges`},
+		{"upstream is the box", shortest + "[dns]\nupstream=['10.77.0.1']", `line 9: dns.upstream[0]: found 10.77.0.1, the box itself, allowed is another name server`},
+		{"host of the box", shortest + "[dns.hosts]\ntftp='10.77.0.9'", `line 9: dns.hosts.tftp: found the name "tftp", allowed is a lower-case host name within network.domain, and none that the box itself has (phonebox, ciscocm1, tftp, ntp)`},
+		{"host in upper case", shortest + "[dns.hosts]\nPBX='10.77.0.9'", `line 9: dns.hosts.PBX: found the name "PBX", allowed is a lower-case host name within network.domain, and none that the box itself has (phonebox, ciscocm1, tftp, ntp)`},
+		{"host address", shortest + "[dns.hosts]\npbx='10.77.0'", `line 9: dns.hosts.pbx: found "10.77.0", allowed is an IPv4 address such as 10.77.0.50`},
+		{"proxy with a wrong address", shortest + "[sip]\nproxy='10.77.0.300'", `line 9: sip.proxy: found "10.77.0.300", allowed is a host name or an IPv4 address, or an empty text for none yet`},
+		{"zone Local", shortest + "zone='Local'", `line 8: time.zone: found "Local", allowed is an IANA time zone such as Europe/Brussels`},
+		{"zone without its area", shortest + "zone='New York'", `line 8: time.zone: found "New York", allowed is an IANA time zone such as Europe/Brussels (did you mean "America/New_York"?)`},
+		{"choice", shortest + "sntp_mode='broadcast'", `line 8: time.sntp_mode: found "broadcast", allowed is unicast, multicast, anycast or directedbroadcast`},
+		{"firmware with its ending", shortest + "[firmware]\ntarget='P0S3-8-12-00.sb2'", `line 9: firmware.target: found "P0S3-8-12-00.sb2", allowed is the name of a load without its ending, such as P0S3-8-12-00, or an empty text`},
+		{"unknown parameter", shortest + "[sip.parameters]\nprefered_codec='none'", `line 9: sip.parameters.prefered_codec: found an unknown parameter, allowed is preferred_codec`},
+		{"parameter of the other file", shortest + "[sip.parameters]\nphone_label='none'", `line 9: sip.parameters.phone_label: found an unknown parameter, allowed is a parameter of the phones that no other key sets`},
+		{"value of a parameter", onePhone + "[phones.parameters]\npreferred_codec='mp3'", `line 11: phones[0].parameters.preferred_codec: found "mp3", allowed is g711ulaw, g711alaw or g729a`},
+		{"quote in a parameter", onePhone + "[phones.parameters]\nphone_label='a\"b'", `line 11: phones[0].parameters.phone_label: found "a\"b", allowed is a printable text without " of up to 255 characters, or a number`},
+		{"phone without MAC", shortest + "[[phones]]\nlabel='x'", `line 8: phones[0].mac: found nothing, allowed is the Ethernet address on the phone's back, such as 00:06:D7:AA:2A:2E`},
+		{"multicast MAC", shortest + "[[phones]]\nmac='01:06:D7:AA:2A:2E'", `line 9: phones[0].mac: found "01:06:D7:AA:2A:2E", allowed is the Ethernet address on the phone's back, such as 00:06:D7:AA:2A:2E`},
+		{"MAC twice", onePhone + "[[phones]]\nmac='0006D7aa2A2E'", `line 11: phones[1].mac: found 00:06:D7:AA:2A:2E, also in phones[0] (line 8), allowed is each phone once`},
+		{"reservation twice", onePhone + "address='10.77.0.5'\n[[phones]]\nmac='0006D7aa2A2F'\naddress='10.77.0.5'", `line 13: phones[1].address: found 10.77.0.5, also in phones[0] (line 8), allowed is each address once`},
+		{"reservation outside", onePhone + "address='10.78.0.5'", `line 10: phones[0].address: found 10.78.0.5, outside of the network 10.77.0.0/16, allowed is another address of the box's network, or an empty text`},
+		{"reservation of the box", onePhone + "address='10.77.0.1'", `line 10: phones[0].address: found 10.77.0.1, the box itself, allowed is another address of the box's network, or an empty text`},
+		{"reservation in the pool", onePhone + "address='10.77.3.250'", `line 10: phones[0].address: found 10.77.3.250, which dhcp.pool[0] gives to any phone, allowed is an address outside of dhcp.pool, or an empty text`},
+		{"line without name", onePhone + "[[phones.lines]]\nauthname='x'", `line 10: phones[0].lines[0].name: found nothing, allowed is the number or name of the account`},
+		{"line twice", onePhone + "[[phones.lines]]\nname='1'\n[[phones.lines]]\nname=1", `line 13: phones[0].lines[1].name: found "1", also in phones[0].lines[0], allowed is each line of a phone once`},
+		{"three lines on a 7940", onePhone + "model=7940\n" + linesOf(3), `line 15: phones[0].lines[2]: found 3 lines, allowed is up to 2 lines, which a 7940 has`},
+		{"seven lines on a 7960", onePhone + "model='7960'\n" + linesOf(7), `line 23: phones[0].lines[6]: found 7 lines, allowed is up to 6 lines, which a 7960 has`},
+		{"seven lines on any phone", onePhone + linesOf(7), `line 22: phones[0].lines[6]: found 7 lines, allowed is up to 6 lines, which a 7960 has`},
+		{"mask instead of a password", onePhone + "[[phones.lines]]\nname='1'\npassword='********'", `line 12: phones[0].lines[0].password: found a masked password, allowed is the password itself`},
+		{"mask instead of a secret parameter", onePhone + "[phones.parameters]\nphone_password='********'", `line 11: phones[0].parameters.phone_password: found a masked password, allowed is the password itself`},
+		{"number as password is a text", onePhone + "[[phones.lines]]\nname='1'\npassword=-4711", `line 12: phones[0].lines[0].password: found a value that is no text (not shown), allowed is a text of up to 128 characters without "`},
+
+		{"warning: a name and no name server", shortest + "[sip]\nproxy='sip.example.com'", `warning: line 9: sip.proxy: found "sip.example.com", which nobody can resolve while dns.upstream is empty, allowed is an address, a name of dns.hosts, or a name server in dns.upstream`},
+		{"warning: an unknown host of the zone", shortest + "[dns]\nupstream=['192.0.2.1']\n[sip]\nproxy='pbx.voice.home.arpa'", `warning: line 11: sip.proxy: found "pbx.voice.home.arpa", which nobody can resolve, allowed is an address, or a name of dns.hosts in voice.home.arpa`},
+		{"warning: an unknown short name", shortest + "[dns]\nupstream=['192.0.2.1']\n[sip]\nproxy='pbx'", `warning: line 11: sip.proxy: found "pbx", which nobody can resolve, allowed is an address, or a name of dns.hosts in voice.home.arpa`},
+		{"warning: the default time server", strings.Replace(shortest, "upstream = []", "", 1), `warning: line 6: time.upstream[0]: found "pool.ntp.org", which nobody can resolve while dns.upstream is empty, allowed is an address, a name of dns.hosts, or a name server in dns.upstream`},
+		{"warning: a host in the pool", shortest + "[dns.hosts]\npbx='10.77.1.9'", `warning: line 9: dns.hosts.pbx: found 10.77.1.9, which dhcp.pool[0] may give to a phone, allowed is an address outside of dhcp.pool`},
+		{"warning: an account on two phones", onePhone + "[[phones.lines]]\nname='1'\n[[phones]]\nmac='0006D7AA2A2F'\n[[phones.lines]]\nname='1'", `warning: line 15: phones[1].lines[0].name: found "1", also in phones[0] (line 8), allowed is the same account on two phones if both shall ring`},
+		{"warning: more lines than a 7940 has", onePhone + linesOf(3), `warning: line 14: phones[0].lines[2]: found 3 lines and no model, allowed is 2 lines if it is a 7940: the others then stay unused`},
+		{"warning: a long password", onePhone + "[[phones.lines]]\nname='1'\npassword='01234567890123456789012345678901'", `warning: line 12: phones[0].lines[0].password: found a password of 32 characters, allowed is up to 31 characters by the phones' guide`},
+		{"warning: a comment in a password", onePhone + "[[phones.lines]]\nname='1'\npassword='a;b'", `warning: line 12: phones[0].lines[0].password: found a password with ; or #, allowed is a password without ; and #, which begin a comment for some firmware`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			_, got := parseWith(t, tt.text, known)
+			if strings.Join(got, "\n") != tt.want {
+				t.Errorf("found\n%s\nwant\n%s", strings.Join(got, "\n"), tt.want)
+			}
+		})
+	}
+}
+
+func gatewaySite(gw string) string {
+	return "[network]\naddress='10.77.0.1/16'\ngateway='" + gw + "'\n[dhcp]\npool=['10.77.1.1-10.77.3.250']\n[time]\nupstream=[]"
+}
+
+func poolSite(pool string) string {
+	return "[network]\naddress='10.77.0.1/16'\n[dhcp]\npool=['" + pool + "']\n[time]\nupstream=[]"
+}
+
+func linesOf(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, "[[phones.lines]]\nname = '%d'\n", 200+i)
+	}
+	return b.String()
+}
+
+// What people write in other ways means the same.
+func TestAccepted(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ name, text string }{
+		{"byte order mark and CR LF", "\ufeff" + strings.ReplaceAll(shortest, "\n", "\r\n")},
+		{"dotted keys", "network.address='10.77.0.1/16'\ndhcp.pool=['10.77.1.1-10.77.3.250']\ntime.upstream=[]"},
+		{"inline tables", "network={address='10.77.0.1/16'}\ndhcp={pool=['10.77.1.1-10.77.3.250']}\ntime={upstream=[]}"},
+		{"proxy known by a host", shortest + "[dns.hosts]\npbx='10.77.0.9'\n[sip]\nproxy='PBX.voice.home.arpa'"},
+		{"proxy is a phone's label", shortest + "[sip]\nproxy='front-desk'\n[[phones]]\nmac='0006D7AA2A2E'\nlabel='Front desk!'"},
+		{"pool of one address", poolSite("10.77.1.1")},
+		{"no pool without dhcp", "[network]\naddress='10.77.0.1/16'\n[dhcp]\nenabled=false\n[time]\nupstream=[]"},
+		{"numbers as texts", shortest + "[sip]\nport='5060'\n[[phones]]\nmac='0006D7AA2A2E'\nmodel=7960\nlabel=12"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			if _, got := parse(t, tt.text); len(got) > 0 {
+				t.Errorf("faults:\n%s", strings.Join(got, "\n"))
+			}
+		})
+	}
+}
+
+func TestDefaultsAreThoseOfTheDesign(t *testing.T) {
+	t.Parallel()
+	got, _ := parse(t, "[network]\naddress='10.77.0.1/16'\n[dhcp]\npool=['10.77.1.1-10.77.3.250']")
+	want := &site.Site{
+		Name:    "phonebox",
+		Network: site.Network{Interface: "eth0", Address: netip.MustParsePrefix("10.77.0.1/16"), Domain: "voice.home.arpa"},
+		DHCP: site.DHCP{
+			Enabled: true, Lease: 8 * time.Hour, PingCheck: true,
+			Pool: []site.Range{{First: netip.MustParseAddr("10.77.1.1"), Last: netip.MustParseAddr("10.77.3.250")}},
+		},
+		Time: site.Time{Enabled: true, Zone: "UTC", Upstream: []string{"pool.ntp.org"}, SNTPMode: "unicast"},
+		DNS:  site.DNS{Enabled: true},
+		SIP:  site.SIP{Enabled: true, Port: 5060, Register: true},
+	}
+	if diff := cmp.Diff(want, got, compareAddresses); diff != "" {
+		t.Error(diff)
+	}
+}
+
+var compareAddresses = cmp.Options{
+	cmp.Comparer(func(a, b netip.Addr) bool { return a == b }),
+	cmp.Comparer(func(a, b netip.Prefix) bool { return a == b }),
+	cmp.Comparer(func(a, b netip.AddrPort) bool { return a == b }),
+}
+
+func TestTooManyFaultsAreBounded(t *testing.T) {
+	t.Parallel()
+	_, got := parse(t, strings.Repeat("[[phones]]\n", 1000))
+	if len(got) != site.MaxFaults+1 || !strings.Contains(got[len(got)-1], "803 more faults") {
+		t.Errorf("%d faults, the last %q", len(got), got[len(got)-1])
+	}
+	if _, got := parse(t, strings.Repeat("#", site.MaxSize+1)); len(got) != 1 {
+		t.Errorf("too large a file: %q", got)
+	}
+}
