@@ -48,7 +48,7 @@ var rows = []row{
 	// Firmware and provisioning.
 	{"image_version", ScopeBoth, "2.0", TypeString, "the base name of an image, up to 60 characters", 0, 60, "", reserved | unmanaged},
 	{"tftp_cfg_dir", ScopeDefault, "2.0", TypeString, "a folder below the TFTP root", 0, 127, "", reserved},
-	{"sync", ScopeBoth, "2.0", TypeString, "1 to 32 characters", 1, 32, "1", reserved},
+	{"sync", ScopeBoth, "2.0", TypeString, "1 to 32 characters", 1, 32, syncOfCnf, reserved},
 	{"dyn_tftp_addr", ScopeDefault, "4.0", TypeIPv4, dotted, 0, 0, "", reserved},
 	{"dyn_dns_addr_1", ScopeDefault, "4.0", TypeIPv4, dotted, 0, 0, "", 0},
 	{"dyn_dns_addr_2", ScopeDefault, "4.0", TypeIPv4, dotted, 0, 0, "", 0},

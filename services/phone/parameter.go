@@ -84,6 +84,16 @@ func LookUpParameter(name string) (Parameter, bool) {
 	return catalogue[i], true
 }
 
+// IsSecretParameter reports whether the value of a parameter is a password: by the catalogue, and for names that it does
+// not know by the name.
+func IsSecretParameter(name string) bool {
+	if p, ok := LookUpParameter(name); ok {
+		return p.Secret
+	}
+	name = strings.ToLower(name)
+	return strings.Contains(name, "passw") || strings.Contains(name, "secret") || strings.Contains(name, "pwd")
+}
+
 // Parameters returns the catalogue in the order in which the files are written. Names with a number exist for each.
 func Parameters() []Parameter { return append([]Parameter(nil), catalogue...) }
 

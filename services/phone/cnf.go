@@ -1,0 +1,204 @@
+package phone
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"golang.org/x/text/unicode/norm"
+)
+
+// Cnf is a .cnf file of the SIP image as it is sent: ISO-8859-1, lines that end with LF (phones.md h).
+type Cnf struct {
+	Content  []byte
+	Warnings []string // values that the guide does not allow though they are known to work; never a secret
+}
+
+// WriteSIPDefault writes SIPDefault.cnf. values holds what the site sets, by parameter name in any case; what it does
+// not set is written with its default, because a phone keeps the flash value of a parameter that is absent. Names that
+// the catalogue does not know are written after the others. load is image_version; "" leaves the line out, so that the
+// phone keeps what it has.
+//
+// Secrets, and parameters that belong to one phone, don't go into this file: where values holds one, that is an error,
+// as is a value that the file can't carry. The error names every fault, a line each, and no secret.
+func WriteSIPDefault(values map[string]string, load string) (Cnf, error) {
+	w := newCnfWriter(values)
+	w.image(load)
+	for _, p := range catalogue {
+		if p.Reserved && p.Name == "image_version" {
+			continue
+		}
+		value, set := w.take(p)
+		switch {
+		case p.PhoneFile && p.Scope == ScopePhone:
+			if set {
+				w.faults = append(w.faults, fmt.Errorf("%s: it belongs into the file of a phone", p.Name))
+			}
+		case set, p.Managed && !p.PhoneFile:
+			w.line(p, value)
+		}
+	}
+	for key, name := range w.names {
+		if _, left := w.values[key]; left && IsSecretParameter(name) {
+			w.faults = append(w.faults, fmt.Errorf("%s: it belongs into the file of a phone", name))
+		}
+	}
+	w.unknown()
+	return w.file()
+}
+
+// WriteSIPMAC writes SIP<MAC>.cnf of a phone: every managed parameter that belongs to a phone, with all lines of its
+// model (6 where it is not known), unused ones cleared, and whatever else values holds. load is as for
+// [WriteSIPDefault].
+func WriteSIPMAC(values map[string]string, model, load string) (Cnf, error) {
+	w := newCnfWriter(values)
+	w.image(load)
+	lines := LinesOf(model)
+	for _, p := range catalogue {
+		if p.Reserved && p.Name == "image_version" {
+			continue
+		}
+		value, set := w.take(p)
+		switch {
+		case p.Line > lines && strings.HasPrefix(p.Name, "line"):
+		case set, p.Managed && p.PhoneFile:
+			w.line(p, value)
+		}
+	}
+	w.unknown()
+	return w.file()
+}
+
+// LinesOf returns how many lines a model has: 2 for "7940", else 6.
+func LinesOf(model string) int {
+	if model == "7940" {
+		return 2
+	}
+	return Lines
+}
+
+// cnfWriter collects the lines of a file.
+type cnfWriter struct {
+	values   map[string]string // by name in lower case; taken ones are deleted
+	names    map[string]string // lower case: as given
+	text     strings.Builder
+	warnings []string
+	faults   []error
+}
+
+func newCnfWriter(values map[string]string) *cnfWriter {
+	w := &cnfWriter{values: make(map[string]string, len(values)), names: make(map[string]string, len(values))}
+	for name, value := range values {
+		w.values[strings.ToLower(name)] = norm.NFC.String(value)
+		w.names[strings.ToLower(name)] = name
+	}
+	return w
+}
+
+// image writes image_version; whatever values say of it is dropped, because the load is decided elsewhere.
+func (w *cnfWriter) image(load string) {
+	delete(w.values, "image_version")
+	if load != "" {
+		p, _ := LookUpParameter("image_version")
+		w.line(p, load)
+	}
+}
+
+// take returns the value that is set for a parameter, else its default.
+func (w *cnfWriter) take(p Parameter) (value string, set bool) {
+	key := strings.ToLower(p.Name)
+	value, set = w.values[key]
+	if !set {
+		return p.Default, false
+	}
+	delete(w.values, key)
+	return value, true
+}
+
+// line writes one parameter, or notes why it can't be written.
+func (w *cnfWriter) line(p Parameter, value string) {
+	warning, err := p.Check(value)
+	if err != nil {
+		w.faults = append(w.faults, err)
+		return
+	}
+	if warning != "" {
+		w.warnings = append(w.warnings, warning)
+	}
+	switch p.Type {
+	case TypeInt, TypePort, TypeMask, TypeBool, TypeEnum, TypeTime:
+		w.text.WriteString(p.Name + ": " + value + "\n")
+	default:
+		w.text.WriteString(p.Name + ": \"" + value + "\"\n")
+	}
+}
+
+// unknown writes what is left: parameters that the catalogue does not know, in the order of their names.
+func (w *cnfWriter) unknown() {
+	keys := make([]string, 0, len(w.values))
+	for key := range w.values {
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	for _, key := range keys {
+		name := w.names[key]
+		if !isParameterName(name) {
+			w.faults = append(w.faults, fmt.Errorf("found the parameter name %.64q, allowed are letters, digits, dots and underscores", name))
+			continue
+		}
+		w.line(Parameter{Name: name, Type: TypeString, Max: 255, Allowed: "up to 255 characters", Secret: IsSecretParameter(name)}, w.values[key])
+	}
+}
+
+func isParameterName(s string) bool {
+	for _, c := range []byte(s) {
+		if (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') && c != '_' && c != '.' {
+			return false
+		}
+	}
+	return s != "" && len(s) <= 64
+}
+
+// file returns what was written, in ISO-8859-1.
+func (w *cnfWriter) file() (Cnf, error) {
+	if len(w.faults) > 0 {
+		return Cnf{}, errors.Join(w.faults...)
+	}
+	return Cnf{Content: latin1(w.text.String()), Warnings: w.warnings}, nil
+}
+
+// latin1 writes text in ISO-8859-1; a character beyond it becomes a question mark.
+func latin1(s string) []byte {
+	b := make([]byte, 0, len(s))
+	for _, r := range s {
+		if r > 0xff {
+			r = '?'
+		}
+		b = append(b, byte(r))
+	}
+	return b
+}
+
+// ShowText makes any text fit to be shown by a phone: one line of ISO-8859-1 without double quotes, at most limit
+// characters. What can't be written is replaced, not refused: for labels, which people write for themselves.
+func ShowText(s string, limit int) string {
+	var b strings.Builder
+	n := 0
+	for _, r := range norm.NFC.String(s) {
+		if n == limit {
+			break
+		}
+		switch {
+		case r == '"':
+			r = '\''
+		case r < 0x20 || r >= 0x7f && r < 0xa0:
+			r = ' '
+		case r > 0xff:
+			r = '?'
+		}
+		b.WriteRune(r)
+		n++
+	}
+	return strings.TrimSpace(b.String())
+}
