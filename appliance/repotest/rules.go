@@ -47,7 +47,7 @@ func onlyTests(files []File, pkg string) bool {
 }
 
 // clockSetters are the ways to set a clock of the machine.
-var clockSetters = []string{"ClockSettime", "Settimeofday", "Adjtimex", "ClockAdjtime", "RTCSetTime", "RTC_SET_TIME", "SYS_CLOCK_SETTIME", "SYS_SETTIMEOFDAY"}
+var clockSetters = []string{"ClockSettime", "Settimeofday", "Adjtimex", "ClockAdjtime", "RTCSetTime", "RTC_SET_TIME", "IoctlSetRTCTime", "SYS_CLOCK_SETTIME", "SYS_SETTIMEOFDAY"}
 
 // CheckClock returns a sentence for each file outside of appliance/clock that could set a clock.
 func CheckClock(files []File) []string {
