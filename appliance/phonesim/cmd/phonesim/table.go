@@ -1,0 +1,123 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"phonebox/appliance/phonesim"
+)
+
+const (
+	tableRows    = 20 // of a storm only so many phones are listed, those with trouble first
+	roundedTimes = 10 * time.Millisecond
+)
+
+// printReport writes the table: the phones, then the sums.
+func printReport(w io.Writer, r phonesim.Report) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "PHONE\tMODEL\tSTATE\tADDRESS\tSTEP\tAFTER\tLOAD\tCLOCK\tFILES\tWAITING FOR")
+	rows := order(r.Results)
+	for _, p := range rows[:min(len(rows), tableRows)] {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%d\t%s\n", p.MAC, p.Model, p.State, address(p), p.Step, after(p), p.Load, clock(p),
+			got(p), waiting(p))
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	if more := len(rows) - tableRows; more > 0 {
+		fmt.Fprintf(w, "and %d more\n", more)
+	}
+	printFaults(w, r)
+	return printSums(w, r)
+}
+
+// order puts phones with trouble first.
+func order(results []phonesim.Result) []phonesim.Result {
+	var bad, good []phonesim.Result
+	for _, p := range results {
+		if p.OK() {
+			good = append(good, p)
+		} else {
+			bad = append(bad, p)
+		}
+	}
+	return append(bad, good...)
+}
+
+func address(p phonesim.Result) string {
+	if !p.Address.IsValid() {
+		return "-"
+	}
+	return p.Address.String()
+}
+
+func after(p phonesim.Result) string {
+	if p.Outcome == phonesim.OutcomeFailed {
+		return "never"
+	}
+	return p.After.Round(roundedTimes).String()
+}
+
+func clock(p phonesim.Result) string {
+	if p.ClockOffset == nil {
+		return "-"
+	}
+	return fmt.Sprintf("%+.3fs", *p.ClockOffset)
+}
+
+func got(p phonesim.Result) int {
+	n := 0
+	for _, f := range p.Files {
+		if f.Answer == phonesim.AnswerGot {
+			n++
+		}
+	}
+	return n
+}
+
+func waiting(p phonesim.Result) string {
+	if p.Outcome != phonesim.OutcomeFailed {
+		return ""
+	}
+	return strings.TrimSuffix(p.WaitingFor+": "+p.Problem, ": ")
+}
+
+// printFaults lists what the servers did wrong, each once, with how many phones met it.
+func printFaults(w io.Writer, r phonesim.Report) {
+	met := map[string]int{}
+	var faults []string
+	for _, p := range r.Results {
+		for _, f := range p.Faults {
+			if met[f]++; met[f] == 1 {
+				faults = append(faults, f)
+			}
+		}
+	}
+	for _, f := range faults[:min(len(faults), tableRows)] {
+		fmt.Fprintf(w, "fault (%d phones): %s\n", met[f], f)
+	}
+	for _, d := range r.Duplicates[:min(len(r.Duplicates), tableRows)] {
+		fmt.Fprintf(w, "duplicate address: %s was given to %s while %s held it\n", d.Address, d.Second, d.Holder)
+	}
+}
+
+// printSums writes the last lines.
+func printSums(w io.Writer, r phonesim.Report) error {
+	share := func(d time.Duration) string {
+		if d == 0 {
+			return "never"
+		}
+		return d.Round(roundedTimes).String()
+	}
+	_, err := fmt.Fprintf(w, `
+%d phones within %s: %d ready, %d polling, %d failed, %d with faults or errors, %d duplicate addresses, in %s
+done: 50%% after %s, 95%% after %s, 100%% after %s
+sent again: dhcp %d, tftp %d, sntp %d, dns %d, sip %d
+`, r.Phones, r.Window, r.Ready, r.Polling, r.Failed, len(r.Failures), len(r.Duplicates), r.Took.Round(roundedTimes),
+		share(r.Half), share(r.Most), share(r.All),
+		r.Retransmits.DHCP, r.Retransmits.TFTP, r.Retransmits.SNTP, r.Retransmits.DNS, r.Retransmits.SIP)
+	return err
+}

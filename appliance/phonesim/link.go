@@ -1,0 +1,104 @@
+package phonesim
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"sync"
+
+	"github.com/insomniacslk/dhcp/dhcpv4"
+
+	"phonebox/services/phone"
+)
+
+// Link is what virtual phones are plugged into.
+type Link interface {
+	// Attach plugs a phone in. The same MAC twice is an error.
+	Attach(mac phone.MAC) (NIC, error)
+	// Addresses tells which addresses were held by two phones at once, as the link saw it.
+	Addresses() *AddressBook
+}
+
+// NIC is the network interface of one phone. All methods may be called from several goroutines.
+type NIC interface {
+	// SendDHCP sends a message: to everybody where server is not valid, else to the server from the own address. A link on
+	// which the phone is its own relay fills in the relay's fields.
+	SendDHCP(m *dhcpv4.DHCPv4, server netip.Addr) error
+	// DHCP delivers the DHCP packets that arrived for this phone; those that nobody takes are dropped.
+	DHCP() <-chan DHCPPacket
+	// Up probes the address and takes it. It returns [ErrAddressInUse] when somebody else has it.
+	Up(ctx context.Context, lease Lease) error
+	// Down gives the address up and closes its sockets.
+	Down()
+	// ListenUDP opens a port (0: any) on the own address.
+	ListenUDP(port uint16) (net.PacketConn, error)
+	// DialTCP connects from the own address.
+	DialTCP(ctx context.Context, to netip.AddrPort) (net.Conn, error)
+	// Close unplugs the phone.
+	Close() error
+}
+
+// ErrAddressInUse is returned by [NIC].Up when somebody else answers for the address; the phone then declines it.
+var ErrAddressInUse = errors.New("the address is in use")
+
+// DHCPPacket is a DHCP message as it came in.
+type DHCPPacket struct {
+	Payload []byte
+	Unicast bool // the frame was addressed to the phone alone
+}
+
+// Lease is what a phone learnt from a DHCPACK.
+type Lease struct {
+	Address netip.Prefix // with the mask of option 1
+	Server  netip.Addr   // option 54
+	Gateway netip.Addr   // option 3; not valid = none
+	DNS     []netip.Addr // option 6
+	Domain  string       // option 15
+	TFTP    netip.Addr   // by the order 150, 66, siaddr
+	Times   LeaseTimes
+}
+
+// AddressBook watches that no address is held by two phones at once.
+type AddressBook struct {
+	mu         sync.Mutex
+	holder     map[netip.Addr]phone.MAC
+	duplicates []Duplicate
+}
+
+// Duplicate is an address that was given to a phone while another held it.
+type Duplicate struct {
+	Address netip.Addr `json:"address"`
+	Holder  phone.MAC  `json:"holder"`
+	Second  phone.MAC  `json:"second"`
+}
+
+func newAddressBook() *AddressBook { return &AddressBook{holder: map[netip.Addr]phone.MAC{}} }
+
+// claim notes that mac takes addr and reports whether it was free. A second holder is noted as a duplicate.
+func (b *AddressBook) claim(addr netip.Addr, mac phone.MAC) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if other, taken := b.holder[addr]; taken && other != mac {
+		b.duplicates = append(b.duplicates, Duplicate{Address: addr, Holder: other, Second: mac})
+		return false
+	}
+	b.holder[addr] = mac
+	return true
+}
+
+// drop notes that mac no longer holds addr.
+func (b *AddressBook) drop(addr netip.Addr, mac phone.MAC) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.holder[addr] == mac {
+		delete(b.holder, addr)
+	}
+}
+
+// Duplicates returns every time that an address was given to a phone while another phone of this link held it.
+func (b *AddressBook) Duplicates() []Duplicate {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return append([]Duplicate(nil), b.duplicates...)
+}

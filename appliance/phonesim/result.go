@@ -1,0 +1,132 @@
+package phonesim
+
+import (
+	"net/netip"
+	"time"
+
+	"phonebox/services/phone"
+)
+
+// EventKind says what a virtual phone did or met.
+type EventKind string
+
+// The kinds of events.
+const (
+	EventBoot       EventKind = "boot"       // power on, or a reset
+	EventStep       EventKind = "step"       // Step changed
+	EventDHCP       EventKind = "dhcp"       // an offer, a lease, a refusal, a renewal
+	EventRequest    EventKind = "request"    // File was asked for (the first request, not its repetitions)
+	EventFile       EventKind = "file"       // File was got
+	EventMissing    EventKind = "missing"    // File was answered with an error
+	EventUnanswered EventKind = "unanswered" // File was asked for as often as a phone asks, in vain
+	EventFlash      EventKind = "flash"      // an image goes into flash
+	EventClock      EventKind = "clock"      // the time was got
+	EventName       EventKind = "name"       // a name was asked
+	EventPage       EventKind = "page"       // something was fetched over HTTP
+	EventSIP        EventKind = "sip"        // a SIP request came or was sent
+	EventFault      EventKind = "fault"      // a server did something that it must not do
+	EventDone       EventKind = "done"       // the phone is where it is expected to get
+)
+
+// Event is one thing that happened to a virtual phone.
+type Event struct {
+	Time time.Time
+	MAC  phone.MAC
+	Kind EventKind
+	Step phone.Step // after the event
+	Text string     // a sentence for people
+	File string     // the name as asked for
+}
+
+// Outcome is how a phone's run ended.
+type Outcome string
+
+// The outcomes.
+const (
+	OutcomeReady   Outcome = "ready"   // by the rules of the design, "Steps of a phone"
+	OutcomePolling Outcome = "polling" // StateBare: it asks for its configuration every 31 s, as it should
+	OutcomeFailed  Outcome = "failed"  // the time ran out first
+)
+
+// Answer is what came of asking for a file.
+type Answer string
+
+// The answers.
+const (
+	AnswerGot        Answer = "got"        // the last block arrived and was acknowledged
+	AnswerError      Answer = "error"      // a TFTP ERROR: Code and Text
+	AnswerUnanswered Answer = "unanswered" // silence
+	AnswerBroken     Answer = "broken"     // the transfer broke off
+)
+
+// File is the last answer to one name.
+type File struct {
+	Name   string        `json:"name"`
+	Answer Answer        `json:"answer"`
+	Code   uint16        `json:"code"` // of an error
+	Text   string        `json:"text,omitempty"`
+	Size   int           `json:"size"`
+	SHA256 string        `json:"sha256,omitempty"`
+	Boot   int           `json:"boot"` // in which boot, from 1
+	Times  int           `json:"times"`
+	Took   time.Duration `json:"took_ns"`
+}
+
+// Page is what came of an HTTP GET.
+type Page struct {
+	URL    string `json:"url"`
+	Status int    `json:"status"` // 0 = no answer
+	Size   int    `json:"size"`
+	SHA256 string `json:"sha256,omitempty"`
+	Error  string `json:"error,omitempty"`
+}
+
+// Retransmissions counts what had to be sent again, per protocol.
+type Retransmissions struct {
+	DHCP int `json:"dhcp"`
+	TFTP int `json:"tftp"`
+	SNTP int `json:"sntp"`
+	DNS  int `json:"dns"`
+	SIP  int `json:"sip"`
+}
+
+// Result is what became of one phone. It holds no secret of a configuration.
+type Result struct {
+	MAC        phone.MAC     `json:"mac"`
+	Model      string        `json:"model"`
+	State      State         `json:"state"` // as it was switched on
+	Broadcast  bool          `json:"broadcast"`
+	Outcome    Outcome       `json:"outcome"`
+	Step       phone.Step    `json:"step"`
+	WaitingFor string        `json:"waiting_for,omitempty"`
+	Problem    string        `json:"problem,omitempty"`
+	After      time.Duration `json:"after_ns"` // from power on to the outcome
+	Address    netip.Addr    `json:"address,omitzero"`
+	Boots      int           `json:"boots"`
+	Load       string        `json:"load"`              // the application in flash at the end
+	LoaderID   string        `json:"loader,omitempty"`  // LA_VERSION of the universal loader in flash
+	Flashed    []string      `json:"flashed,omitempty"` // names of the images written, in order
+	Files      []File        `json:"files"`
+	Pages      []Page        `json:"pages,omitempty"`
+	Lines      []string      `json:"lines,omitempty"` // line names of SIP<MAC>.cnf
+	// ClockOffset is the server's time minus ours, in seconds; nil when the phone did not get the time.
+	ClockOffset  *float64        `json:"clock_offset_s"`
+	ClockStratum uint8           `json:"clock_stratum,omitempty"`
+	Proxy        string          `json:"proxy,omitempty"`         // where the proxy was found, address and port
+	RegisterCode int             `json:"register_code,omitempty"` // the proxy's answer to REGISTER; 0 = none
+	Retransmits  Retransmissions `json:"retransmissions"`
+	Faults       []string        `json:"faults,omitempty"` // what the servers did wrong, each once
+}
+
+// OK reports whether the phone got where it was expected to get and no server did anything wrong on the way.
+func (r Result) OK() bool { return r.Outcome != OutcomeFailed && len(r.Faults) == 0 }
+
+// File returns the answer to a name (as asked for), and false when it was never asked for.
+func (r Result) File(name string) (File, bool) {
+	for _, f := range r.Files {
+		if f.Name == name {
+			return f, true
+		}
+	}
+	return File{}, false
+}
