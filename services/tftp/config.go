@@ -20,6 +20,13 @@ type Config struct {
 	MaxPerClient int            // transfers at once from one address; default 8
 }
 
+const (
+	defaultResend    = time.Second
+	defaultGiveUp    = 25 * time.Second
+	defaultTransfers = 512
+	defaultPerClient = 8
+)
+
 // Request is a read request.
 type Request struct {
 	Name string // as on the wire
@@ -36,7 +43,8 @@ type File struct {
 
 // Files decides which bytes are behind a name for who asks. An error that is [fs.ErrNotExist] or [fs.ErrPermission],
 // and any other, becomes ERROR 1; the text for the phone is "File not found". Open is called on a goroutine of the
-// transfer and may block for at most a second.
+// transfer and may block for at most a second; ctx ends when nobody waits for the answer any more. Names that are empty,
+// longer than 255 bytes or have an element ".." are refused before. It is called concurrently.
 type Files interface {
 	Open(ctx context.Context, r Request) (File, error)
 }
@@ -45,7 +53,7 @@ type Files interface {
 type Deps struct {
 	Files   Files
 	Log     *slog.Logger
-	Report  func(Event)           // must not block
+	Report  func(Event)           // called on many goroutines at once; must not block
 	Metrics prometheus.Registerer // nil = no metrics
 }
 

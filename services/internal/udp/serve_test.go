@@ -294,7 +294,7 @@ func TestPanicCostsOnlyItsPacket(t *testing.T) {
 	panicked := make(chan string, 1)
 	stop := start(t, c, func(p *udp.Packet, r []udp.Reply) []udp.Reply {
 		if string(p.Payload) == "bad" {
-			r = append(r, udp.Reply{Payload: []byte("half an answer"), To: p.From})
+			_ = append(r, udp.Reply{Payload: []byte("half an answer"), To: p.From})
 			panic("planted")
 		}
 		return echo(p, r)
