@@ -33,13 +33,14 @@ func (n *Node) Namespace() string { return n.ns }
 // plug makes eth0, hangs it on the switch and sets what the Host says.
 func (n *Node) plug(t testing.TB) {
 	t.Helper()
+	address := ""
+	if n.MAC != "" {
+		address = " address " + n.MAC
+	}
 	batch(t, n.sw,
-		fmt.Sprintf("link add %s type veth peer name %s netns %s", n.port, Interface, n.ns),
+		fmt.Sprintf("link add %s type veth peer name %s%s netns %s", n.port, Interface, address, n.ns),
 		fmt.Sprintf("link set %s master br0 up", n.port))
 	lines := []string{}
-	if n.MAC != "" {
-		lines = append(lines, fmt.Sprintf("link set %s address %s", Interface, n.MAC))
-	}
 	if n.Addr.IsValid() {
 		lines = append(lines, fmt.Sprintf("addr add %s brd + dev %s", n.Addr, Interface))
 	}

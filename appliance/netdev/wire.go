@@ -1,0 +1,127 @@
+package netdev
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"runtime/debug"
+	"sync/atomic"
+
+	"github.com/mdlayher/packet"
+	"golang.org/x/net/bpf"
+	"golang.org/x/sys/unix"
+
+	"phonebox/services/phone"
+)
+
+// wire is the raw side of one interface as it exists now; a new one is opened when the interface was replaced.
+type wire struct {
+	index int
+	name  string
+	mac   phone.MAC
+	arp   *packet.Conn  // receives ARP frames, and sends
+	shut  atomic.Bool   // close was called
+	done  chan struct{} // closed when the reader ended
+}
+
+// openWire opens the raw side of an interface and begins to listen.
+func (d *Device) openWire(f facts) (*wire, error) {
+	ifi := &net.Interface{Index: f.index, Name: f.name, HardwareAddr: net.HardwareAddr(f.mac[:])}
+	filter, err := bpf.Assemble(untagged(nil))
+	if err != nil {
+		return nil, fmt.Errorf("assembling the filter for ARP: %w", err)
+	}
+	conn, err := packet.Listen(ifi, packet.Raw, unix.ETH_P_ARP, &packet.Config{Filter: filter})
+	if err != nil {
+		return nil, fmt.Errorf("opening a packet socket (raw frames need root): %w", err)
+	}
+	w := &wire{index: f.index, name: f.name, mac: f.mac, arp: conn, done: make(chan struct{})}
+	go func() {
+		defer close(w.done)
+		d.readARP(w)
+	}()
+	return w, nil
+}
+
+// close ends the wire and returns once its reader has ended.
+func (w *wire) close() {
+	w.shut.Store(true)
+	_ = w.arp.Close()
+	<-w.done
+}
+
+// ended reports whether the reader ended by itself.
+func (w *wire) ended() bool {
+	select {
+	case <-w.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// send puts a whole frame on the wire.
+func (w *wire) send(frame []byte) error {
+	_, err := w.arp.WriteTo(frame, &packet.Addr{HardwareAddr: net.HardwareAddr(frame[:6])})
+	return err
+}
+
+// readARP hands on what is heard, until the socket is closed or the interface is gone.
+func (d *Device) readARP(w *wire) {
+	buf := make([]byte, 2048)
+	for {
+		n, _, err := w.arp.ReadFrom(buf)
+		switch {
+		case err == nil:
+			d.hearGuarded(w.mac, buf[:n])
+		case w.shut.Load():
+			return
+		case errors.Is(err, unix.ENETDOWN): // told once when the interface goes down; the socket stays good
+			d.look()
+		default: // the interface is gone: the kernel reports that on its own, else the next recheck opens it anew
+			d.log.Info("listening to arp ended", "iface", w.name, "err", err)
+			return
+		}
+	}
+}
+
+// hearGuarded keeps a fault of ours in one frame from ending the box.
+func (d *Device) hearGuarded(own phone.MAC, frame []byte) {
+	defer func() {
+		if v := recover(); v != nil {
+			d.drop("panic")
+			d.log.Error("reading an arp frame panicked", "value", v, "stack", string(debug.Stack()))
+		}
+	}()
+	d.hear(own, frame)
+}
+
+// hear takes one frame in.
+func (d *Device) hear(own phone.MAC, frame []byte) {
+	p, err := parseARP(frame)
+	if err != nil {
+		d.drop("malformed")
+		return
+	}
+	if p.From == own || p.SenderIP.IsUnspecified() {
+		return // ours, or a probe, which claims nothing
+	}
+	d.holders.heard(p)
+	d.listeners.deliver(p)
+	if p.SenderIP == d.config().Address.Addr() && p.SenderMAC != own {
+		d.sawDuplicate(p.SenderMAC)
+	}
+}
+
+// untagged is a filter that accepts what accept accepts (nil: all), of frames without a VLAN tag: to a packet socket
+// the kernel shows frames of foreign VLANs without their tag.
+func untagged(accept []bpf.Instruction) []bpf.Instruction {
+	if accept == nil {
+		accept = []bpf.Instruction{bpf.RetConstant{Val: 0xffff}}
+	}
+	return append([]bpf.Instruction{
+		bpf.LoadExtension{Num: bpf.ExtVLANTagPresent},
+		bpf.JumpIf{Cond: bpf.JumpEqual, Val: 0, SkipTrue: 1},
+		bpf.RetConstant{Val: 0},
+	}, accept...)
+}
