@@ -52,7 +52,7 @@ type Store interface {
 	// Commit returns once all records are on disk; the ACK leaves after it. Concurrent calls are committed together.
 	// A record of an address replaces the record of that address and that of its key.
 	Commit(ctx context.Context, records ...lease.Record) error
-	// Held returns whether serving was held because another server answered, and SetHeld remembers the person's word.
+	// Decision returns what a person said about another server on the wire, and SetDecision remembers it.
 	Decision(ctx context.Context) (Decision, error)
 	SetDecision(ctx context.Context, d Decision) error
 }
@@ -88,7 +88,8 @@ type OtherServer struct {
 	Seen    time.Time  `json:"seen"`
 }
 
-// Deps are what the server needs from outside; Clock, Store, Wire, Log and Report are required.
+// Deps are what the server needs from outside; Clock, Store, Wire, Log and Report are required (Wire may be nil for a
+// server that is Relayed for good).
 type Deps struct {
 	Clock   Clock
 	Store   Store
@@ -115,6 +116,7 @@ const (
 	EventHeld      EventKind = "held"       // another server answered: Other says which; nothing is served
 	EventServing   EventKind = "serving"    // serving began (or goes on after a hold)
 	EventNotStored EventKind = "not_stored" // a lease could not be written
+	EventDuplicate EventKind = "duplicate"  // another host has the box's own address (MAC says which); nothing is served
 )
 
 // Event is one thing that the server did or refused to do.
@@ -127,6 +129,7 @@ type Event struct {
 	Hostname    string  // option 12
 	Requested   []uint8 // option 55
 	Renewal     bool    // the client had the address already (RENEWING, REBINDING or INIT-REBOOT)
+	Boot        bool    // the packet belongs to a start of the client (DISCOVER, SELECTING or INIT-REBOOT)
 	Duration    time.Duration
 	Reason      string // why a packet was ignored or refused, in words for people
 	Other       []OtherServer

@@ -1,0 +1,143 @@
+package dhcp
+
+import (
+	"context"
+	"net/netip"
+	"time"
+
+	"phonebox/services/dhcp/lease"
+	"phonebox/services/phone"
+)
+
+const (
+	// probeWait is how long an ARP answer is waited for: a phone on the wire answers in a few milliseconds, and the
+	// client that waits for its OFFER repeats after 4 s.
+	probeWait = 300 * time.Millisecond
+	// maxTries is how many addresses are probed for one DISCOVER.
+	maxTries = 4
+)
+
+// check remembers that nobody answered a probe of an address that is offered to a client.
+type check struct {
+	key   lease.Key
+	until time.Time
+}
+
+// inUse probes an address for a client; its own answer does not count.
+func (s *Server) inUse(ctx context.Context, r *request, addr netip.Addr) (by phone.MAC, used bool, err error) {
+	by, used, err = s.deps.Wire.Probe(ctx, addr, probeWait)
+	if err != nil {
+		s.log.Warn("address not probed", "ip", addr, "err", err)
+	}
+	return by, used && by != r.mac, err
+}
+
+// offerAfterProbe offers the first address that nobody answers for. A probe that cannot be sent does not keep a phone
+// from its address: the phone looks itself, too.
+func (s *Server) offerAfterProbe(ctx context.Context, out sender, r *request, addr netip.Addr) {
+	for range maxTries {
+		by, used, _ := s.inUse(ctx, r, addr)
+		eff, next := s.offerProbed(ctx, r, addr, by, used)
+		s.send(out, eff)
+		if !next.IsValid() {
+			return
+		}
+		addr = next
+	}
+	eff := &effects{}
+	s.mu.Lock()
+	delete(s.busy, r.client.Key)
+	s.dropped(eff, r, refuse("addresses_in_use", "the last %d addresses that were probed are all in use by hosts that did not get them here", maxTries))
+	s.mu.Unlock()
+	s.send(out, eff)
+}
+
+// offerProbed offers a probed address or, when it is in use, returns another one to probe.
+func (s *Server) offerProbed(ctx context.Context, r *request, addr netip.Addr, by phone.MAC, used bool) (*effects, netip.Addr) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	eff := &effects{}
+	m := s.moment()
+	switch {
+	case ctx.Err() != nil || !s.phase.running():
+	case used:
+		s.quarantine(eff, r, addr, by, m)
+		next, err := s.table.Offer(r.client.Key, r.wanted, m)
+		if err == nil {
+			s.busy[r.client.Key] = next
+			return eff, next
+		}
+		s.dropped(eff, r, codeOf(err))
+	case s.table.Standing(r.client.Key, addr, m) != lease.Own:
+		s.dropped(eff, r, refuse("settings_changed", "%s can no longer be given to the client", addr))
+	default:
+		if len(s.checked) >= remembered {
+			clear(s.checked)
+		}
+		s.checked[addr] = check{r.client.Key, m.Mono.Add(lease.OfferTime)}
+		s.sendOffer(eff, r, addr, m)
+	}
+	delete(s.busy, r.client.Key)
+	return eff, netip.Addr{}
+}
+
+// quarantine keeps an address from everybody that somebody answered for.
+func (s *Server) quarantine(eff *effects, r *request, addr netip.Addr, by phone.MAC, m lease.Moment) {
+	s.table.Quarantine(addr, by[:], m)
+	why := refuse("address_in_use", "%s is in use by %s, which did not get it here", addr, by)
+	s.log.Warn("address in use by a stranger", "ip", addr, "mac", by)
+	eff.event(s.eventOf(r, Event{Kind: EventDecline, Address: addr, Reason: why.text}))
+}
+
+// bindAfterProbe sends the lease of an address that no OFFER of ours was probed for on its way to the disk.
+func (s *Server) bindAfterProbe(ctx context.Context, out sender, j job) {
+	by, used, _ := s.inUse(ctx, j.request, j.records[0].Address)
+	eff := &effects{}
+	s.mu.Lock()
+	if s.probed(ctx, eff, j, by, used) {
+		s.enqueue(eff, j)
+	}
+	s.mu.Unlock()
+	s.send(out, eff)
+}
+
+// ackAfterProbe acknowledges a short lease that could not be stored. Without the probe there is no such lease.
+func (s *Server) ackAfterProbe(ctx context.Context, out sender, j job) {
+	by, used, err := s.inUse(ctx, j.request, j.records[0].Address)
+	eff := &effects{}
+	s.mu.Lock()
+	switch {
+	case !s.probed(ctx, eff, j, by, used):
+	case err != nil:
+		s.table.Abort(j.records[0])
+		delete(s.busy, j.records[0].Key)
+		s.dropped(eff, j.request, refuse("not_stored", "the lease can neither be written to disk nor probed: %v", err))
+	default:
+		s.acknowledge(eff, j, false, s.moment())
+	}
+	s.mu.Unlock()
+	s.send(out, eff)
+}
+
+// probed judges the probe of an address that a client requested; false means that the request is dealt with.
+func (s *Server) probed(ctx context.Context, eff *effects, j job, by phone.MAC, used bool) bool {
+	rec, r, m := j.records[0], j.request, s.moment()
+	standing := s.table.Standing(rec.Key, rec.Address, m)
+	switch {
+	case ctx.Err() != nil:
+		s.table.Abort(rec)
+	case !s.phase.running():
+		s.table.Abort(rec)
+		s.dropped(eff, r, s.phase.why())
+	case used:
+		s.quarantine(eff, r, rec.Address, by, m)
+		s.deny(eff, r, refuse("quarantined", "%s is in use by %s", rec.Address, by))
+	case standing != lease.Own:
+		s.table.Abort(rec)
+		s.deny(eff, r, s.st.refuseAs(standing, rec.Address).why)
+	default:
+		return true
+	}
+	delete(s.busy, rec.Key)
+	return false
+}

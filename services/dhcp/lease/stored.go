@@ -1,0 +1,83 @@
+package lease
+
+import (
+	"net/netip"
+	"reflect"
+	"time"
+)
+
+// Careful sets whether the store fails to take records. While it does, a client gets only an address that no record on
+// disk gives to another: the table's newest facts may be lost at the next power cut, the records will not.
+func (t *Table) Careful(on bool) {
+	if t.careful != on {
+		t.careful, t.emptyTill = on, time.Time{}
+	}
+}
+
+// Term returns how long a lease of the address may be for the client now: the normal length, or, while the store
+// fails, what [Table.Unstored] allows.
+func (t *Table) Term(key Key, addr netip.Addr, m Moment) time.Duration {
+	if !t.careful {
+		return t.rules.Duration
+	}
+	term, _ := t.Unstored(key, addr, m)
+	return term
+}
+
+// Unstored returns on which terms the client may have the address although its record could not be written: for how
+// long, and whether nobody may answer a probe of it first. A reserved address cannot go to another and has its full
+// length; a lease on disk is good until the end that is on disk; any other lasts UnstoredTime and needs the probe.
+// Whether the address is free to be had at all, [Table.Standing] tells after Careful(true).
+func (t *Table) Unstored(key Key, addr netip.Addr, m Moment) (term time.Duration, probe bool) {
+	if reserved, ok := t.rules.Reservations[key]; ok && reserved == addr {
+		return t.rules.Duration, false
+	}
+	short := min(UnstoredTime, t.rules.Duration)
+	s, ok := t.disk[addr]
+	if !ok || s.rec.Key != key || s.rec.State != Bound || !m.Mono.Before(s.deadline) {
+		return short, true
+	}
+	return min(max(s.deadline.Sub(m.Mono), short), t.rules.Duration), false
+}
+
+// Shorten returns the record with another Duration, counted from its Start.
+func (rec Record) Shorten(d time.Duration) Record {
+	rec.Duration, rec.End = d, rec.Start.Add(d)
+	return rec
+}
+
+// namesOther reports whether a record on disk gives the address to another client.
+func (t *Table) namesOther(key Key, addr netip.Addr) bool {
+	s, ok := t.disk[addr]
+	return ok && s.rec.Key != key
+}
+
+// Stored notes that the record is on disk now, where it replaced the one of its address and the one of its key.
+func (t *Table) Stored(rec Record, m Moment) {
+	if addr, ok := t.diskOf[rec.Key]; ok && t.disk[addr].rec.Key == rec.Key {
+		delete(t.disk, addr)
+	}
+	if old, ok := t.disk[rec.Address]; ok && t.diskOf[old.rec.Key] == rec.Address {
+		delete(t.diskOf, old.rec.Key)
+	}
+	s := stored{rec: rec, deadline: m.Mono.Add(rec.Duration)}
+	t.disk[rec.Address], t.diskOf[rec.Key] = s, rec.Address
+	if e, ok := t.entries[rec.Address]; ok && e.dirty && reflect.DeepEqual(e.rec, rec) {
+		e.dirty = false
+	}
+}
+
+// Dirty returns the records that differ from what is on disk, at most limit of them, without those that skip names: a
+// record that is on its way to the disk must not be followed there by an older one.
+func (t *Table) Dirty(limit int, skip func(Key, netip.Addr) bool) []Record {
+	var out []Record
+	for addr, e := range t.entries {
+		if len(out) == limit {
+			break
+		}
+		if e.dirty && !skip(e.rec.Key, addr) {
+			out = append(out, e.rec)
+		}
+	}
+	return out
+}

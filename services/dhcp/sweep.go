@@ -1,0 +1,66 @@
+package dhcp
+
+import (
+	"context"
+	"time"
+)
+
+// sweepEvery is how often leases are ended. Whether an address is free does not depend on it.
+const sweepEvery = time.Second
+
+// sweep ends leases, takes over a clock that became right, and writes what nobody waits for.
+func (s *Server) sweep(ctx context.Context) {
+	tick := time.NewTicker(sweepEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		s.tidy(ctx)
+	}
+}
+
+func (s *Server) tidy(ctx context.Context) {
+	s.mu.Lock()
+	loaded, retry := s.loaded, time.Since(s.lastTry) >= storeRetry
+	s.mu.Unlock()
+	if !loaded && retry {
+		s.load(ctx)
+	}
+	eff := &effects{}
+	s.mu.Lock()
+	m := s.moment()
+	if m.Trusted && s.loaded && !s.trusted {
+		s.trusted = true
+		s.table.Trust(m)
+		s.log.Info("clock is trusted, stored ends of leases count")
+	}
+	for _, rec := range s.table.Expire(m) {
+		eff.unbind(rec.Address)
+		eff.event(Event{
+			Kind: EventExpire, Time: s.deps.Clock.Now(), MAC: macOf(rec), Address: rec.Address,
+			VendorClass: rec.VendorClass, Hostname: rec.Hostname,
+		})
+	}
+	for addr, c := range s.checked {
+		if !m.Mono.Before(c.until) {
+			delete(s.checked, addr)
+		}
+	}
+	for server, at := range s.chosen {
+		if m.Mono.Sub(at) >= chosenFor {
+			delete(s.chosen, server)
+		}
+	}
+	if s.storeErr == nil || retry {
+		s.flush(s.queue)
+	}
+	s.metrics.leases.Set(float64(len(s.table.Leases(m))))
+	if s.phase.running() {
+		s.phase = s.judge() // the detail follows the store's trouble
+	}
+	s.mu.Unlock()
+	s.perform(eff)
+}
