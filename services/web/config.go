@@ -35,6 +35,8 @@ type Deps struct {
 	Log     *slog.Logger
 	Metrics prometheus.Gatherer // served at /metrics; nil = an empty page
 	Report  func(Event)         // must not block
+	// Registerer takes the page's own counters; nil = they are not exported.
+	Registerer prometheus.Registerer
 }
 
 // EventKind says what happened.

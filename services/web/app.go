@@ -1,0 +1,190 @@
+package web
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+)
+
+// appHandler serves the page and the API behind the login.
+func (s *Server) appHandler() http.Handler {
+	mux := http.NewServeMux()
+	for pattern, h := range map[string]handlerFunc{
+		"GET /setup":          s.setupForm,
+		"POST /setup":         s.setupPost,
+		"GET /login":          s.loginForm,
+		"POST /login":         s.loginPost,
+		"POST /logout":        s.logout,
+		"GET /password":       s.passwordForm,
+		"POST /password":      s.passwordPost,
+		"POST /api/v1/setup":  s.apiSetup,
+		"GET /{$}":            s.overview,
+		"GET /stream":         s.overviewStream,
+		"POST /clock":         s.clockPost,
+		"POST /serve-anyway":  s.serveAnyway,
+		"GET /phones/new":     s.phoneNew,
+		"POST /phones":        s.phoneAdd,
+		"GET /phones/{mac}":   s.phonePage,
+		"POST /phones/{mac}":  s.phoneChange,
+		"GET /settings":       s.settingsForm,
+		"POST /settings":      s.settingsPost,
+		"GET /settings/file":  s.fileForm,
+		"POST /settings/file": s.filePost,
+		"GET /firmware":       s.firmwarePage,
+		"POST /firmware":      s.firmwarePost,
+
+		"GET /phones/{mac}/stream":   s.phoneStream,
+		"GET /phones/{mac}/edit":     s.phoneEdit,
+		"GET /phones/{mac}/remove":   s.phoneRemoveAsk,
+		"POST /phones/{mac}/remove":  s.phoneRemove,
+		"POST /phones/{mac}/restart": s.phoneRestart,
+
+		"GET /api/v1/status":                       s.apiStatus,
+		"GET /api/v1/phones":                       s.apiPhones,
+		"GET /api/v1/phones/{mac}/events":          s.apiPhoneEvents,
+		"GET /api/v1/phones/{mac}/files/{name...}": s.apiPhoneFile,
+		"POST /api/v1/phones/{mac}/restart":        s.apiRestart,
+		"GET /api/v1/events":                       s.apiEvents,
+		"GET /api/v1/site":                         s.apiSite,
+		"PUT /api/v1/site":                         s.apiPutSite,
+		"POST /api/v1/firmware":                    s.apiFirmware,
+		"POST /api/v1/clock":                       s.apiClock,
+		"POST /api/v1/import":                      s.apiImport,
+	} {
+		mux.Handle(pattern, s.handle(h))
+	}
+	mux.Handle(gokrazyPrefix, s.handle(s.gokrazy))
+	return s.guard(s.strict(mux))
+}
+
+// strict answers what the mux has no pattern for in our own words, with the status that the mux would have chosen.
+func (s *Server) strict(mux *http.ServeMux) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h, pattern := mux.Handler(r)
+		if pattern != "" {
+			mux.ServeHTTP(w, r)
+			return
+		}
+		probe := &headerOnly{header: http.Header{}}
+		h.ServeHTTP(probe, r)
+		text := "There is no such page."
+		if isAPI(r) {
+			text = "There is no such path in the API."
+		}
+		if probe.status == http.StatusMethodNotAllowed {
+			w.Header().Set("Allow", probe.header.Get("Allow"))
+			text = "That cannot be done here with " + r.Method + "; allowed is " + probe.header.Get("Allow") + "."
+		}
+		s.fail(w, r, public(max(probe.status, http.StatusNotFound), text))
+	})
+}
+
+// headerOnly takes the status that a handler chooses and forgets the body.
+type headerOnly struct {
+	header http.Header
+	status int
+}
+
+func (h *headerOnly) Header() http.Header         { return h.header }
+func (h *headerOnly) Write(b []byte) (int, error) { return len(b), nil }
+func (h *headerOnly) WriteHeader(code int)        { h.status = code }
+
+// guard is promise 5: without a password only the setup is there, for people on the box's own network; with one,
+// nothing but the login without a login. It stands before the mux, so that a stranger learns no path either.
+func (s *Server) guard(next http.Handler) http.Handler {
+	return s.handle(func(w http.ResponseWriter, r *http.Request) error {
+		hash, err := s.deps.Secrets.Password()
+		if err != nil {
+			return err
+		}
+		if hash == "" {
+			return s.beforePassword(w, r, next)
+		}
+		switch r.URL.Path {
+		case "/login":
+			next.ServeHTTP(w, r)
+			return nil
+		case "/setup":
+			http.Redirect(w, r, "/", http.StatusSeeOther)
+			return nil
+		case "/api/v1/setup":
+			if r.Method == http.MethodPost {
+				return public(http.StatusConflict, "A password is set already. Who forgot it resets it at the box itself.")
+			}
+		}
+		return s.withLogin(w, r, next)
+	})
+}
+
+func (s *Server) beforePassword(w http.ResponseWriter, r *http.Request, next http.Handler) error {
+	if !maySetUp(s.cfg.Load(), remoteAddr(r)) {
+		s.drop(r, "not_local", http.StatusForbidden, "A request was refused: no password is set yet, and it came from another network.")
+		return public(http.StatusForbidden,
+			"No password is set yet. The first one can only be set from the box's own network.")
+	}
+	if r.URL.Path == "/setup" || r.URL.Path == "/api/v1/setup" {
+		next.ServeHTTP(w, r)
+		return nil
+	}
+	if isAPI(r) {
+		return public(http.StatusForbidden, "No password is set yet. Set the first one with POST /api/v1/setup or on the page.")
+	}
+	redirect(w, r, "/setup")
+	return nil
+}
+
+// withLogin lets people with a session and programs with the password through.
+func (s *Server) withLogin(w http.ResponseWriter, r *http.Request, next http.Handler) error {
+	ok, err := s.auth.loggedIn(r)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		if ok, err = s.auth.basic(r); err != nil {
+			if errors.Is(err, errWrong) {
+				challenge(w)
+			}
+			return s.authFailure(r, err)
+		}
+	}
+	switch {
+	case ok:
+		next.ServeHTTP(w, r)
+	case isAPI(r):
+		challenge(w)
+		return public(http.StatusUnauthorized, "Log in first: HTTP Basic, user admin.")
+	default:
+		redirect(w, r, "/login"+nextQuery(r))
+	}
+	return nil
+}
+
+// challenge asks a program for its password.
+func challenge(w http.ResponseWriter) {
+	w.Header().Set("WWW-Authenticate", `Basic realm="phonebox", charset="UTF-8"`)
+}
+
+// authFailure reports a failed login and says it in public words.
+func (s *Server) authFailure(r *http.Request, err error) error {
+	switch {
+	case errors.Is(err, errWrong):
+		s.dropped.WithLabelValues("login").Inc()
+		s.report(r, Event{Kind: EventLoginFailed, What: "A login failed: wrong name or password.", Code: http.StatusUnauthorized})
+		return public(http.StatusUnauthorized, "That password is not right.")
+	case errors.Is(err, errBusy):
+		s.drop(r, "too_many_logins", http.StatusTooManyRequests, "A login was refused: too many at the same time.")
+		return public(http.StatusTooManyRequests, "Too many people try to log in at the same time. Wait a moment and try again.")
+	}
+	return err
+}
+
+// redirect sends the browser on with a GET. A stream that htmx opened must not follow it into a page of its own.
+func redirect(w http.ResponseWriter, r *http.Request, target string) {
+	if r.Header.Get("HX-Request") != "" && r.Method == http.MethodGet && strings.Contains(r.Header.Get("Accept"), "event-stream") &&
+		strings.HasSuffix(r.URL.Path, "/stream") {
+		w.Header().Set("HX-Redirect", target)
+		w.WriteHeader(http.StatusUnauthorized)
+		return
+	}
+	http.Redirect(w, r, target, http.StatusSeeOther)
+}

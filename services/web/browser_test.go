@@ -1,0 +1,350 @@
+package web_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+
+	"phonebox/services/phone"
+	"phonebox/services/web"
+)
+
+// browser is one Chromium for a test; complaints are what it wrote to its console.
+type browser struct {
+	t   *testing.T
+	ctx context.Context
+	mu  sync.Mutex
+	bad []string
+}
+
+func newBrowser(t *testing.T) *browser {
+	t.Helper()
+	var path string
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
+		if p, err := exec.LookPath(name); err == nil {
+			path = p
+			break
+		}
+	}
+	if path == "" {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("no Chromium is installed")
+		}
+		t.Skip("no Chromium is installed")
+	}
+	opts := append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.ExecPath(path), chromedp.UserDataDir(t.TempDir()), chromedp.NoSandbox, chromedp.DisableGPU,
+		chromedp.IgnoreCertErrors, chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true))
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 3*time.Minute)
+	t.Cleanup(cancel)
+	ctx, cancel = chromedp.NewExecAllocator(ctx, opts...)
+	t.Cleanup(cancel)
+	ctx, cancel = chromedp.NewContext(ctx)
+	t.Cleanup(func() { _ = chromedp.Cancel(ctx); cancel() })
+	b := &browser{t: t, ctx: ctx}
+	b.do() // starts it
+	err := chromedp.Listen(ctx, func(ev any) {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		switch e := ev.(type) {
+		case *runtime.EventExceptionThrown:
+			b.bad = append(b.bad, "exception: "+e.ExceptionDetails.Text)
+		case *log.EventEntryAdded:
+			// Expected answers such as 422 are logged by the network, not by the page.
+			if e.Entry.Level == log.EntryLevelError && e.Entry.Source != log.EntrySourceNetwork {
+				b.bad = append(b.bad, string(e.Entry.Source)+": "+e.Entry.Text)
+			}
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// do runs actions and fails the test when one fails.
+func (b *browser) do(actions ...chromedp.Action[chromedp.Void]) {
+	b.t.Helper()
+	ctx, cancel := b.ctx, context.CancelFunc(func() {})
+	if len(actions) > 0 { // a deadline for the first call would end the browser
+		ctx, cancel = context.WithTimeout(ctx, 30*time.Second)
+	}
+	defer cancel()
+	if err := chromedp.Do(ctx, actions...); err != nil {
+		b.t.Fatalf("driving the browser: %v; the page says:\n%s", err, b.text())
+	}
+}
+
+// text is what the page says, or why that is not known.
+func (b *browser) text() string {
+	ctx, cancel := context.WithTimeout(b.ctx, 5*time.Second)
+	defer cancel()
+	text, err := chromedp.Run(ctx, chromedp.Text(chromedp.CSS("body")))
+	if err != nil {
+		return err.Error()
+	}
+	return text
+}
+
+// see waits until the page says text. It asks the browser, not the page, whose scripts may be off.
+func (b *browser) see(text string) {
+	b.t.Helper()
+	waitFor(b.t, fmt.Sprintf("the page says %q", text), func() bool { return strings.Contains(b.text(), text) })
+}
+
+func eval[T any](b *browser, js string) T {
+	b.t.Helper()
+	v, err := chromedp.Run(b.ctx, chromedp.Evaluate[T](js))
+	if err != nil {
+		b.t.Fatalf("evaluating %s: %v", js, err)
+	}
+	return v
+}
+
+// quiet fails the test when the browser complained: of our content policy, or of a fault in a script.
+func (b *browser) quiet() {
+	b.t.Helper()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, c := range b.bad {
+		b.t.Errorf("the browser complained: %s", c)
+	}
+}
+
+func command[P, R any](b *browser, cmd cdp.Command[P, R], params P) {
+	b.t.Helper()
+	if _, err := chromedp.Call(b.ctx, cmd, params); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// shoot takes pictures at three widths, light and dark, into the test's artefacts, and fails when the page is wider
+// than the screen.
+func (b *browser) shoot(name string) {
+	b.t.Helper()
+	dir := b.t.ArtifactDir()
+	for _, width := range []int64{320, 768, 1440} {
+		for _, scheme := range []string{"light", "dark"} {
+			command(b, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+				Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
+			})
+			b.do(chromedp.EmulateViewport(width, 900))
+			if eval[bool](b, "document.documentElement.scrollWidth > window.innerWidth") {
+				b.t.Errorf("%s is wider than a screen of %d pixels", name, width)
+			}
+			png, err := chromedp.Run(b.ctx, chromedp.FullScreenshot(100))
+			if err != nil {
+				b.t.Fatal(err)
+			}
+			file := filepath.Join(dir, fmt.Sprintf("%s-%d-%s.png", name, width, scheme))
+			if err := os.WriteFile(file, png, 0o600); err != nil {
+				b.t.Fatal(err)
+			}
+		}
+	}
+	b.do(chromedp.EmulateViewport(1280, 900))
+}
+
+func single(cfg *web.Config) {
+	cfg.Single = true
+	cfg.HTTP = netip.MustParseAddrPort("127.0.0.1:0")
+	cfg.HTTPS = netip.AddrPort{}
+	cfg.Server = netip.MustParsePrefix("127.77.0.1/16")
+}
+
+// furnish fills the box with phones in every state.
+func furnish(t *testing.T, r *rig) {
+	t.Helper()
+	at := r.clock.Now()
+	event := func(m phone.MAC, ago time.Duration, service, text string, step phone.Step, change func(*web.Phone)) {
+		r.box.happen(web.PhoneEvent{Time: at.Add(-ago), MAC: m, Service: service, Text: text, Step: step}, change)
+	}
+	rec := mac(t, reception)
+	r.box.site.phones[rec] = web.PhoneEntry{
+		MAC: reception, Model: "7960", Label: "Reception", Address: "10.77.0.50",
+		Lines:      []web.LineEntry{{Name: "208", AuthName: "208", Password: "sip-secret-208", DisplayName: "Reception", ShortName: "Front"}},
+		Parameters: map[string]string{"messages_uri": "8500"},
+	}
+	event(rec, 90*time.Second, "dhcp", "asked for an address and was offered 10.77.0.50", phone.Seen, nil)
+	event(rec, 89*time.Second, "dhcp", "was given 10.77.0.50 for 8 hours", phone.Addressed, nil)
+	event(rec, 80*time.Second, "tftp", "asked for SIPDefault.cnf (1,204 bytes) and got it", phone.Loading, nil)
+	event(rec, 75*time.Second, "tftp", "got SIP0006D7AA2A2E.cnf to the last block", phone.Configured, nil)
+	event(rec, 70*time.Second, "sip", "answered: its SIP application runs", phone.Ready, func(p *web.Phone) {
+		p.Label, p.Model, p.Address, p.Load, p.Protocol, p.Known = "Reception", "7960", "10.77.0.50", "P0S3-8-12-00", phone.SIP, true
+	})
+	old := mac(t, "00:07:0E:11:22:33")
+	r.box.site.phones[old] = web.PhoneEntry{MAC: old.String(), Label: "Warehouse"}
+	event(old, 400*time.Second, "tftp", "asked for P003-8-12-00.bin, which is not on the shelf", phone.Stuck, func(p *web.Phone) {
+		p.Label, p.Model, p.Address, p.Known, p.Protocol, p.Load = "Warehouse", "7940", "10.77.1.12", true, phone.SCCP, "P00303020214"
+		p.Problem = "It asks for firmware that is not on the shelf: P003-8-12-00.bin."
+		p.WaitingFor = "P003-8-12-00.bin"
+	})
+	stranger := mac(t, "00:08:21:0A:0B:0C")
+	event(stranger, 5*time.Second, "tftp", "asked for SEP000821 0A0B0C.cnf.xml", phone.Loading, func(p *web.Phone) {
+		p.Address, p.Model, p.WaitingFor = "10.77.1.13", "7960", "being put on the list"
+	})
+	up := mac(t, "00:0A:41:AA:BB:CC")
+	r.box.site.phones[up] = web.PhoneEntry{MAC: up.String(), Label: "Meeting room, second floor"}
+	event(up, 3*time.Second, "tftp", "gets P0S3-8-12-00.sb2, 61 %", phone.Upgrading, func(p *web.Phone) {
+		p.Label, p.Model, p.Address, p.Known, p.Load = "Meeting room, second floor", "7960", "10.77.1.14", true, "P0S3-07-4-00"
+		p.WaitingFor = "the rest of its firmware; do not unplug it"
+	})
+	r.box.site.phones[mac(t, "00:0A:41:AA:BB:CD")] = web.PhoneEntry{MAC: "00:0A:41:AA:BB:CD", Label: "Spare"}
+	for name, a := range map[string]web.FileAnswer{
+		"SIPDefault.cnf":      {Status: "ok", Body: []byte("image_version: P0S3-8-12-00\n"), ContentType: "text/plain"},
+		"SIP0006D7AA2A2E.cnf": {Status: "ok", Body: []byte("line1_password: \"sip-secret-208\"\n"), ContentType: "text/plain"},
+		"OS79XX.TXT":          {Status: "harmless", Why: "no load is to be named; the phone goes on without it"},
+		"XMLDefault.cnf.xml":  {Status: "ok", Body: []byte("<Default/>"), ContentType: "text/xml"},
+		"RINGLIST.DAT":        {Status: "refused", Why: "the file in the tftp folder cannot be read"},
+		"own.html":            {Status: "ok", Body: []byte("<script>alert(1)</script>"), ContentType: "text/html"},
+	} {
+		r.box.files["0006D7AA2A2E/"+name] = a
+	}
+}
+
+func TestPeopleSetUpLogInAndAddAPhoneInABrowser(t *testing.T) {
+	for _, script := range []bool{true, false} {
+		name := "with JavaScript"
+		if !script {
+			name = "without JavaScript"
+		}
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, single)
+			r.run()
+			url := r.server.URL()
+			b := newBrowser(t)
+			command(b, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: !script})
+			b.do(chromedp.Navigate(url))
+			b.shoot("setup")
+			b.do(chromedp.SendKeys(chromedp.CSS("[name=password]"), password), chromedp.SendKeys(chromedp.CSS("[name=again]"), password+"x"), chromedp.Click(chromedp.CSS("button[type=submit]")))
+			b.see("not the same")
+			b.do(chromedp.SendKeys(chromedp.CSS("[name=password]"), password), chromedp.SendKeys(chromedp.CSS("[name=again]"), password), chromedp.Click(chromedp.CSS("main button[type=submit]")))
+			b.see("Everything runs.")
+			b.do(chromedp.Click(chromedp.CSS("header button[type=submit]")))
+			b.see("Log in")
+			b.do(chromedp.SendKeys(chromedp.CSS("[name=password]"), "wrong password"), chromedp.Click(chromedp.CSS("main button[type=submit]")))
+			b.see("That password is not right.")
+			b.shoot("login")
+			b.do(chromedp.SendKeys(chromedp.CSS("[name=password]"), password), chromedp.Click(chromedp.CSS("main button[type=submit]")))
+			b.see("Add a phone")
+
+			b.do(chromedp.Click(chromedp.CSS(`a[href="/phones/new"][role=button]`)), chromedp.WaitVisible(chromedp.CSS("[name=mac]")),
+				chromedp.SendKeys(chromedp.CSS("[name=mac]"), "0006d7aa2a2e"), chromedp.SendKeys(chromedp.CSS("[name=label]"), "Reception"),
+				chromedp.SendKeys(chromedp.CSS("[name=address]"), "nowhere"),
+				chromedp.SendKeys(chromedp.CSS(`[name="lines[0].name"]`), "208"), chromedp.SendKeys(chromedp.CSS(`[name="lines[0].password"]`), "sip-secret-208"),
+				chromedp.Click(chromedp.CSS("main button[type=submit]")))
+			b.see("Nothing was saved")
+			b.see("an address of the network")
+			b.shoot("fault")
+			b.do(chromedp.SetValue(chromedp.CSS("[name=address]"), "10.77.0.50"), chromedp.Click(chromedp.CSS("main button[type=submit]")))
+			b.see("The phone was added.")
+			b.see("Reception")
+			got, _, ok := r.box.site.Phone(mac(t, reception))
+			if !ok || got.Label != "Reception" || got.Address != "10.77.0.50" || len(got.Lines) != 1 || got.Lines[0].Name != "208" {
+				t.Errorf("the site has %+v (%v), want the phone that was entered", got, ok)
+			}
+			if stored := r.box.site.snapshot()[mac(t, reception)].Lines[0].Password; stored != "sip-secret-208" {
+				t.Errorf("the line's password is stored as %q, want the one entered", stored)
+			}
+			b.quiet()
+		})
+	}
+}
+
+func TestTheTableOfPhonesIsLive(t *testing.T) {
+	r := newRig(t, single)
+	furnish(t, r)
+	r.run()
+	r.setUpOver(http.DefaultClient)
+	b := newBrowser(t)
+	b.loginAt(r.server.URL())
+	<-r.box.subbed
+	b.see("5 phones: 1 ready, 1 stuck, 2 on the way, 1 never seen, 1 not listed")
+	eval[chromedp.Void](b, `window.before = document.getElementById("p-0006D7AA2A2E"); window.before.querySelector("a").focus()`)
+
+	rec := mac(t, reception)
+	r.box.happen(web.PhoneEvent{Time: r.clock.Now(), MAC: rec, Step: phone.Loading}, func(p *web.Phone) { p.WaitingFor = "dialplan.xml" })
+	b.see("Waiting for dialplan.xml")
+	if !eval[bool](b, `window.before === document.getElementById("p-0006D7AA2A2E") && document.activeElement === window.before.querySelector("a")`) {
+		t.Error("the row was exchanged under the person's focus, want it changed in place")
+	}
+	r.box.happen(web.PhoneEvent{Time: r.clock.Now(), MAC: mac(t, "00:0B:00:00:00:01"), Step: phone.Seen}, nil)
+	b.see("00:0B:00:00:00:01")
+	r.box.mu.Lock()
+	r.box.status.Services = map[string]web.Service{"dhcp": {State: "failed", Detail: "the port is taken"}, "web": {State: "running"}}
+	r.box.mu.Unlock()
+	b.see("DHCP is not running.")
+	if n := eval[int](b, `document.querySelectorAll("#phones tr").length`); n != 6 {
+		t.Errorf("the table has %v rows, want 6", n)
+	}
+
+	b.do(chromedp.Click(chromedp.CSS("#p-0006D7AA2A2E a")))
+	b.see("What happened")
+	r.box.happen(web.PhoneEvent{Time: r.clock.Now(), MAC: rec, Service: "dns", Text: "asked for the name pbx", Step: phone.Ready}, nil)
+	b.see("asked for the name pbx")
+	b.quiet()
+}
+
+func (r *rig) setUpOver(c *http.Client) {
+	r.t.Helper()
+	resp, err := c.Post(r.server.URL()+"api/v1/setup", "application/json", strings.NewReader(`{"password":"`+password+`"}`))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusNoContent {
+		r.t.Fatalf("setting the first password: got %d, want 204", resp.StatusCode)
+	}
+}
+
+func (b *browser) loginAt(url string) {
+	b.t.Helper()
+	b.do(chromedp.Navigate(url), chromedp.WaitVisible(chromedp.CSS("[name=password]")),
+		chromedp.SendKeys(chromedp.CSS("[name=password]"), password), chromedp.Click(chromedp.CSS("main button[type=submit]")),
+		chromedp.WaitVisible(chromedp.CSS("#phones")))
+}
+
+func TestEveryPageFitsEveryScreen(t *testing.T) {
+	r := newRig(t, single)
+	furnish(t, r)
+	r.run()
+	r.setUpOver(http.DefaultClient)
+	b := newBrowser(t)
+	url := r.server.URL()
+	b.loginAt(url)
+	b.shoot("overview")
+	r.box.mu.Lock()
+	r.box.status.Services = map[string]web.Service{
+		"dhcp": {State: "held", Detail: "another server answers"}, "tftp": {State: "running"}, "sntp": {State: "running"},
+		"dns": {State: "failed", Detail: "listening on 10.77.0.1:53: address already in use"}, "sip": {State: "off"}, "web": {State: "running"},
+	}
+	r.box.status.Others = []web.OtherDHCP{{Address: "10.77.0.254", MAC: "52:54:00:12:34:56", Offered: "10.77.9.9", Seen: r.clock.Now()}}
+	r.box.status.Clock = web.Clock{Source: "the last known time"}
+	r.box.status.Notices = []string{"The file site.toml was refused; the last good settings are in force."}
+	r.box.mu.Unlock()
+	b.do(chromedp.Navigate(url), chromedp.WaitVisible(chromedp.CSS("#phones")))
+	b.shoot("trouble")
+	for name, path := range map[string]string{
+		"phone": "phones/0006D7AA2A2E", "stuck": "phones/00070E112233", "edit": "phones/0006D7AA2A2E/edit", "new": "phones/new",
+		"remove": "phones/0006D7AA2A2E/remove", "settings": "settings", "file": "settings/file", "firmware": "firmware",
+		"password": "password", "missing": "nowhere",
+	} {
+		b.do(chromedp.Navigate(url+path), chromedp.WaitVisible(chromedp.CSS("main")))
+		b.shoot(name)
+	}
+	b.quiet()
+}

@@ -1,0 +1,222 @@
+package web
+
+import (
+	"bytes"
+	"crypto/rand"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"fmt"
+	"html/template"
+	"io/fs"
+	"net/http"
+	"path"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+//go:embed templates/*.html assets
+var files embed.FS
+
+// pages holds the parsed templates and the assets with their fingerprints.
+type pages struct {
+	templates map[string]*template.Template
+	assets    map[string]asset // by the name after /assets/
+}
+
+type asset struct {
+	body []byte
+	tag  string
+	kind string
+}
+
+// assetKinds are the files that are served; licences and VERSIONS are served as text.
+var assetKinds = map[string]string{
+	".js":  "text/javascript; charset=utf-8",
+	".css": "text/css; charset=utf-8",
+	".svg": "image/svg+xml",
+	"":     "text/plain; charset=utf-8",
+}
+
+// view is what the layout needs of every page.
+type view struct {
+	Title string
+	In    string // the part of the page that is marked in the navigation; "" = no navigation, nobody is logged in
+	Say   *flash // what just happened
+	Body  any
+}
+
+func parsePages() (*pages, error) {
+	p := &pages{templates: map[string]*template.Template{}, assets: map[string]asset{}}
+	if err := p.loadAssets(); err != nil {
+		return nil, err
+	}
+	base, err := template.New("base").Funcs(p.funcs()).ParseFS(files, "templates/layout.html", "templates/parts.html")
+	if err != nil {
+		return nil, fmt.Errorf("parsing the layout: %w", err)
+	}
+	names, err := fs.Glob(files, "templates/*.html")
+	if err != nil {
+		return nil, err
+	}
+	for _, file := range names {
+		name := strings.TrimSuffix(path.Base(file), ".html")
+		if name == "layout" || name == "parts" {
+			continue
+		}
+		t, err := base.Clone()
+		if err != nil {
+			return nil, err
+		}
+		if p.templates[name], err = t.ParseFS(files, file); err != nil {
+			return nil, fmt.Errorf("parsing the page %s: %w", name, err)
+		}
+	}
+	return p, nil
+}
+
+func (p *pages) loadAssets() error {
+	return fs.WalkDir(files, "assets", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		body, err := files.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		sum := sha256.Sum256(body)
+		p.assets[strings.TrimPrefix(name, "assets/")] = asset{
+			body: body, tag: hex.EncodeToString(sum[:6]), kind: assetKinds[path.Ext(name)],
+		}
+		return nil
+	})
+}
+
+func (p *pages) funcs() template.FuncMap {
+	return template.FuncMap{
+		"asset": func(name string) string { return "/assets/" + name + "?v=" + p.assets[name].tag },
+		"inc":   func(i int) int { return i + 1 },
+		"mask":  func() string { return Mask },
+		"list":  func(items ...string) []string { return items },
+	}
+}
+
+// render writes a whole page. It is made in memory first, so that a fault in a template becomes an error and not half
+// a page.
+func (p *pages) render(w http.ResponseWriter, status int, name string, v view) error {
+	var b bytes.Buffer
+	if err := p.templates[name].ExecuteTemplate(&b, "layout", v); err != nil {
+		return fmt.Errorf("making the page %s: %w", name, err)
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = w.Write(b.Bytes())
+	return nil
+}
+
+// part makes one named part of a page.
+func (p *pages) part(b *bytes.Buffer, page, name string, data any) error {
+	if err := p.templates[page].ExecuteTemplate(b, name, data); err != nil {
+		return fmt.Errorf("making the part %s of the page %s: %w", name, page, err)
+	}
+	return nil
+}
+
+// asset serves an embedded file. Its address changes with its content, so browsers may keep it for good.
+func (p *pages) asset(w http.ResponseWriter, r *http.Request) {
+	a, ok := p.assets[r.PathValue("name")]
+	if !ok {
+		http.Error(w, "There is no such file.", http.StatusNotFound)
+		return
+	}
+	if r.URL.Query().Get("v") == a.tag {
+		w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
+	} else {
+		w.Header().Set("Cache-Control", "no-cache")
+	}
+	a.serve(w, r)
+}
+
+func (p *pages) favicon(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Cache-Control", "public, max-age=86400")
+	p.assets["phonebox/icon.svg"].serve(w, r)
+}
+
+func (a asset) serve(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("ETag", `"`+a.tag+`"`)
+	if r.Header.Get("If-None-Match") == `"`+a.tag+`"` {
+		w.WriteHeader(http.StatusNotModified)
+		return
+	}
+	w.Header().Set("Content-Type", a.kind)
+	w.Header().Set("Content-Length", strconv.Itoa(len(a.body)))
+	if r.Method != http.MethodHead {
+		_, _ = w.Write(a.body)
+	}
+}
+
+// errorPage tells a person what went wrong.
+func (s *Server) errorPage(w http.ResponseWriter, r *http.Request, a answer) {
+	v := view{Title: http.StatusText(a.status), Body: map[string]any{"Text": a.text, "Faults": a.faults}}
+	if ok, err := s.auth.loggedIn(r); ok && err == nil {
+		v.In = "error"
+	}
+	if err := s.pages.render(w, a.status, "error", v); err != nil {
+		s.deps.Log.Error("the error page cannot be made", "err", err)
+		http.Error(w, a.text, a.status)
+	}
+}
+
+// show renders a page of somebody who is logged in, with what the last form had to say.
+func (s *Server) show(w http.ResponseWriter, r *http.Request, status int, name, title, in string, body any) error {
+	return s.pages.render(w, status, name, view{Title: title, In: in, Say: s.says.take(r.URL.Query().Get("say")), Body: body})
+}
+
+// flash is what a form had to say, kept until the page that it leads to is shown.
+type flash struct {
+	Text     string
+	Verdicts []UploadVerdict
+}
+
+// flashes keeps the last few; the address of the next page carries the number of its own.
+type flashes struct {
+	mu   sync.Mutex
+	keys []string
+	byID map[string]flash
+}
+
+const maxFlashes = 32
+
+func (f *flashes) put(one flash) string {
+	id := rand.Text()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.byID == nil {
+		f.byID = map[string]flash{}
+	}
+	if len(f.keys) >= maxFlashes {
+		delete(f.byID, f.keys[0])
+		f.keys = f.keys[1:]
+	}
+	f.keys = append(f.keys, id)
+	f.byID[id] = one
+	return id
+}
+
+func (f *flashes) take(id string) *flash {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	one, ok := f.byID[id]
+	if !ok {
+		return nil
+	}
+	delete(f.byID, id)
+	return &one
+}
+
+// done leads a person to the next page with a sentence on it.
+func (s *Server) done(w http.ResponseWriter, r *http.Request, target, text string) error {
+	http.Redirect(w, r, target+"?say="+s.says.put(flash{Text: text}), http.StatusSeeOther)
+	return nil
+}

@@ -1,0 +1,136 @@
+package web
+
+import (
+	"bytes"
+	"net/http"
+	"slices"
+	"time"
+
+	"phonebox/services/phone"
+)
+
+// shownEvents is how much of a timeline the page shows at once.
+const shownEvents = 200
+
+// phoneView is the page of one phone.
+type phoneView struct {
+	Live  liveView
+	Files []fileView
+	All   bool // the whole timeline is shown
+}
+
+// liveView is the part of the page that changes by itself.
+type liveView struct {
+	Row    rowView
+	Path   []stepPath // nil while stuck or never seen
+	Events []eventView
+	More   int // events that are not shown
+}
+
+type eventView struct {
+	At, Time, Service, Text, Step, Mood string
+}
+
+// fileView is a file that the phone would get.
+type fileView struct{ Name, URL, Status, Mood, Why string }
+
+// fileNames are what a phone asks for in its boot (phones.md a.1), in the usual order.
+func fileNames(mac phone.MAC) []string {
+	return []string{
+		"OS79XX.TXT", "SEP" + mac.Name() + ".cnf.xml", "XMLDefault.cnf.xml", "SIPDefault.cnf", "SIP" + mac.Name() + ".cnf",
+		"RINGLIST.DAT", "dialplan.xml", "syncinfo.xml",
+	}
+}
+
+func (s *Server) liveView(p Phone, all bool) liveView {
+	now := s.deps.Now()
+	v := liveView{Row: newRow(p, now)}
+	if p.Step != phone.Stuck && p.Step != "" {
+		v.Path = pathOf(p.Step)
+	}
+	events, _ := s.deps.Box.Events(p.MAC)
+	if !all && len(events) > shownEvents {
+		v.More = len(events) - shownEvents
+		events = events[v.More:]
+	}
+	for _, e := range slices.Backward(events) {
+		words, mood := stepInWords(e.Step)
+		v.Events = append(v.Events, eventView{
+			At: e.Time.UTC().Format(time.RFC3339), Time: timeWords(e.Time, now), Service: e.Service, Text: e.Text, Step: words, Mood: mood,
+		})
+	}
+	return v
+}
+
+func (s *Server) filesView(r *http.Request, p Phone) []fileView {
+	var out []fileView
+	for _, name := range fileNames(p.MAC) {
+		f := fileView{Name: name, URL: "/api/v1/phones/" + p.MAC.Name() + "/files/" + name, Status: "?", Mood: "quiet"}
+		if answer, err := s.deps.Box.File(r.Context(), p.MAC, name); err == nil {
+			f.Status, f.Why = answer.Status, answer.Why
+		} else {
+			f.Why = "It could not be made; the log says why."
+			s.deps.Log.Warn("making a file for the page failed", "mac", p.MAC, "file", name, "err", err)
+		}
+		switch f.Status {
+		case "ok":
+			f.Mood = "good"
+		case "missing":
+			f.Mood = "warn"
+		case "refused":
+			f.Mood = "bad"
+		}
+		out = append(out, f)
+	}
+	return out
+}
+
+func (s *Server) phonePage(w http.ResponseWriter, r *http.Request) error {
+	p, err := s.knownPhone(r)
+	if err != nil {
+		return err
+	}
+	title := p.Label
+	if title == "" {
+		title = p.MAC.String()
+	}
+	all := r.URL.Query().Get("all") == "1"
+	v := phoneView{Live: s.liveView(p, all), Files: s.filesView(r, p), All: all}
+	return s.show(w, r, http.StatusOK, "phone", title, "phones", v)
+}
+
+// phoneStream sends the live part of one phone's page whenever it changed.
+func (s *Server) phoneStream(w http.ResponseWriter, r *http.Request) error {
+	p, err := s.knownPhone(r)
+	if err != nil {
+		return err
+	}
+	var last string
+	return s.pageStream(w, r, func(e PhoneEvent) bool { return e.MAC == p.MAC }, func() ([]byte, error) {
+		now, ok := s.deps.Box.Phone(p.MAC)
+		if !ok {
+			return nil, nil // it was removed and forgotten
+		}
+		var b, out bytes.Buffer
+		if err := s.pages.part(&b, "phone", "live", s.liveView(now, r.URL.Query().Get("all") == "1")); err != nil {
+			return nil, err
+		}
+		if b.String() == last {
+			return nil, nil
+		}
+		last = b.String()
+		partial(&out, "#live", "innerMorph", b.Bytes())
+		return out.Bytes(), nil
+	})
+}
+
+func (s *Server) phoneRestart(w http.ResponseWriter, r *http.Request) error {
+	p, err := s.knownPhone(r)
+	if err != nil {
+		return err
+	}
+	if err := s.restart(r, p); err != nil {
+		return err
+	}
+	return s.done(w, r, "/phones/"+p.MAC.Name(), "The phone was asked to restart. It does so when it has been idle for 20 seconds.")
+}
