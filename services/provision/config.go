@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"net/netip"
+	"time"
 
 	"phonebox/services/phone"
 )
@@ -107,26 +108,37 @@ type FileFault struct {
 	Why  string `json:"why"`
 }
 
+// Verdict says what became of one uploaded file.
+type Verdict struct {
+	Name string `json:"name"`
+	OK   bool   `json:"ok"`
+	Why  string `json:"why"`
+}
+
 // Load is a firmware load found in the folder.
 type Load struct {
 	Name     string         `json:"name"`
 	Protocol phone.Protocol `json:"protocol"`
 	Files    []string       `json:"files"`
-	Missing  []string       `json:"missing"` // empty = whole: it is served
+	Missing  []string       `json:"missing"` // empty = whole: it is served. Else file names, with the reason where the file is there
+	Loader   string         `json:"loader"`  // the loader image of its bundle: P003-8-12-00; "" = it has none
 }
 
 // Release is reported before a file with a password leaves (promise 4).
 type Release struct {
 	MAC  phone.MAC
-	From netip.Addr
+	From netip.Addr // not valid for the page's preview
 	Name string
 }
 
-// Deps are what it needs from outside; all but Released are required.
+// Deps are what it needs from outside; all but Now are required.
 type Deps struct {
 	Dir      string // -data/tftp: firmware, rings, own files; opened with os.Root, made when absent
 	Observer Observer
 	Guard    Guard
 	Log      *slog.Logger
 	Released func(Release) // must not return before the release is in the journal
+	// Now is the wall clock, from which the rules of the time zone hold; nil = time.Now. A clock that was never set does
+	// no harm.
+	Now func() time.Time
 }

@@ -1,0 +1,130 @@
+package provision
+
+import (
+	"archive/tar"
+	"archive/zip"
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"strings"
+)
+
+// errTooMany ends an archive that holds more than an upload may.
+var errTooMany = fmt.Errorf("the archive holds more than %d files or %d MiB", maxFiles, maxTotal>>20)
+
+// read takes an upload apart; what it is shows by its first bytes, not by its name.
+func (u *upload) read(name string, content io.Reader) error {
+	b := bufio.NewReaderSize(content, 4096)
+	start, err := b.Peek(512)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return fmt.Errorf("reading: %w", err)
+	}
+	switch {
+	case bytes.HasPrefix(start, []byte("PK\x03\x04")), bytes.HasPrefix(start, []byte("PK\x05\x06")):
+		return u.zip(b)
+	case bytes.HasPrefix(start, []byte{0x1f, 0x8b}):
+		z, err := gzip.NewReader(b)
+		if err != nil {
+			return fmt.Errorf("reading the compressed archive: %w", err)
+		}
+		return u.tar(io.LimitReader(z, maxTotal+maxArchive))
+	case len(start) >= 262 && string(start[257:262]) == "ustar":
+		return u.tar(io.LimitReader(b, maxTotal+maxArchive))
+	}
+	return u.file(name, b)
+}
+
+// zip reads a .zip, which needs a file to seek in.
+func (u *upload) zip(content io.Reader) error {
+	temp := tempPrefix + rand.Text()
+	f, err := u.p.root.OpenFile(temp, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return fmt.Errorf("%w: %w", errFull, err)
+	}
+	defer u.p.root.Remove(temp)
+	defer f.Close()
+	size, err := io.Copy(f, io.LimitReader(content, maxArchive+1))
+	if err != nil {
+		return fmt.Errorf("keeping the archive: %w", err)
+	}
+	if size > maxArchive {
+		return fmt.Errorf("the archive is longer than %d MiB", maxArchive>>20)
+	}
+	z, err := zip.NewReader(f, size)
+	if err != nil && !errors.Is(err, zip.ErrInsecurePath) { // only base names are used
+		return fmt.Errorf("reading the .zip archive: %w", err)
+	}
+	if len(z.File) > maxFiles {
+		return errTooMany
+	}
+	for _, part := range z.File {
+		if part.FileInfo().IsDir() || isNoise(part.Name) {
+			continue
+		}
+		if err := u.zipFile(part); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (u *upload) zipFile(part *zip.File) error {
+	if !part.Mode().IsRegular() {
+		u.verdict(part.Name, errors.New("it is not a regular file"), "")
+		return nil
+	}
+	r, err := part.Open()
+	if err != nil {
+		u.verdict(part.Name, fmt.Errorf("it can't be read: %w", err), "")
+		return nil
+	}
+	defer r.Close()
+	if err := u.file(part.Name, r); err != nil {
+		if errors.Is(err, errFull) {
+			return err
+		}
+		u.verdict(part.Name, err, "") // a damaged part; the others may be whole
+	}
+	if u.total > maxTotal {
+		return errTooMany
+	}
+	return nil
+}
+
+// tar reads a .tar as a stream; a fault in it ends it.
+func (u *upload) tar(content io.Reader) error {
+	t := tar.NewReader(content)
+	for count := 0; ; {
+		h, err := t.Next()
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil && !errors.Is(err, tar.ErrInsecurePath): // only base names are used
+			return fmt.Errorf("reading the .tar archive: %w", err)
+		case h.Typeflag == tar.TypeDir, isNoise(h.Name):
+			continue
+		}
+		if count++; count > maxFiles || u.total > maxTotal {
+			return errTooMany
+		}
+		if h.Typeflag != tar.TypeReg {
+			u.verdict(h.Name, errors.New("it is not a regular file"), "")
+			continue
+		}
+		if err := u.file(h.Name, t); err != nil {
+			return err
+		}
+	}
+}
+
+// isNoise reports whether a part is what archivers add by themselves.
+func isNoise(name string) bool {
+	base := path.Base(name)
+	return strings.HasPrefix(name, "__MACOSX/") || strings.HasPrefix(base, "._") || base == ".DS_Store" || base == "Thumbs.db"
+}

@@ -1,0 +1,130 @@
+package provision
+
+import (
+	"fmt"
+	"os"
+	"strings"
+
+	"phonebox/services/phone"
+)
+
+// firmware sends a part of a whole load (promise 6). An image is not sent to a phone that the site does not list, but
+// for the load that it runs: whatever told it to ask, it is not flashed from here (promise 9). The .loads list is, which
+// flashes nothing, and which every up-to-date phone reads on each boot.
+func (r *request) firmware() Answer {
+	name := r.file.Clean
+	if _, ok := r.find(name); !ok && len(r.shelf.inLoad[strings.ToLower(name)]) == 0 {
+		return Answer{Status: Missing, Why: fmt.Sprintf("%s is not on the firmware shelf: upload it", name)}
+	}
+	if ok, why := r.shelf.served(name); !ok {
+		return Answer{Status: Missing, Why: why}
+	}
+	if r.file.Kind.IsFirmware() && r.isStranger() && !r.runsPartOf(name) {
+		return Answer{Status: Refused, Why: "the site does not list this phone, so its firmware is left alone: add it to the site"}
+	}
+	return r.open(name)
+}
+
+// isStranger reports whether who asks is known to be a phone, and one that is not listed.
+func (r *request) isStranger() bool {
+	return !r.mac.IsZero() && r.listed == nil && !r.settings.ConvertUnlisted && r.running != Running{}
+}
+
+// runsPartOf reports whether a file belongs to the load that the phone runs.
+func (r *request) runsPartOf(name string) bool {
+	for _, l := range r.shelf.inLoad[strings.ToLower(name)] {
+		if strings.EqualFold(l.Name, r.running.Load) {
+			return true
+		}
+	}
+	return false
+}
+
+// ownFile sends a file of the folder as it is.
+func (r *request) ownFile() Answer {
+	if _, ok := r.find(r.file.Clean); ok {
+		return r.open(r.file.Clean)
+	}
+	switch r.file.Kind {
+	case phone.KindLocale:
+		return Answer{Status: Harmless, Why: "there is no such file; the phone uses its built-in English"}
+	case phone.KindRing:
+		return Answer{Status: Missing, Why: "there is no such ring file: upload it"}
+	}
+	return Answer{Status: Missing, Why: "there is no such file"}
+}
+
+// find looks a file up. One that is there although the last look at the folder did not find it makes the folder be
+// looked at again, so that a file that was copied in by hand is served at once.
+func (r *request) find(name string) (*entry, bool) {
+	e, ok := r.shelf.lookUp(name)
+	if ok || name == "" {
+		return e, ok
+	}
+	if info, err := r.p.root.Stat(name); err != nil || !info.Mode().IsRegular() || strings.Contains(name, tempPrefix) {
+		return nil, false
+	}
+	r.rescan()
+	return r.shelf.lookUp(name)
+}
+
+func (r *request) rescan() {
+	if err := r.p.Rescan(); err != nil {
+		r.p.deps.Log.Warn("folder of files not readable", "err", err)
+		return
+	}
+	r.shelf = r.p.shelf.Load()
+}
+
+// open opens a file of the shelf. One that changed since it was looked at is looked at again, because it may be half
+// written, or no longer whole.
+func (r *request) open(name string) Answer {
+	for range 2 {
+		e, ok := r.shelf.lookUp(name)
+		if !ok {
+			break
+		}
+		if e.bad != "" {
+			return Answer{Status: Missing, Why: fmt.Sprintf("%s is not sent: %s", e.name, e.bad)}
+		}
+		if e.file.Kind == phone.KindLoads || e.file.Kind.IsFirmware() {
+			if ok, why := r.shelf.served(name); !ok {
+				return Answer{Status: Missing, Why: why}
+			}
+		}
+		if f, ok := r.unchanged(e); ok {
+			return Answer{
+				Status: OK, Content: f, Size: e.size, Close: f.Close, ContentType: contentType(e.name),
+				Secret: !e.file.MAC.IsZero(), // what a person wrote for one phone may hold its password
+			}
+		}
+		r.rescan()
+	}
+	return Answer{Status: Missing, Why: "the file is gone, or is being written"}
+}
+
+// unchanged opens a file if it is still the one that was looked at.
+func (r *request) unchanged(e *entry) (*os.File, bool) {
+	f, err := r.p.root.Open(e.name)
+	if err != nil {
+		return nil, false
+	}
+	info, err := f.Stat()
+	if err != nil || !info.Mode().IsRegular() || info.Size() != e.size || !info.ModTime().Equal(e.mod) {
+		f.Close()
+		return nil, false
+	}
+	return f, true
+}
+
+func contentType(name string) string {
+	switch i := strings.LastIndexByte(name, '.'); strings.ToLower(name[i+1:]) {
+	case "xml":
+		return "text/xml"
+	case "cnf", "txt", "dat", "cfg":
+		return "text/plain; charset=iso-8859-1"
+	case "bmp":
+		return "image/bmp"
+	}
+	return "application/octet-stream"
+}

@@ -1,0 +1,243 @@
+package provision
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"strings"
+
+	"phonebox/services/phone"
+)
+
+// Bounds of an upload, in bytes and files.
+const (
+	maxFile    = 16 << 20
+	maxArchive = 64 << 20
+	maxTotal   = 128 << 20
+	maxFiles   = 500
+)
+
+// errFull says that the box could not keep a file: the upload ends.
+var errFull = errors.New("it could not be stored")
+
+// Add stores what a person uploads: an image, a .loads list, a ring, an own file, or a .zip, .tar or .tar.gz of such
+// files, whose folders are dropped. Each file is either stored whole, so that a power cut leaves the old or the new one,
+// or refused with the reason; lists are stored last, so that a load is never offered before its images are there.
+// Images that were renamed, cut off or are not signed are refused.
+//
+// The error says that the upload itself could not be read or stored; the verdicts up to then are returned with it.
+func (p *Provisioner) Add(name string, content io.Reader) ([]Verdict, error) {
+	p.adding.Lock()
+	defer p.adding.Unlock()
+	u := &upload{p: p, seen: map[string]string{}}
+	err := u.read(name, content)
+	u.storeLists()
+	if scanErr := p.Rescan(); err == nil {
+		err = scanErr
+	}
+	if err != nil {
+		return u.verdicts, fmt.Errorf("storing the upload %q: %w", path.Base(name), err)
+	}
+	return u.verdicts, nil
+}
+
+// upload is one call of Add.
+type upload struct {
+	p        *Provisioner
+	verdicts []Verdict
+	seen     map[string]string // lower case base name: the first path under which it came
+	total    int64
+	lists    []pending
+	err      error // of the disk; the rest is refused
+}
+
+// pending is a .loads list that waits for the images.
+type pending struct {
+	name    string
+	content []byte
+}
+
+func (u *upload) verdict(name string, why error, good string) {
+	v := Verdict{Name: name, OK: why == nil, Why: good}
+	if why != nil {
+		v.Why = why.Error()
+	}
+	u.verdicts = append(u.verdicts, v)
+}
+
+// file takes one file, by its base name; it returns an error only when the upload can't go on.
+func (u *upload) file(name string, content io.Reader) error {
+	base := path.Base(strings.ReplaceAll(name, `\`, "/"))
+	if first, twice := u.seen[strings.ToLower(base)]; twice {
+		u.verdict(name, fmt.Errorf("the same name came before as %s; folders are dropped, so one of the two must go", first), "")
+		return nil
+	}
+	if err := acceptable(base); err != nil {
+		u.verdict(name, err, "")
+		return nil
+	}
+	u.seen[strings.ToLower(base)] = name
+	if phone.ParseFileName(base).Kind == phone.KindLoads {
+		list, err := io.ReadAll(io.LimitReader(content, maxLoads+1))
+		if err != nil {
+			return fmt.Errorf("reading %q: %w", base, err)
+		}
+		u.total += int64(len(list))
+		u.lists = append(u.lists, pending{base, list})
+		return nil
+	}
+	return u.store(base, content)
+}
+
+// storeLists stores the lists that waited.
+func (u *upload) storeLists() {
+	for _, l := range u.lists {
+		if err := u.store(l.name, strings.NewReader(string(l.content))); err != nil {
+			u.verdict(l.name, err, "")
+		}
+	}
+}
+
+// acceptable refuses names that phonebox would not send anyway.
+func acceptable(base string) error {
+	f := phone.ParseFileName(base)
+	switch {
+	case base == "" || base == "." || base == "/" || len(base) > 100 || strings.HasPrefix(base, ".") || f.Clean != base:
+		return errors.New("this is not a file name that a phone asks for")
+	case strings.IndexFunc(base, func(r rune) bool { return r < ' ' || r >= 0x7f || strings.ContainsRune(`\:*?"<>|`, r) }) >= 0:
+		return errors.New("the name holds characters that phones don't ask for")
+	case f.Kind == phone.KindTrustList, f.Kind == phone.KindMGC:
+		return errors.New("such a file is never sent: the phones are better off without it")
+	case f.Kind != phone.KindOther, !f.MAC.IsZero():
+		return nil
+	}
+	switch strings.ToLower(path.Ext(base)) {
+	case ".cnf", ".xml", ".dat", ".cfg", ".bmp":
+		return nil
+	}
+	return errors.New("this is no firmware (.loads, .sbn, .sb2, .bin), ring (.raw, .pcm) or configuration file (.cnf, .xml, .dat, .cfg, .bmp) of a phone")
+}
+
+// store writes one file: to a temporary name first, then synced, checked, renamed and synced again.
+func (u *upload) store(base string, content io.Reader) error {
+	if u.err != nil {
+		return u.err
+	}
+	temp := tempPrefix + rand.Text()
+	defer u.p.root.Remove(temp)
+	f, err := u.p.root.OpenFile(temp, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		u.err = fmt.Errorf("%w: %w", errFull, err)
+		return u.err
+	}
+	defer f.Close()
+	size, err := io.Copy(writeErrors{f}, io.LimitReader(content, min(maxFile, maxTotal-u.total)+1))
+	switch {
+	case errors.Is(err, errFull):
+		u.err = err
+		return err
+	case err != nil:
+		return fmt.Errorf("reading %q: %w", base, err)
+	}
+	if u.total += size; size > maxFile || u.total > maxTotal {
+		u.verdict(base, fmt.Errorf("it is longer than a file of a phone can be (%d MiB), or the whole upload than %d MiB", maxFile>>20, maxTotal>>20), "")
+		return nil
+	}
+	final, err := u.examine(base, f, size)
+	if err != nil {
+		u.verdict(base, err, "")
+		return nil
+	}
+	if err := u.commit(f, temp, final); err != nil {
+		u.err = fmt.Errorf("%w: %w", errFull, err)
+		return u.err
+	}
+	u.verdict(base, nil, "stored as "+final)
+	return nil
+}
+
+// writeErrors marks the errors of the disk, to tell them from those of the upload.
+type writeErrors struct{ f *os.File }
+
+func (w writeErrors) Write(b []byte) (int, error) {
+	n, err := w.f.Write(b)
+	if err != nil {
+		err = fmt.Errorf("%w: %w", errFull, err)
+	}
+	return n, err
+}
+
+// examine checks a file that was written and returns the name under which to keep it: the one that the signature covers,
+// else as it came.
+func (u *upload) examine(base string, f *os.File, size int64) (final string, err error) {
+	if size == 0 {
+		return "", errors.New("it is empty")
+	}
+	e := &entry{name: base, size: size, file: phone.ParseFileName(base)}
+	if e.file.Kind != phone.KindLoads && !e.file.Kind.IsFirmware() {
+		return base, nil
+	}
+	limit := int64(phone.MaxHeader)
+	if e.file.Kind == phone.KindLoads {
+		limit = maxLoads
+	}
+	start, err := io.ReadAll(io.NewSectionReader(f, 0, limit))
+	if err != nil {
+		return "", fmt.Errorf("it can't be read back: %w", err)
+	}
+	signed, err := check(e, start)
+	if err != nil {
+		return "", err
+	}
+	if signed != "" {
+		return signed, nil
+	}
+	return base, nil
+}
+
+// commit makes the temporary file the final one, so that a power cut at any moment leaves one of them whole. Files whose
+// names differ from it in case only go: the phones could get either.
+func (u *upload) commit(f *os.File, temp, final string) error {
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	if err := u.p.root.Rename(temp, final); err != nil {
+		return err
+	}
+	for _, e := range u.p.shelf.Load().byName[strings.ToLower(final)] {
+		if e.name != final {
+			if err := u.p.root.Remove(e.name); err != nil && !errors.Is(err, os.ErrNotExist) {
+				return err
+			}
+		}
+	}
+	dir, err := u.p.root.Open(".")
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	return dir.Sync()
+}
+
+// removeLeftovers removes what uploads that a power cut ended left behind.
+func (p *Provisioner) removeLeftovers() {
+	dir, err := p.root.Open(".")
+	if err != nil {
+		return
+	}
+	defer dir.Close()
+	names, err := dir.Readdirnames(-1)
+	if err != nil {
+		p.deps.Log.Warn("folder of files not readable", "err", err)
+	}
+	for _, name := range names {
+		if strings.HasPrefix(name, tempPrefix) {
+			if err := p.root.Remove(name); err != nil {
+				p.deps.Log.Warn("leftover of an upload not removed", "file", name, "err", err)
+			}
+		}
+	}
+}
