@@ -14,7 +14,13 @@ import (
 // run boots one phone until it is done; a test that takes longer than a minute has failed.
 func run(t *testing.T, o *office, cfg phonesim.Config) phonesim.Result {
 	t.Helper()
-	cfg.Link, cfg.Ports = o.link(), o.Ports
+	return runOn(t, o.link(), o, cfg)
+}
+
+// runOn is run on a link that is there already.
+func runOn(t *testing.T, link phonesim.Link, o *office, cfg phonesim.Config) phonesim.Result {
+	t.Helper()
+	cfg.Link, cfg.Ports = link, o.Ports
 	if cfg.Speed == 0 {
 		cfg.Speed = 1000
 	}

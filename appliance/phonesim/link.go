@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 
 	"github.com/insomniacslk/dhcp/dhcpv4"
@@ -78,13 +79,29 @@ func newAddressBook() *AddressBook { return &AddressBook{holder: map[netip.Addr]
 // claim notes that mac takes addr and reports whether it was free. A second holder is noted as a duplicate.
 func (b *AddressBook) claim(addr netip.Addr, mac phone.MAC) bool {
 	b.mu.Lock()
-	defer b.mu.Unlock()
-	if other, taken := b.holder[addr]; taken && other != mac {
-		b.duplicates = append(b.duplicates, Duplicate{Address: addr, Holder: other, Second: mac})
+	other, taken := b.holder[addr]
+	if !taken {
+		b.holder[addr] = mac
+	}
+	b.mu.Unlock()
+	if taken && other != mac {
+		b.conflict(addr, other, mac)
 		return false
 	}
-	b.holder[addr] = mac
 	return true
+}
+
+// maxDuplicates bounds the list: an address that is fought over would fill it.
+const maxDuplicates = 1000
+
+// conflict notes that somebody, perhaps not of this link, uses the address of a phone of ours; each pair once.
+func (b *AddressBook) conflict(addr netip.Addr, holder, second phone.MAC) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	d := Duplicate{Address: addr, Holder: holder, Second: second}
+	if len(b.duplicates) < maxDuplicates && !slices.Contains(b.duplicates, d) {
+		b.duplicates = append(b.duplicates, d)
+	}
 }
 
 // drop notes that mac no longer holds addr.

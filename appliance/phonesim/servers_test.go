@@ -46,14 +46,20 @@ type office struct {
 	web     *httptest.Server
 	onRRQ   func(name string) // may be nil
 	same    bool              // every phone is told the same address
+	wire    bool              // on a wire, not behind relays
+}
+
+// bareOffice has no servers yet.
+func bareOffice(t *testing.T) *office {
+	return &office{
+		t: t, net: byte(100 + nextNet.Add(1)), files: map[string][]byte{}, leases: map[string]netip.Addr{},
+		lease: 8 * time.Hour, Domain: "voice.home.arpa", names: map[string]netip.Addr{},
+	}
 }
 
 func newOffice(t *testing.T) *office {
 	t.Helper()
-	o := &office{
-		t: t, net: byte(100 + nextNet.Add(1)), files: map[string][]byte{}, leases: map[string]netip.Addr{},
-		lease: 8 * time.Hour, Domain: "voice.home.arpa", names: map[string]netip.Addr{},
-	}
+	o := bareOffice(t)
 	o.Server = netip.AddrFrom4([4]byte{127, o.net, 0, 1})
 	o.serveDHCP()
 	o.serveTFTP()
@@ -112,15 +118,16 @@ func (o *office) answerDHCP(m *dhcpv4.DHCPv4, from netip.AddrPort) *dhcpv4.DHCPv
 	defer o.mu.Unlock()
 	o.packets = append(o.packets, m)
 	relay := m.RelayAgentInfo()
-	if m.GatewayIPAddr.String() != from.Addr().String() || m.HopCount != 1 || relay == nil || !relay.Options.Has(dhcpv4.GenericOptionCode(19)) {
+	if !o.wire && (m.GatewayIPAddr.String() != from.Addr().String() || m.HopCount != 1 || relay == nil || !relay.Options.Has(dhcpv4.GenericOptionCode(19))) {
 		o.t.Errorf("a DHCP packet is not that of a relay with a source port of its own: %s", m.Summary())
 		return nil
 	}
 	addr, ok := o.leases[m.ClientHWAddr.String()]
 	if !ok {
-		addr = netip.AddrFrom4([4]byte{127, o.net, 1, byte(len(o.leases) + 1)})
+		subnet := o.Server.As4()
+		addr = netip.AddrFrom4([4]byte{subnet[0], subnet[1], 1, byte(len(o.leases) + 1)})
 		if o.same {
-			addr = netip.AddrFrom4([4]byte{127, o.net, 1, 1})
+			addr = netip.AddrFrom4([4]byte{subnet[0], subnet[1], 1, 1})
 		}
 		o.leases[m.ClientHWAddr.String()] = addr
 	}
@@ -181,6 +188,9 @@ func (o *office) serveTFTP() {
 		_, err := w.ReadFrom(bytes.NewReader(content))
 		return err
 	}, nil)
+	if o.wire {
+		s.EnableSinglePort() // else it opens a socket a transfer, in the wrong namespace
+	}
 	go func() { _ = s.Serve(c) }()
 	o.t.Cleanup(s.Shutdown)
 }

@@ -200,7 +200,11 @@ func (o *options) link() (phonesim.Link, func(), error) {
 		l, err := phonesim.NewLoopback(phonesim.LoopbackConfig{Server: server, Ports: o.ports})
 		return l, func() {}, err
 	}
-	return nil, nil, errors.New("-interface is not there yet")
+	w, err := phonesim.NewWire(o.iface)
+	if err != nil {
+		return nil, nil, err
+	}
+	return w, func() { _ = w.Close() }, nil
 }
 
 // printer tells events, a line each.
