@@ -1,0 +1,472 @@
+package store_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"phonebox/appliance/store"
+	"phonebox/services/dhcp/lease"
+)
+
+const stored = 300
+
+// goodFile returns the bytes of a leases.db with 300 leases, some of them moved, and three values.
+func goodFile(t *testing.T) []byte {
+	t.Helper()
+	dir := t.TempDir()
+	s := open(t, dir, store.Options{})
+	for i := range stored {
+		r := record(i)
+		r.Address = addr(i + 1000)
+		if err := s.Commit(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+		if i%3 == 0 {
+			continue // most are moved in a later transaction, so that older copies lie about
+		}
+	}
+	for i := 0; i < stored; i += 10 {
+		batch := make([]lease.Record, 0, 10)
+		for j := i; j < i+10; j++ {
+			batch = append(batch, record(j))
+		}
+		if err := s.Commit(t.Context(), batch...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"site", "password", "gone"} {
+		if err := s.SetValue(t.Context(), name, []byte("the "+name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.SetValue(t.Context(), "gone", nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(filepath.Join(dir, "leases.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// openDamaged opens a store over the bytes and checks what must hold whatever they are: it opens, every record in it is
+// one that was stored, damage is told and the bytes are set aside, and it can be written and opened again.
+func openDamaged(t *testing.T, file []byte) (leases []lease.Record, faults []string) {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "leases.db"), file, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, err := store.Open(dir, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	leases, err = s.Leases(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys := map[lease.Key]bool{}
+	for _, r := range leases {
+		i := int(r.HWAddr[4])<<8 | int(r.HWAddr[5])
+		if r.Key != record(i).Key || !r.Start.Equal(record(i).Start) || r.Address != addr(i) && r.Address != addr(i+1000) {
+			t.Fatalf("a lease that was never stored: %+v", r)
+		}
+		if keys[r.Key] {
+			t.Fatalf("two leases of the key %x", r.Key)
+		}
+		keys[r.Key] = true
+	}
+	faults = s.Faults()
+	aside, asideErr := os.ReadFile(filepath.Join(dir, "leases.db.damaged-1"))
+	if len(faults) > 0 && (asideErr != nil || string(aside) != string(file)) {
+		t.Fatalf("the damaged file was not set aside: %v", asideErr)
+	}
+	if len(faults) == 0 && (len(leases) != stored || asideErr == nil) {
+		t.Fatalf("%d of %d leases without a word", len(leases), stored)
+	}
+	if v, err := s.Value(t.Context(), "gone"); v != nil || err != nil {
+		if len(faults) == 0 {
+			t.Fatalf("a removed value came back: %q, %v", v, err)
+		}
+	}
+	if err := s.Commit(t.Context(), record(5000)); err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
+	s, err = store.Open(dir, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if again, err := s.Leases(t.Context()); err != nil || len(again) != len(leases)+1 || len(s.Faults()) > 0 {
+		t.Fatalf("opened again: %d leases of %d, %v, %q", len(again), len(leases)+1, err, s.Faults())
+	}
+	return leases, faults
+}
+
+func TestGoodFileIsTakenAsItIs(t *testing.T) {
+	leases, faults := openDamaged(t, goodFile(t))
+	if len(leases) != stored || len(faults) > 0 {
+		t.Errorf("%d leases, faults %q", len(leases), faults)
+	}
+}
+
+func TestTruncatedFile(t *testing.T) {
+	file := goodFile(t)
+	for size := 0; size < len(file); size += 1777 {
+		openDamaged(t, file[:size:size])
+	}
+	// Cut to a third: what lies in the rest is saved.
+	if leases, faults := openDamaged(t, file[:len(file)/3]); len(leases) == 0 || len(faults) == 0 {
+		t.Errorf("%d leases saved, faults %q", len(leases), faults)
+	}
+}
+
+func TestZeroedPageCostsOnlyWhatWasInIt(t *testing.T) {
+	file := goodFile(t)
+	page := os.Getpagesize()
+	worst := stored
+	for at := 0; at+page <= len(file); at += page {
+		bad := append([]byte(nil), file...)
+		clear(bad[at : at+page])
+		leases, _ := openDamaged(t, bad)
+		worst = min(worst, len(leases))
+	}
+	if worst < stored*4/5 {
+		t.Errorf("one zeroed page cost %d of %d leases", stored-worst, stored)
+	}
+}
+
+func TestFlippedBitsAndGarbage(t *testing.T) {
+	file := goodFile(t)
+	random := rand.New(rand.NewPCG(1, 2))
+	for range 60 {
+		bad := append([]byte(nil), file...)
+		for range 1 + random.IntN(20) {
+			bad[random.IntN(len(bad))] ^= 1 << random.IntN(8)
+		}
+		openDamaged(t, bad)
+	}
+	for range 60 {
+		bad := append([]byte(nil), file...)
+		at, n := random.IntN(len(bad)), random.IntN(9000)
+		for i := at; i < min(at+n, len(bad)); i++ {
+			bad[i] = byte(random.Uint32())
+		}
+		openDamaged(t, bad)
+	}
+	garbage := make([]byte, 20000)
+	for i := range garbage {
+		garbage[i] = byte(random.Uint32())
+	}
+	if leases, faults := openDamaged(t, garbage); len(leases) != 0 || len(faults) != 1 {
+		t.Errorf("garbage: %d leases, faults %q", len(leases), faults)
+	}
+}
+
+func TestBothMetaPagesGone(t *testing.T) {
+	file := goodFile(t)
+	clear(file[:2*os.Getpagesize()])
+	leases, faults := openDamaged(t, file)
+	if len(leases) != stored || len(faults) != 1 || !strings.Contains(faults[0], "300 leases") {
+		t.Errorf("%d leases saved, faults %q", len(leases), faults)
+	}
+}
+
+func TestDamagedJournalIsBegunAnewAndCostsNoLease(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir, store.Options{})
+	ctx := t.Context()
+	if err := s.Commit(ctx, record(1)); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.WriteJournal(ctx, map[string][]byte{"a": []byte("1")}, nil); err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
+	if err := os.Truncate(filepath.Join(dir, "journal.db"), 5000); err != nil {
+		t.Fatal(err)
+	}
+	s = open(t, dir, store.Options{})
+	wantLeases(t, s, record(1))
+	if f := s.Faults(); len(f) != 1 || !strings.Contains(f[0], "journal.db") {
+		t.Errorf("faults: %q", f)
+	}
+	if err := s.WriteJournal(ctx, map[string][]byte{"b": []byte("2")}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if got := scan(t, s, ""); got != "b=2 " {
+		t.Errorf("the new journal holds %q", got)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "journal.db.damaged-1")); err != nil {
+		t.Error(err)
+	}
+}
+
+func scan(t *testing.T, s *store.Store, prefix string) string {
+	t.Helper()
+	var out strings.Builder
+	err := s.ScanJournal(t.Context(), prefix, func(k string, v []byte) bool {
+		fmt.Fprintf(&out, "%s=%s ", k, v)
+		return true
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out.String()
+}
+
+func TestJournalEntries(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir, store.Options{})
+	ctx := t.Context()
+	if err := s.WriteJournal(ctx, map[string][]byte{"e2": []byte("b"), "e1": []byte("a"), "p1": {}}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.WriteJournal(ctx, map[string][]byte{"e3": []byte("c")}, []string{"e1", "absent"}); err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
+	s = open(t, dir, store.Options{})
+	if got := scan(t, s, "e"); got != "e2=b e3=c " {
+		t.Errorf("scan: %q", got)
+	}
+	var read []string
+	if err := s.ReadJournal(ctx, []string{"e3", "e1", "e2"}, func(k string, v []byte) { read = append(read, k+string(v)) }); err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(read, " "); got != "e3c e2b" {
+		t.Errorf("read: %q", got)
+	}
+}
+
+// TestFileTruncatedWhileOpen shows the guard itself: the mapped pages are gone, and the process lives.
+func TestFileTruncatedWhileOpen(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir, store.Options{})
+	for i := range 200 {
+		if err := s.Commit(t.Context(), record(i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Truncate(filepath.Join(dir, "leases.db"), 0); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := s.Leases(t.Context()); err == nil {
+		t.Errorf("a file that is gone gave %d leases", len(got))
+	}
+	if err := s.Commit(t.Context(), record(1)); err == nil {
+		t.Error("a commit into a file that is gone succeeded")
+	}
+	if s.Failing() == nil {
+		t.Error("Failing says nothing")
+	}
+}
+
+// TestMain runs the child of a test when it is asked to.
+func TestMain(m *testing.M) {
+	switch dir := os.Getenv("STORE_CHILD_DIR"); os.Getenv("STORE_CHILD") {
+	case "storm":
+		commitStorm(dir)
+	case "full":
+		os.Exit(fillDisk(dir))
+	default:
+		os.Exit(m.Run())
+	}
+}
+
+func child(t *testing.T, what, dir string) *exec.Cmd {
+	t.Helper()
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), exe)
+	cmd.Env = append(os.Environ(), "STORE_CHILD="+what, "STORE_CHILD_DIR="+dir)
+	cmd.Stderr = os.Stderr
+	return cmd
+}
+
+// commitStorm commits from eight goroutines for ever and prints the number of each record once it is on disk.
+func commitStorm(dir string) {
+	s, err := store.Open(dir, nil)
+	if err != nil {
+		panic(err)
+	}
+	for g := range 8 {
+		go func() {
+			for i := g; ; i += 8 {
+				if err := s.Commit(context.Background(), record(i%4000)); err != nil {
+					panic(err)
+				}
+				fmt.Printf("%d\n", i%4000)
+			}
+		}()
+	}
+	select {}
+}
+
+func TestKilledInTheMiddleOfCommits(t *testing.T) {
+	dir := t.TempDir()
+	committed := map[int]bool{}
+	for range 5 {
+		cmd := child(t, "storm", dir)
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		lines := bufio.NewScanner(out)
+		for n := 0; lines.Scan(); n++ {
+			i, err := strconv.Atoi(lines.Text())
+			if err != nil {
+				break // the last line may be cut
+			}
+			committed[i] = true
+			if n == 300 {
+				_ = cmd.Process.Signal(syscall.SIGKILL)
+			}
+		}
+		_ = cmd.Wait()
+		s := open(t, dir, store.Options{})
+		if f := s.Faults(); len(f) > 0 {
+			t.Errorf("faults after a kill: %q", f)
+		}
+		leases, err := s.Leases(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		stored := map[int]bool{}
+		for _, r := range leases {
+			stored[int(r.HWAddr[4])<<8|int(r.HWAddr[5])] = true
+		}
+		for i := range committed {
+			if !stored[i] {
+				t.Fatalf("record %d was committed and is lost", i)
+			}
+		}
+		s.Close()
+	}
+	if len(committed) < 300 {
+		t.Errorf("only %d records were committed", len(committed))
+	}
+}
+
+// fillDisk mounts a tmpfs of 256 KiB in its own mount namespace and fills it. It returns the exit code; 3 = no mounting here.
+func fillDisk(dir string) int {
+	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=256k"); err != nil {
+		fmt.Fprintln(os.Stderr, "mounting:", err)
+		return 3
+	}
+	if err := fillAndFree(dir); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+}
+
+func fillAndFree(dir string) error {
+	ctx := context.Background()
+	s, err := store.Open(dir, nil)
+	if err != nil {
+		return err
+	}
+	if err := s.Commit(ctx, record(1)); err != nil {
+		return err
+	}
+	ballast := filepath.Join(dir, "ballast")
+	full := os.WriteFile(ballast, make([]byte, 1<<20), 0o600)
+	if !errors.Is(full, unix.ENOSPC) {
+		return fmt.Errorf("the disk took a megabyte: %w", full)
+	}
+	var failed error
+	good := 1
+	for i := 2; i < 400 && failed == nil; i++ {
+		if failed = s.Commit(ctx, record(i)); failed == nil {
+			good = i
+		}
+	}
+	if !errors.Is(failed, unix.ENOSPC) {
+		return fmt.Errorf("400 commits on a full disk ended with %w", failed)
+	}
+	leases, err := s.Leases(ctx)
+	if err != nil || len(leases) < good {
+		return fmt.Errorf("on a full disk: %d leases of %d: %w", len(leases), good, err)
+	}
+	if err := os.Remove(ballast); err != nil {
+		return err
+	}
+	if err := s.Commit(ctx, record(999)); err != nil {
+		return fmt.Errorf("after space was made: %w", err)
+	}
+	if err := s.Close(); err != nil {
+		return err
+	}
+	return readOnly(dir, good+1)
+}
+
+// readOnly opens the same folder on a card that has become read-only: leases are read, new ones are refused.
+func readOnly(dir string, atLeast int) error {
+	ctx := context.Background()
+	if err := unix.Mount("", dir, "", unix.MS_REMOUNT|unix.MS_RDONLY, ""); err != nil {
+		return err
+	}
+	s, err := store.Open(dir, nil)
+	if err != nil {
+		return fmt.Errorf("read-only: %w", err)
+	}
+	defer s.Close()
+	leases, err := s.Leases(ctx)
+	if err != nil || len(leases) < atLeast {
+		return fmt.Errorf("read-only: %d leases of %d: %w", len(leases), atLeast, err)
+	}
+	if err := s.Commit(ctx, record(1000)); err == nil {
+		return errors.New("a commit on a read-only card succeeded")
+	}
+	if len(s.Faults()) == 0 || s.Failing() == nil {
+		return errors.New("a read-only card is not told")
+	}
+	return nil
+}
+
+func TestFullAndReadOnlyDisk(t *testing.T) {
+	cmd := child(t, "full", t.TempDir())
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS}
+	if os.Geteuid() != 0 {
+		cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
+		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{HostID: os.Getuid(), Size: 1}}
+		cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{HostID: os.Getgid(), Size: 1}}
+	} else {
+		cmd.SysProcAttr.Unshareflags = syscall.CLONE_NEWNS // makes the mounts private
+		cmd.SysProcAttr.Cloneflags = 0
+	}
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if err != nil && (!errors.As(err, &exit) || exit.ExitCode() == 3) {
+		if os.Getenv("CI") == "true" {
+			t.Fatalf("a full disk needs a mount namespace: %v", err)
+		}
+		t.Skipf("no mount namespace here: %v", err)
+	}
+	if err != nil {
+		t.Error(err)
+	}
+}
