@@ -210,12 +210,22 @@ func (d *Device) config() Config {
 
 func (d *Device) drop(reason string) { d.dropped.WithLabelValues(reason).Inc() }
 
-// current returns the raw side, or why there is none.
-func (d *Device) current() (*wire, Config, error) {
+// attached returns the raw side, or why there is none.
+func (d *Device) attached() (*wire, Config, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.wire == nil {
 		return nil, d.cfg, errors.New(d.state.Text)
 	}
 	return d.wire, d.cfg, nil
+}
+
+// current returns the raw side where frames can pass, or why they can't: a frame that is sent without a link is lost
+// without an error, and then silence says nothing.
+func (d *Device) current() (*wire, Config, error) {
+	w, cfg, err := d.attached()
+	if s := d.State(); err == nil && s.Condition != Ready && s.Condition != NoAddress {
+		return nil, cfg, errors.New(s.Text)
+	}
+	return w, cfg, err
 }

@@ -19,7 +19,7 @@ const maxNeighbours = 1 << 16
 // it is called with the zero MAC. What it says is remembered while the interface is away and set when it returns. An
 // address beyond the wire (a relayed phone's) needs no entry and is not an error.
 func (d *Device) Neighbour(addr netip.Addr, mac phone.MAC) error {
-	w, cfg, attached := d.current()
+	w, cfg, away := d.attached()
 	d.neighbourMu.Lock()
 	defer d.neighbourMu.Unlock()
 	_, known := d.neighbours[addr]
@@ -31,7 +31,7 @@ func (d *Device) Neighbour(addr netip.Addr, mac phone.MAC) error {
 	default:
 		d.neighbours[addr] = mac
 	}
-	if attached != nil || !cfg.Address.Contains(addr) {
+	if away != nil || !cfg.Address.Contains(addr) {
 		return nil // set once the interface is there, or never
 	}
 	if mac.IsZero() {
@@ -102,7 +102,7 @@ func (d *Device) reconcileNeighbours(cfg Config, f facts) error {
 
 // removeNeighbours takes our entries out of the kernel's table and keeps them in mind for the next Run.
 func (d *Device) removeNeighbours() error {
-	w, cfg, err := d.current()
+	w, cfg, err := d.attached()
 	if err != nil {
 		return nil // they went with the interface
 	}

@@ -12,8 +12,9 @@ import (
 const (
 	// probes is how often an address is asked for within the wait (PROBE_NUM of RFC 5227).
 	probes = 3
-	// holderWait is how long MACOf waits for an answer, holderRepeat when it asks again.
-	holderWait   = time.Second
+	// holderWait is how long MACOf waits for an answer, so that with settle it takes a second; holderRepeat is when it
+	// asks again.
+	holderWait   = 900 * time.Millisecond
 	holderRepeat = 250 * time.Millisecond
 	// settle is how long after the first answer a second host may contradict it.
 	settle = 100 * time.Millisecond

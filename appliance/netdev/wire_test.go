@@ -338,6 +338,21 @@ func TestNeighbourEntriesArePermanentAndGoWithTheLease(t *testing.T) {
 		set(freeAddr, mac(t, phoneMAC))
 		b.stop()
 		permanent(t, n, freeAddr, "")
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- b.Run(ctx) }() // as after a panic: it knows what is leased
+		permanent(t, n, freeAddr, phoneMAC)
+		n.CableOut(t)
+		b.wait(t, netdev.Unplugged)
+		set(freeAddr, phone.MAC{}) // a lease that runs out while the cable is out
+		permanent(t, n, freeAddr, "")
+		if _, _, err := b.Probe(t.Context(), freeAddr, limit); err == nil {
+			t.Error("a probe without a cable says that nobody answers")
+		}
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("Run for the second time: %v", err)
+		}
 	})
 }
 
