@@ -89,8 +89,16 @@ func list(others []OtherServer) string {
 
 // watch looks at the wire at each start of the link, and again while something is wrong there.
 func (s *Server) watch(ctx context.Context) {
+	var changes <-chan bool
+	if s.deps.Wire != nil {
+		changes = s.deps.Wire.Changes()
+		select {
+		case <-changes: // a new subscription may begin with the state as it is, which survey asks for anyway
+		default:
+		}
+	}
 	for ctx.Err() == nil {
-		s.idle(ctx, s.survey(ctx))
+		s.idle(ctx, changes, s.survey(ctx))
 	}
 }
 
@@ -165,16 +173,12 @@ func (s *Server) look(ctx context.Context, box netip.Addr) view {
 
 // idle waits until it is time to look again: the link changed, the time is over or the settings ask for it. A decision
 // that changes nothing on the wire is judged at once.
-func (s *Server) idle(ctx context.Context, again time.Duration) {
+func (s *Server) idle(ctx context.Context, changes <-chan bool, again time.Duration) {
 	var timer <-chan time.Time
 	if again > 0 {
 		t := time.NewTimer(again)
 		defer t.Stop()
 		timer = t.C
-	}
-	var changes <-chan bool
-	if s.deps.Wire != nil {
-		changes = s.deps.Wire.Changes()
 	}
 	for {
 		select {

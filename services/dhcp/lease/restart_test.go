@@ -74,6 +74,16 @@ func TestTrustNeverShortensWhatWasTold(t *testing.T) {
 	wantLeft(t, tab, now, 7*time.Hour+30*time.Minute)
 }
 
+func TestClockThatStepsForwardShortensNothingThatWasTold(t *testing.T) {
+	m := start()
+	tab := lease.New(settings())
+	bind(t, tab, 1, ip("10.77.1.1"), m)
+	stepped := m
+	stepped.Wall = m.Wall.Add(7 * time.Hour)
+	tab.Trust(stepped)
+	wantLeft(t, tab, stepped, 8*time.Hour)
+}
+
 func TestRestoreSurvivesOddRecords(t *testing.T) {
 	m := start()
 	tab := lease.New(settings())

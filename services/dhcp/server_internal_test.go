@@ -1,0 +1,646 @@
+package dhcp
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/insomniacslk/dhcp/dhcpv4"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"phonebox/services/dhcp/lease"
+	"phonebox/services/internal/udp"
+	"phonebox/services/phone"
+)
+
+const (
+	msgDiscover = dhcpv4.MessageTypeDiscover
+	msgOffer    = dhcpv4.MessageTypeOffer
+	msgRequest  = dhcpv4.MessageTypeRequest
+	msgAck      = dhcpv4.MessageTypeAck
+	msgNak      = dhcpv4.MessageTypeNak
+	msgDecline  = dhcpv4.MessageTypeDecline
+	msgRelease  = dhcpv4.MessageTypeRelease
+	msgInform   = dhcpv4.MessageTypeInform
+)
+
+// counted reads a counter.
+func counted(t *testing.T, c prometheus.Collector) float64 {
+	t.Helper()
+	reg := prometheus.NewRegistry()
+	reg.MustRegister(c)
+	families, err := reg.Gather()
+	if err != nil || len(families) != 1 {
+		t.Fatalf("got %d metrics, %v, want one", len(families), err)
+	}
+	return families[0].GetMetric()[0].GetCounter().GetValue()
+}
+
+// inBubble runs a test whose time passes at once.
+func inBubble(t *testing.T, f func(t *testing.T)) {
+	t.Helper()
+	synctest.Test(t, f)
+}
+
+func selecting(t *testing.T, n byte, addr string) *dhcpv4.DHCPv4 {
+	return packet(t, msgRequest, mac(n), wanted(addr), toServer("10.77.0.1"))
+}
+
+func TestAckLeavesOnlyAfterTheLeaseIsOnDisk(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		store := newStore()
+		b := started(t, config(), store)
+		defer b.stop()
+		disk := make(chan struct{})
+		store.onCommit(func([]lease.Record) error { <-disk; return nil })
+		addr := b.want(msgOffer, "", packet(t, msgDiscover, mac(1))).YourIPAddr.String()
+		if got := b.ask(selecting(t, 1, addr)); got != nil {
+			t.Fatalf("got %s while the disk was still busy", got.MessageType())
+		}
+		if _, ok := store.record(addr); ok {
+			t.Fatal("the store took the record early")
+		}
+		// A phone that asks again is answered once.
+		b.silent(selecting(t, 1, addr))
+		// A burst of others does not wait for the disk.
+		for n := range byte(50) {
+			b.want(msgOffer, "", packet(t, msgDiscover, mac(100+n)))
+		}
+		close(disk)
+		synctest.Wait()
+		acks := b.take()
+		if len(acks) != 1 || acks[0].MessageType() != msgAck || acks[0].YourIPAddr.String() != addr {
+			t.Fatalf("got %v, want one ACK for %s", acks, addr)
+		}
+		if rec, ok := store.record(addr); !ok || rec.State != lease.Bound || rec.Duration != 8*time.Hour {
+			t.Errorf("stored: got %+v", rec)
+		}
+	})
+}
+
+func TestLeasesThatWaitForTheDiskAreWrittenTogether(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		store := newStore()
+		b := started(t, config(), store)
+		defer b.stop()
+		store.onCommit(func([]lease.Record) error { time.Sleep(time.Second); return nil })
+		addrs := make([]string, 60)
+		for i := range addrs {
+			addrs[i] = b.want(msgOffer, "", packet(t, msgDiscover, mac(byte(i)))).YourIPAddr.String()
+		}
+		for i, addr := range addrs {
+			b.in(selecting(t, byte(i), addr))
+		}
+		time.Sleep(3 * time.Second)
+		if got := len(b.take()); got != len(addrs) || store.commits > 2 {
+			t.Errorf("got %d ACKs of %d with %d commits, want all with two", got, len(addrs), store.commits)
+		}
+	})
+}
+
+func TestBootGivesLeaseNeighbourAndEvents(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		b := started(t, config(), newStore())
+		defer b.stop()
+		b.forget()
+		addr := b.lease(1)
+		if got := b.wire.neighbour(addr); got != mac(1) {
+			t.Errorf("neighbour: got %s", got)
+		}
+		l, ok := b.s.LeaseOf(ip(addr))
+		if !ok || l.MAC != mac(1) || l.VendorClass != "Cisco Systems, Inc. IP Phone CP-7960G" {
+			t.Errorf("got %+v, %v", l, ok)
+		}
+		if left := l.Expires.Sub(time.Now()); left < 8*time.Hour-5*time.Second || left > 8*time.Hour {
+			t.Errorf("expires in %s, want 8h", left)
+		}
+		if again, ok := b.s.LeaseFor(mac(1)); !ok || again != l || len(b.s.Leases()) != 1 {
+			t.Errorf("by MAC: got %+v, %v", again, ok)
+		}
+		acks := b.kinds(EventAck)
+		if len(b.kinds(EventOffer)) != 1 || len(acks) != 1 || acks[0].Renewal || !acks[0].Boot || acks[0].Duration != 8*time.Hour {
+			t.Errorf("got %+v", b.events)
+		}
+		b.forget()
+		b.want(msgAck, addr, packet(t, msgRequest, mac(1), has(addr)))
+		if acks := b.kinds(EventAck); len(acks) != 1 || !acks[0].Renewal || acks[0].Boot {
+			t.Errorf("renewal: got %+v", acks)
+		}
+		b.in(packet(t, msgRelease, mac(1), has(addr), toServer("10.77.0.1")))
+		if _, ok := b.s.LeaseOf(ip(addr)); ok || b.wire.neighbour(addr) != (phone.MAC{}) || len(b.kinds(EventRelease)) != 1 {
+			t.Errorf("after the release: got a lease %v or a neighbour %s", ok, b.wire.neighbour(addr))
+		}
+		time.Sleep(2 * time.Second)
+		if rec, _ := b.store.record(addr); rec.State != lease.Released {
+			t.Errorf("stored: got %s, want released", rec.State)
+		}
+	})
+}
+
+func TestSeenIsReportedOncePerTransaction(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		b := started(t, config(), newStore())
+		defer b.stop()
+		b.forget()
+		msg := packet(t, msgDiscover, mac(1))
+		for range 3 {
+			b.in(msg)
+		}
+		if got := len(b.kinds(EventSeen)); got != 1 {
+			t.Errorf("one xid: got %d, want 1", got)
+		}
+		b.in(packet(t, msgDiscover, mac(1)))
+		if got := len(b.kinds(EventSeen)); got != 2 {
+			t.Errorf("another xid: got %d, want 2", got)
+		}
+	})
+}
+
+func TestLeaseEndsOnTime(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		b := started(t, config(), newStore())
+		defer b.stop()
+		addr := b.lease(1)
+		b.clock.set(50*365*24*time.Hour, true) // the wall clock jumps: nothing happens
+		time.Sleep(8*time.Hour - 10*time.Second)
+		if _, ok := b.s.LeaseOf(ip(addr)); !ok {
+			t.Error("the lease ended early")
+		}
+		time.Sleep(15 * time.Second)
+		if _, ok := b.s.LeaseOf(ip(addr)); ok || b.wire.neighbour(addr) != (phone.MAC{}) {
+			t.Error("the lease or its neighbour entry is still there")
+		}
+		evs := b.kinds(EventExpire)
+		if len(evs) != 1 || evs[0].MAC != mac(1) {
+			t.Errorf("got %+v", evs)
+		}
+		if rec, _ := b.store.record(addr); rec.State != lease.Expired {
+			t.Errorf("stored: got %s, want expired", rec.State)
+		}
+	})
+}
+
+func TestRestartKeepsLeases(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		store := newStore()
+		b := started(t, config(), store)
+		first, second := b.lease(1), b.lease(2)
+		b.stop()
+		time.Sleep(7 * time.Hour)
+		// After the power cut the box believes that it is 1970.
+		b.clock.set(-56*365*24*time.Hour, false)
+		b.wire.set(func(w *fakeWire) { clear(w.neighbours) })
+		b.make(config())
+		b.start()
+		defer func() { b.stop() }()
+		time.Sleep(3100 * time.Millisecond)
+		if b.wire.neighbour(first) != mac(1) || b.wire.neighbour(second) != mac(2) {
+			t.Error("the neighbour entries of the leases did not come back")
+		}
+		l, ok := b.s.LeaseFor(mac(1))
+		if left := l.Expires.Sub(b.clock.Now()); !ok || left < 8*time.Hour-time.Minute {
+			t.Errorf("clock not trusted: got %s left, want the full 8h", left)
+		}
+		b.want(msgAck, second, packet(t, msgRequest, mac(2), has(second))) // told 8 h since the boot
+		b.clock.set(0, true)
+		time.Sleep(3 * time.Second)
+		l, _ = b.s.LeaseFor(mac(1))
+		if left := l.Expires.Sub(b.clock.Now()); left > time.Hour || left < 50*time.Minute {
+			t.Errorf("clock trusted: got %s left, want what was stored, an hour", left)
+		}
+		l, _ = b.s.LeaseFor(mac(2))
+		if left := l.Expires.Sub(b.clock.Now()); left < 8*time.Hour-time.Minute {
+			t.Errorf("told 8h since the boot: got %s left", left)
+		}
+	})
+}
+
+func TestLookComesBeforeTheFirstOffer(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		b := newBench(t, config(), newStore())
+		b.wantState("off")
+		b.start()
+		defer b.stop()
+		synctest.Wait()
+		for range 2 {
+			b.wantState("held")
+			b.silent(packet(t, msgDiscover, mac(1)))
+		}
+		time.Sleep(1100 * time.Millisecond)
+		b.wantState("running")
+		if b.wire.looks != 1 || !slices.Equal(b.wire.probed, []netip.Addr{ip("10.77.0.1")}) {
+			t.Errorf("got %d looks, probes of %v", b.wire.looks, b.wire.probed)
+		}
+		b.want(msgOffer, "", packet(t, msgDiscover, mac(1)))
+		if got := counted(t, b.s.metrics.dropped.WithLabelValues("looking")); got != 2 {
+			t.Errorf("counter of looking: got %v, want 2", got)
+		}
+	})
+}
+
+var other = OtherServer{Address: netip.MustParseAddr("10.77.0.2"), MAC: phone.MAC{2}, Offered: netip.MustParseAddr("10.77.4.4")}
+
+func TestOtherServerHolds(t *testing.T) {
+	held := func(t *testing.T) *bench {
+		b := newBench(t, config(), newStore())
+		b.wire.servers = []OtherServer{other}
+		b.start()
+		time.Sleep(3100 * time.Millisecond)
+		b.wantState("held")
+		_, detail, others := b.s.State()
+		if !strings.Contains(detail, "10.77.0.2") || !slices.Equal(others, []OtherServer{other}) {
+			t.Errorf("got %q, %+v", detail, others)
+		}
+		if evs := b.kinds(EventHeld); len(evs) != 1 || !slices.Equal(evs[0].Other, []OtherServer{other}) {
+			t.Errorf("got %+v", evs)
+		}
+		for _, msg := range []*dhcpv4.DHCPv4{
+			packet(t, msgDiscover, mac(1)), packet(t, msgRequest, mac(1), wanted("192.168.1.1")), packet(t, msgInform, mac(1), has("10.77.5.5")),
+		} {
+			b.silent(msg)
+		}
+		b.forget()
+		return b
+	}
+	t.Run("until a person says so, also after a restart", func(t *testing.T) {
+		inBubble(t, func(t *testing.T) {
+			b := held(t)
+			if err := b.s.ServeAnyway(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+			b.wantState("running")
+			if len(b.kinds(EventServing)) != 1 {
+				t.Error("no event says that serving began")
+			}
+			b.want(msgOffer, "", packet(t, msgDiscover, mac(1)))
+			b.stop()
+			b.make(config())
+			b.start()
+			defer func() { b.stop() }()
+			time.Sleep(3100 * time.Millisecond)
+			b.wantState("running")
+			if _, detail, others := b.s.State(); detail == "" || len(others) != 1 {
+				t.Errorf("got %q, %v: the other server is no longer shown", detail, others)
+			}
+		})
+	})
+	t.Run("until the settings say so", func(t *testing.T) {
+		inBubble(t, func(t *testing.T) {
+			b := held(t)
+			defer b.stop()
+			cfg := config()
+			cfg.Authoritative = true
+			if err := b.s.Apply(cfg); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+			b.wantState("running")
+			if err := b.s.Apply(config()); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+			b.wantState("held")
+		})
+	})
+	t.Run("until it is gone", func(t *testing.T) {
+		inBubble(t, func(t *testing.T) {
+			b := held(t)
+			defer b.stop()
+			b.wire.set(func(w *fakeWire) { w.servers = nil })
+			time.Sleep(64 * time.Second)
+			b.wantState("running")
+			if b.wire.looks != 2 {
+				t.Errorf("got %d looks, want 2", b.wire.looks)
+			}
+		})
+	})
+}
+
+func TestWireThatCannotBeSearchedHolds(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		b := newBench(t, config(), newStore())
+		b.wire.lookErr = errors.New("operation not permitted")
+		b.start()
+		defer b.stop()
+		time.Sleep(4 * time.Second)
+		b.wantState("held")
+		b.wire.set(func(w *fakeWire) { w.lookErr = nil })
+		time.Sleep(14 * time.Second)
+		b.wantState("running")
+	})
+}
+
+func TestOwnAddressElsewhereHolds(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		b := newBench(t, config(), newStore())
+		b.wire.hosts[ip("10.77.0.1")] = phone.MAC{2, 2}
+		b.start()
+		defer b.stop()
+		time.Sleep(4 * time.Second)
+		b.wantState("held")
+		if _, detail, _ := b.s.State(); !strings.Contains(detail, "02:02:00:00:00:00") {
+			t.Errorf("got %q", detail)
+		}
+		if evs := b.kinds(EventDuplicate); len(evs) != 1 || evs[0].MAC != (phone.MAC{2, 2}) {
+			t.Errorf("got %+v", evs)
+		}
+		b.silent(packet(t, msgDiscover, mac(1)))
+		b.wire.set(func(w *fakeWire) { clear(w.hosts) })
+		time.Sleep(14 * time.Second)
+		b.wantState("running")
+	})
+}
+
+func TestNothingIsServedWhileTheCableIsOut(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		b := started(t, config(), newStore())
+		defer b.stop()
+		addr := b.lease(1)
+		b.wire.link(false)
+		synctest.Wait()
+		b.wantState("held")
+		b.silent(packet(t, msgRequest, mac(1), has(addr)))
+		b.wire.set(func(w *fakeWire) { clear(w.neighbours) })
+		b.wire.link(true)
+		synctest.Wait()
+		b.silent(packet(t, msgRequest, mac(1), has(addr))) // it looks again
+		time.Sleep(3 * time.Second)
+		b.wantState("running")
+		if b.wire.looks != 2 || b.wire.neighbour(addr) != mac(1) {
+			t.Errorf("got %d looks, neighbour %s", b.wire.looks, b.wire.neighbour(addr))
+		}
+		b.want(msgAck, addr, packet(t, msgRequest, mac(1), has(addr)))
+	})
+}
+
+func TestFirstValueOfTheWireIsNoChange(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		b := newBench(t, config(), newStore())
+		b.wire.changes <- true // a new subscription begins with the state as it is
+		b.start()
+		defer b.stop()
+		time.Sleep(time.Minute)
+		b.wantState("running")
+		if b.wire.looks != 1 {
+			t.Errorf("got %d looks, want 1", b.wire.looks)
+		}
+	})
+}
+
+func TestApplyServesOnWithoutALook(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		b := started(t, config(), newStore())
+		defer b.stop()
+		addr := b.lease(1)
+		cfg := config()
+		cfg.Pool = []lease.Range{{First: ip("10.77.2.1"), Last: ip("10.77.2.9")}}
+		if err := b.s.Apply(cfg); err != nil {
+			t.Fatal(err)
+		}
+		if _, ok := b.s.LeaseOf(ip(addr)); !ok {
+			t.Error("the lease was cut short")
+		}
+		got := b.want(msgNak, "", packet(t, msgRequest, mac(1), has(addr)))
+		if !strings.Contains(got.Message(), addr) {
+			t.Errorf("got the reason %q", got.Message())
+		}
+		if again := b.lease(1); ip(again).Less(ip("10.77.2.1")) {
+			t.Errorf("got %s, want one of the new pool", again)
+		}
+		if b.wire.looks != 1 {
+			t.Errorf("got %d looks, want 1", b.wire.looks)
+		}
+		if b.wire.neighbour(addr) != (phone.MAC{}) {
+			t.Error("the neighbour entry of the old address is still there")
+		}
+		cfg.Lease = 0
+		if err := b.s.Apply(cfg); err == nil || !strings.Contains(err.Error(), "lease") {
+			t.Errorf("a lease of nothing: got %v", err)
+		}
+		cfg = config()
+		cfg.Server = netip.MustParsePrefix("10.77.0.3/16")
+		if err := b.s.Apply(cfg); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		b.wantState("held") // another address: look again
+	})
+}
+
+func TestAddressInUseIsNotOffered(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		cfg := config()
+		cfg.PingCheck = true
+		b := started(t, cfg, newStore())
+		defer b.stop()
+		b.wire.set(func(w *fakeWire) { w.hosts[ip("10.77.1.1")], w.hosts[ip("10.77.1.2")] = phone.MAC{2}, mac(1) })
+		b.want(msgOffer, "10.77.1.2", packet(t, msgDiscover, mac(1))) // .1 is a stranger's; .2 answers with the phone's own MAC
+		if s := b.s.table.Standing(lease.MACKey(mac(5)), ip("10.77.1.1"), b.s.moment()); s != lease.Quarantined {
+			t.Errorf("got %v, want Quarantined", s)
+		}
+		b.want(msgAck, "10.77.1.2", selecting(t, 1, "10.77.1.2"))
+		before := len(b.wire.probed)
+		b.want(msgOffer, "10.77.1.2", packet(t, msgDiscover, mac(1)))
+		if len(b.wire.probed) != before {
+			t.Error("the address that the phone has was probed")
+		}
+		// A pool full of strangers ends with a reason.
+		b.wire.set(func(w *fakeWire) {
+			for a := ip("10.77.1.3"); a.Less(ip("10.77.1.99")); a = a.Next() {
+				w.hosts[a] = phone.MAC{2}
+			}
+		})
+		b.silent(packet(t, msgDiscover, mac(5)))
+	})
+}
+
+func TestInitRebootOfAStrangerIsProbed(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		cfg := config()
+		cfg.PingCheck = true
+		b := started(t, cfg, newStore())
+		defer b.stop()
+		b.want(msgAck, "10.77.1.66", packet(t, msgRequest, mac(1), wanted("10.77.1.66")))
+		b.wire.set(func(w *fakeWire) { w.hosts[ip("10.77.1.67")] = phone.MAC{2} })
+		b.want(msgNak, "", packet(t, msgRequest, mac(2), wanted("10.77.1.67")))
+	})
+}
+
+func TestDeclineGivesAnotherAddress(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		b := started(t, config(), newStore())
+		defer b.stop()
+		addr := b.lease(1)
+		b.in(packet(t, msgDecline, mac(1), wanted(addr), toServer("10.77.0.1")))
+		if len(b.kinds(EventDecline)) != 1 || b.wire.neighbour(addr) != (phone.MAC{}) {
+			t.Errorf("got %v, neighbour %s", b.kinds(EventDecline), b.wire.neighbour(addr))
+		}
+		if again := b.lease(1); again == addr {
+			t.Errorf("got %s again", again)
+		}
+		time.Sleep(2 * time.Second)
+		if rec, ok := b.store.record(addr); !ok || rec.State != lease.Declined {
+			t.Errorf("stored: got %+v", rec)
+		}
+	})
+}
+
+func TestFrameThatCannotBeSentIsBroadcast(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		b := started(t, config(), newStore())
+		defer b.stop()
+		p := &udp.Packet{Payload: packet(t, msgDiscover, mac(1)).ToBytes(), From: netip.MustParseAddrPort("0.0.0.0:68"), To: ip("255.255.255.255"), Index: 3}
+		if got := b.s.handle(b.ctx, b, p, nil); len(got) != 0 || len(b.wire.frames) != 1 {
+			t.Fatalf("got %v, %d frames, want one frame", got, len(b.wire.frames))
+		}
+		f := b.wire.frames[0]
+		if f.to != mac(1) || f.src.String() != "10.77.0.1:67" || f.dst.String() != "10.77.1.1:68" {
+			t.Errorf("got a frame %+v", f)
+		}
+		b.wire.frameErr = errors.New("no such device")
+		got := b.s.handle(b.ctx, b, p, nil)
+		if len(got) != 1 || got[0].To.String() != "255.255.255.255:68" || got[0].From != ip("10.77.0.1") || got[0].Index != 3 {
+			t.Errorf("got %+v, want a broadcast on the interface", got)
+		}
+		if got := counted(t, b.s.metrics.rawFailed); got != 1 {
+			t.Errorf("counter: got %v, want 1", got)
+		}
+	})
+}
+
+func TestServerThatAClientChoseIsShown(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		b := started(t, config(), newStore())
+		defer b.stop()
+		b.silent(packet(t, msgRequest, mac(1), wanted("10.77.4.4"), toServer("10.77.0.2")))
+		_, _, others := b.s.State()
+		if len(others) != 1 || others[0].Address != ip("10.77.0.2") {
+			t.Errorf("got %+v", others)
+		}
+		b.silent(packet(t, msgRequest, mac(2), wanted("10.77.1.66"))) // may be the other server's client
+		time.Sleep(2 * time.Hour)
+		b.want(msgAck, "10.77.1.66", packet(t, msgRequest, mac(2), wanted("10.77.1.66")))
+	})
+}
+
+func TestExhaustedPoolIsReported(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		cfg := config()
+		cfg.Pool = []lease.Range{{First: ip("10.77.1.1"), Last: ip("10.77.1.1")}}
+		b := started(t, cfg, newStore())
+		defer b.stop()
+		b.lease(1)
+		b.silent(packet(t, msgDiscover, mac(2)))
+		if got := b.lastReason(); got != "all 1 addresses of the pool are in use" {
+			t.Errorf("got %q", got)
+		}
+		for range 20 {
+			b.in(packet(t, msgDiscover, mac(2)))
+		}
+		if got := len(b.kinds(EventIgnored)); got != 1 {
+			t.Errorf("got %d events for one reason in a moment, want 1", got)
+		}
+		if got := counted(t, b.s.metrics.dropped.WithLabelValues("pool_empty")); got != 21 {
+			t.Errorf("counter: got %v, want 21", got)
+		}
+	})
+}
+
+func TestStopWritesWhatWaits(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		b := started(t, config(), newStore())
+		addr := b.lease(1)
+		b.in(packet(t, msgRelease, mac(1), has(addr)))
+		began := time.Now()
+		b.stop()
+		if d := time.Since(began); d > 2*time.Second {
+			t.Errorf("stopping took %s", d)
+		}
+		if rec, _ := b.store.record(addr); rec.State != lease.Released {
+			t.Errorf("stored: got %s, want released", rec.State)
+		}
+		b.wantState("off")
+	})
+}
+
+// TestRandomPhonesNeverShareAnAddress plays boots, renewals, releases, declines and restarts with a disk that is slow and
+// sometimes broken, and compares what the phones believe.
+func TestRandomPhonesNeverShareAnAddress(t *testing.T) {
+	for seed := range 3 {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			inBubble(t, func(t *testing.T) { playPhones(t, seed) })
+		})
+	}
+}
+
+func playPhones(t *testing.T, seed int) {
+	cfg := config()
+	cfg.Pool = []lease.Range{{First: ip("10.77.1.1"), Last: ip("10.77.1.6")}}
+	store := newStore()
+	b := started(t, cfg, store)
+	defer func() { b.stop() }()
+	believes := make(map[byte]netip.Addr)
+	until := make(map[byte]time.Time)
+	acks := 0
+	for step := range 400 {
+		n := byte((step*7 + step/11 + seed) % 8)
+		store.onCommit(func([]lease.Record) error {
+			time.Sleep(time.Duration(step%5) * 300 * time.Millisecond)
+			if (step/40)%4 == 3 {
+				return errors.New("input/output error")
+			}
+			return nil
+		})
+		var msg *dhcpv4.DHCPv4
+		addr, bound := believes[n]
+		switch {
+		case !bound || time.Now().After(until[n]):
+			delete(believes, n)
+			got := b.ask(packet(t, msgDiscover, mac(n)))
+			if got == nil || got.MessageType() != msgOffer {
+				time.Sleep(20 * time.Minute)
+				continue
+			}
+			addr = addrOf(got.YourIPAddr)
+			msg = selecting(t, n, addr.String())
+		case step%13 == 0:
+			b.in(packet(t, msgRelease, mac(n), has(addr.String())))
+			delete(believes, n)
+			continue
+		default:
+			msg = packet(t, msgRequest, mac(n), has(addr.String()))
+		}
+		b.in(msg)
+		time.Sleep(3 * time.Second)
+		for _, got := range b.take() {
+			if got.MessageType() != msgAck {
+				delete(believes, n)
+				continue
+			}
+			for o, a := range believes {
+				if o != n && a == addrOf(got.YourIPAddr) && time.Now().Before(until[o]) {
+					t.Fatalf("step %d: %s given to %d while %d has it", step, a, n, o)
+				}
+			}
+			acks++
+			believes[n], until[n] = addrOf(got.YourIPAddr), time.Now().Add(got.IPAddressLeaseTime(0))
+		}
+		if step%97 == 0 {
+			b.stop()
+			b.make(cfg)
+			b.start()
+			time.Sleep(3100 * time.Millisecond)
+			b.take()
+		}
+		time.Sleep(time.Duration(step%25) * time.Minute)
+	}
+	if acks < 50 {
+		t.Errorf("only %d ACKs: the play shows nothing", acks)
+	}
+}
