@@ -32,6 +32,7 @@ func (c *checker) check() {
 	c.network()
 	c.pool()
 	c.hosts()
+	c.zone()
 	c.names()
 	c.parameters("sip.parameters", ScopeSite, c.site.SIP.Parameters)
 	c.phones()
@@ -209,27 +210,54 @@ func HostName(label string) string {
 	return strings.TrimRight(name[:min(len(name), 63)], "-")
 }
 
+// zone warns of a time zone that the phones cannot follow.
+func (c *checker) zone() {
+	if c.opts.CheckZone == nil || c.faulty["time.zone"] {
+		return
+	}
+	if warning := c.opts.CheckZone(c.site.Time.Zone); warning != "" {
+		c.warn("time.zone", quote(c.site.Time.Zone)+" ("+warning+")", "a zone that the phones can follow, or a clock that is wrong at times")
+	}
+}
+
 // parameters asks the catalogue about the names and values of .cnf parameters.
 func (c *checker) parameters(path, scope string, params map[string]string) {
+	seen := map[string]string{}
 	for _, name := range slices.Sorted(maps.Keys(params)) {
 		key := join(path, name)
+		if first, twice := seen[strings.ToLower(name)]; twice {
+			c.fault(key, "the parameter twice, also as "+first, "each parameter once; capital letters make no difference")
+			continue
+		}
+		seen[strings.ToLower(name)] = name
 		if known := c.opts.KnownParameter; known != nil {
 			if ok, meant := known(name, scope); !ok {
 				allowed := "a parameter of the phones that no other key sets"
 				if meant != "" {
-					allowed = meant
+					allowed = meant + " (did you mean that?)"
 				}
 				c.fault(key, "an unknown parameter", allowed)
 				continue
 			}
 		}
-		value := params[name]
-		if value == Mask && SecretParameter(name) {
-			c.fault(key, "a masked password", "the password itself")
-		} else if check := c.opts.CheckParameter; check != nil {
-			if ok, allowed := check(name, value); !ok {
-				c.fault(key, shown(value, SecretParameter(name)), allowed)
-			}
-		}
+		c.parameter(key, name, params[name])
+	}
+}
+
+func (c *checker) parameter(key, name, value string) {
+	secret := SecretParameter(name)
+	if secret && value == Mask {
+		c.fault(key, "a masked password", "the password itself")
+		return
+	}
+	if c.opts.CheckParameter == nil {
+		return
+	}
+	allowed, warning := c.opts.CheckParameter(name, value)
+	switch {
+	case allowed != "":
+		c.fault(key, shown(value, secret), allowed)
+	case warning != "":
+		c.warn(key, shown(value, secret)+" ("+warning+")", "a value within the phones' guide")
 	}
 }

@@ -219,11 +219,13 @@ var parameterName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]{0,63}$`)
 
 func validParameterKey(s string) bool { return parameterName.MatchString(s) }
 
-// firmwareName is the base name of an image of these phones (phones.md c); the ending is not part of it.
-var firmwareName = regexp.MustCompile(`^P0[A-Z0-9][A-Za-z0-9-]{1,56}$`)
-
+// parseTarget takes the base name of an application's image; the loader is no load that a phone could stay on.
 func parseTarget(s string) (string, bool) {
-	return s, s == "" || firmwareName.MatchString(s)
+	if s == "" {
+		return "", true
+	}
+	load, ok := phone.ParseLoad(s)
+	return load.Name, ok && !load.Loader
 }
 
 func parseMAC(s string) (phone.MAC, bool) {

@@ -67,7 +67,7 @@ func TestDocFilesParse(t *testing.T) {
 	_, files := docTables(t)
 	var sites []*site.Site
 	for i, text := range files {
-		s, faults := parse(t, text)
+		s, faults := parseWith(t, text, site.Catalogue())
 		if s == nil {
 			t.Fatalf("file %d is refused:\n%s", i, strings.Join(faults, "\n"))
 		}

@@ -5,7 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
+
+	"phonebox/services/phone"
 )
 
 // group is one table of the site, in the order of the file; the first holds the keys above all tables.
@@ -146,13 +147,14 @@ func parameters[T any](name string, at func(*T) *map[string]string) key[T] {
 
 // SecretParameter reports whether a parameter of a .cnf file holds a password, which is masked and never shown.
 func SecretParameter(name string) bool {
-	return strings.Contains(strings.Map(unicode.ToLower, name), "password")
+	p, known := phone.LookUpParameter(name)
+	return known && p.Secret || strings.Contains(strings.ToLower(name), "password")
 }
 
 func firmwareKeys() []key[Site] {
 	return []key[Site]{
 		text("firmware.target", func(s *Site) *string { return &s.Firmware.Target }, parseTarget).
-			about("Firmware", "the name of a load without its ending, such as P0S3-8-12-00, or an empty text", "The load that the listed phones should run. Empty: each phone stays on what it runs."),
+			about("Firmware", "the name of a load of these phones without its ending, such as P0S3-8-12-00, or an empty text", "The load that the listed phones should run. Empty: each phone stays on what it runs."),
 		boolean("firmware.convert_unlisted", func(s *Site) *bool { return &s.Firmware.ConvertUnlisted }).
 			about("Convert phones that are not listed", allowedBool, "Give the firmware to every phone that asks, listed or not. For a pallet of phones on a network of its own."),
 	}

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"phonebox/services/phone"
 )
 
 // MaxSize is how many bytes a site file may have: room for two thousand phones with six lines each.
@@ -16,8 +18,8 @@ const MaxFaults = 200
 
 // The scopes of a parameter for [Options.KnownParameter].
 const (
-	ScopeSite  = "site"  // sip.parameters: SIPDefault.cnf
-	ScopePhone = "phone" // phones.parameters: SIP<MAC>.cnf
+	ScopeSite  = string(phone.ScopeDefault) // sip.parameters: SIPDefault.cnf
+	ScopePhone = string(phone.ScopePhone)   // phones.parameters: SIP<MAC>.cnf
 )
 
 // Options are what the checks need from outside; the zero value accepts every parameter and no masked secret.
@@ -25,10 +27,39 @@ type Options struct {
 	// KnownParameter says whether a .cnf parameter exists in that scope and may be set there, and which one was
 	// probably meant. nil accepts all.
 	KnownParameter func(name, scope string) (known bool, suggestion string)
-	// CheckParameter says whether a known parameter may have that value, and what is allowed. nil accepts all.
-	CheckParameter func(name, value string) (ok bool, allowed string)
+	// CheckParameter says what is allowed when a known parameter cannot have that value ("" when it can), and a warning
+	// when it can and should not. nil accepts all.
+	CheckParameter func(name, value string) (allowed, warning string)
+	// CheckZone says in what the phones cannot follow a time zone; "" when they can. nil asks nothing.
+	CheckZone func(zone string) (warning string)
 	// Old is the site whose secrets a masked secret of the text stands for (see [Unmask]).
 	Old *Site
+}
+
+// Catalogue returns the options that check parameters and time zones by what is known of the phones.
+func Catalogue() Options {
+	return Options{
+		KnownParameter: phone.KnownParameter,
+		CheckParameter: func(name, value string) (allowed, warning string) {
+			p, ok := phone.LookUpParameter(name)
+			if !ok {
+				return "", ""
+			}
+			warning, err := p.Check(value)
+			if err != nil {
+				return p.Allowed, ""
+			}
+			return "", warning
+		},
+		CheckZone: func(zone string) (warning string) {
+			// The zero time stands for the years to come, whatever the clock of the box says.
+			_, warning, err := phone.ZoneFor(zone, time.Time{})
+			if err != nil {
+				return ""
+			}
+			return warning
+		},
+	}
 }
 
 // Default returns the site that an empty file means. It lacks network.address and dhcp.pool, which have no default.

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"phonebox/appliance/site"
+	"phonebox/services/phone"
 )
 
 // shortest is a site without faults and warnings; further lines of a table follow in the cases.
@@ -74,22 +75,7 @@ func TestEveryFaultAtOnce(t *testing.T) {
 }
 
 func TestFaults(t *testing.T) {
-	known := site.Options{
-		KnownParameter: func(name, scope string) (bool, string) {
-			switch name {
-			case "preferred_codec", "phone_password":
-				return true, ""
-			case "phone_label":
-				return scope == site.ScopePhone, ""
-			case "prefered_codec":
-				return false, "preferred_codec"
-			}
-			return false, ""
-		},
-		CheckParameter: func(name, value string) (bool, string) {
-			return name != "preferred_codec" || value == "g711alaw", "g711ulaw, g711alaw or g729a"
-		},
-	}
+	known := site.Catalogue()
 	const onePhone = shortest + "[[phones]]\nmac = '00:06:D7:AA:2A:2E'\n" // lines 8 and 9
 	for _, tt := range []struct{ name, text, want string }{
 		{"address missing", "[dhcp]\nenabled=false\n[time]\nenabled=false", `line 1: network.address: found nothing, allowed is the address of the box with the length of its network, such as 10.77.0.1/16`},
@@ -133,11 +119,15 @@ func TestFaults(t *testing.T) {
 		{"zone Local", shortest + "zone='Local'", `line 8: time.zone: found "Local", allowed is an IANA time zone such as Europe/Brussels`},
 		{"zone without its area", shortest + "zone='New York'", `line 8: time.zone: found "New York", allowed is an IANA time zone such as Europe/Brussels (did you mean "America/New_York"?)`},
 		{"choice", shortest + "sntp_mode='broadcast'", `line 8: time.sntp_mode: found "broadcast", allowed is unicast, multicast, anycast or directedbroadcast`},
-		{"firmware with its ending", shortest + "[firmware]\ntarget='P0S3-8-12-00.sb2'", `line 9: firmware.target: found "P0S3-8-12-00.sb2", allowed is the name of a load without its ending, such as P0S3-8-12-00, or an empty text`},
-		{"unknown parameter", shortest + "[sip.parameters]\nprefered_codec='none'", `line 9: sip.parameters.prefered_codec: found an unknown parameter, allowed is preferred_codec`},
-		{"parameter of the other file", shortest + "[sip.parameters]\nphone_label='none'", `line 9: sip.parameters.phone_label: found an unknown parameter, allowed is a parameter of the phones that no other key sets`},
-		{"value of a parameter", onePhone + "[phones.parameters]\npreferred_codec='mp3'", `line 11: phones[0].parameters.preferred_codec: found "mp3", allowed is g711ulaw, g711alaw or g729a`},
+		{"firmware with its ending", shortest + "[firmware]\ntarget='P0S3-8-12-00.sb2'", `line 9: firmware.target: found "P0S3-8-12-00.sb2", allowed is the name of a load of these phones without its ending, such as P0S3-8-12-00, or an empty text`},
+		{"unknown parameter", shortest + "[sip.parameters]\nprefered_codec='none'", `line 9: sip.parameters.prefered_codec: found an unknown parameter, allowed is preferred_codec (did you mean that?)`},
+		{"parameter of the other file", onePhone + "[phones.parameters]\ntftp_cfg_dir='./'", `line 11: phones[0].parameters.tftp_cfg_dir: found an unknown parameter, allowed is a parameter of the phones that no other key sets`},
+		{"value of a parameter", onePhone + "[phones.parameters]\npreferred_codec='mp3'", `line 11: phones[0].parameters.preferred_codec: found "mp3", allowed is one of g711ulaw, g711alaw, g729a, none`},
 		{"quote in a parameter", onePhone + "[phones.parameters]\nphone_label='a\"b'", `line 11: phones[0].parameters.phone_label: found "a\"b", allowed is a printable text without " of up to 255 characters, or a number`},
+		{"loader as firmware", shortest + "[firmware]\ntarget='P003-8-12-00'", `line 9: firmware.target: found "P003-8-12-00", allowed is the name of a load of these phones without its ending, such as P0S3-8-12-00, or an empty text`},
+		{"parameter that a key of the site decides", shortest + "[sip.parameters]\nimage_version='P0S3-8-12-00'", `line 9: sip.parameters.image_version: found an unknown parameter, allowed is firmware.target (did you mean that?)`},
+		{"parameter twice", shortest + "[sip.parameters]\npreferred_codec='none'\nPreferred_Codec='none'", `line 9: sip.parameters.preferred_codec: found the parameter twice, also as Preferred_Codec, allowed is each parameter once; capital letters make no difference`},
+		{"value of a secret parameter", onePhone + "[phones.parameters]\nphone_password='0123456789012345678901234567890123456789'", `warning: line 11: phones[0].parameters.phone_password: found a password of 40 characters (phone_password has 40 characters; the guide allows 31, though longer ones are known to work), allowed is a value within the phones' guide`},
 		{"phone without MAC", shortest + "[[phones]]\nlabel='x'", `line 8: phones[0].mac: found nothing, allowed is the Ethernet address on the phone's back, such as 00:06:D7:AA:2A:2E`},
 		{"multicast MAC", shortest + "[[phones]]\nmac='01:06:D7:AA:2A:2E'", `line 9: phones[0].mac: found "01:06:D7:AA:2A:2E", allowed is the Ethernet address on the phone's back, such as 00:06:D7:AA:2A:2E`},
 		{"MAC twice", onePhone + "[[phones]]\nmac='0006D7aa2A2E'", `line 11: phones[1].mac: found 00:06:D7:AA:2A:2E, also in phones[0] (line 8), allowed is each phone once`},
@@ -158,6 +148,7 @@ func TestFaults(t *testing.T) {
 		{"warning: an unknown host of the zone", shortest + "[dns]\nupstream=['192.0.2.1']\n[sip]\nproxy='pbx.voice.home.arpa'", `warning: line 11: sip.proxy: found "pbx.voice.home.arpa", which nobody can resolve, allowed is an address, or a name of dns.hosts in voice.home.arpa`},
 		{"warning: an unknown short name", shortest + "[dns]\nupstream=['192.0.2.1']\n[sip]\nproxy='pbx'", `warning: line 11: sip.proxy: found "pbx", which nobody can resolve, allowed is an address, or a name of dns.hosts in voice.home.arpa`},
 		{"warning: the default time server", strings.Replace(shortest, "upstream = []", "", 1), `warning: line 6: time.upstream[0]: found "pool.ntp.org", which nobody can resolve while dns.upstream is empty, allowed is an address, a name of dns.hosts, or a name server in dns.upstream`},
+		{"warning: a zone of forty-five minutes", shortest + "zone='Asia/Kathmandu'", zoneWarning(t)},
 		{"warning: a host in the pool", shortest + "[dns.hosts]\npbx='10.77.1.9'", `warning: line 9: dns.hosts.pbx: found 10.77.1.9, which dhcp.pool[0] may give to a phone, allowed is an address outside of dhcp.pool`},
 		{"warning: an account on two phones", onePhone + "[[phones.lines]]\nname='1'\n[[phones]]\nmac='0006D7AA2A2F'\n[[phones.lines]]\nname='1'", `warning: line 15: phones[1].lines[0].name: found "1", also in phones[0] (line 8), allowed is the same account on two phones if both shall ring`},
 		{"warning: more lines than a 7940 has", onePhone + linesOf(3), `warning: line 14: phones[0].lines[2]: found 3 lines and no model, allowed is 2 lines if it is a 7940: the others then stay unused`},
@@ -172,6 +163,16 @@ func TestFaults(t *testing.T) {
 			}
 		})
 	}
+}
+
+// zoneWarning is the line about a zone that no phone knows; its words are the catalogue's.
+func zoneWarning(t *testing.T) string {
+	t.Helper()
+	_, warning, err := phone.ZoneFor("Asia/Kathmandu", time.Time{})
+	if err != nil || warning == "" {
+		t.Fatalf("no warning: %v", err)
+	}
+	return `warning: line 8: time.zone: found "Asia/Kathmandu" (` + warning + `), allowed is a zone that the phones can follow, or a clock that is wrong at times`
 }
 
 func gatewaySite(gw string) string {
