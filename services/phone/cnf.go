@@ -23,12 +23,8 @@ type Cnf struct {
 // Secrets, and parameters that belong to one phone, don't go into this file: where values holds one, that is an error,
 // as is a value that the file can't carry. The error names every fault, a line each, and no secret.
 func WriteSIPDefault(values map[string]string, load string) (Cnf, error) {
-	w := newCnfWriter(values)
-	w.image(load)
+	w := newCnfWriter(values, load)
 	for _, p := range catalogue {
-		if p.Reserved && p.Name == "image_version" {
-			continue
-		}
 		value, set := w.take(p)
 		switch {
 		case p.PhoneFile && p.Scope == ScopePhone:
@@ -52,13 +48,9 @@ func WriteSIPDefault(values map[string]string, load string) (Cnf, error) {
 // model (6 where it is not known), unused ones cleared, and whatever else values holds. load is as for
 // [WriteSIPDefault].
 func WriteSIPMAC(values map[string]string, model, load string) (Cnf, error) {
-	w := newCnfWriter(values)
-	w.image(load)
+	w := newCnfWriter(values, load)
 	lines := LinesOf(model)
 	for _, p := range catalogue {
-		if p.Reserved && p.Name == "image_version" {
-			continue
-		}
 		value, set := w.take(p)
 		switch {
 		case p.Line > lines && strings.HasPrefix(p.Name, "line"):
@@ -87,22 +79,23 @@ type cnfWriter struct {
 	faults   []error
 }
 
-func newCnfWriter(values map[string]string) *cnfWriter {
+// newCnfWriter takes the values. Those of reserved parameters are put aside with a warning: a site that set sync would
+// end check-sync, one that set image_version would go round the rules on firmware. image_version is load.
+func newCnfWriter(values map[string]string, load string) *cnfWriter {
 	w := &cnfWriter{values: make(map[string]string, len(values)), names: make(map[string]string, len(values))}
 	for name, value := range values {
+		if p, ok := LookUpParameter(name); ok && p.Reserved {
+			w.warnings = append(w.warnings, p.Name+" is decided by phonebox; the value that is set is not used")
+			continue
+		}
 		w.values[strings.ToLower(name)] = norm.NFC.String(value)
 		w.names[strings.ToLower(name)] = name
 	}
-	return w
-}
-
-// image writes image_version; whatever values say of it is dropped, because the load is decided elsewhere.
-func (w *cnfWriter) image(load string) {
-	delete(w.values, "image_version")
+	slices.Sort(w.warnings)
 	if load != "" {
-		p, _ := LookUpParameter("image_version")
-		w.line(p, load)
+		w.values["image_version"] = load
 	}
+	return w
 }
 
 // take returns the value that is set for a parameter, else its default.

@@ -93,7 +93,7 @@ func (r *request) guarded() bool {
 	case phone.KindTrustList, phone.KindMGC:
 		return false
 	case phone.KindOS79XX, phone.KindXMLDefault, phone.KindSIPDefault:
-		return true
+		return r.listed != nil // the others are told nothing that depends on who they are
 	case phone.KindRingList, phone.KindDialPlan, phone.KindSyncInfo, phone.KindSEPOld:
 		return !r.file.MAC.IsZero() || r.listed != nil && r.listed.OwnFiles
 	}

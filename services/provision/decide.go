@@ -26,13 +26,15 @@ func decide(s *settings, sh *shelf, mac phone.MAC, running Running) step {
 	if s.Target == "" || listed == nil && !s.ConvertUnlisted {
 		return stay
 	}
-	model := running.Model
-	if listed != nil && listed.Model != "" {
-		model = listed.Model
+	models := []string{running.Model}
+	if listed != nil {
+		models = append(models, listed.Model)
 	}
-	if model != "" && model != "7940" && model != "7960" {
-		stay.why = fmt.Sprintf("the phone is a %s, and %s is for the 7940 and 7960", model, s.Target)
-		return stay
+	for _, model := range models {
+		if model != "" && model != "7940" && model != "7960" {
+			stay.why = fmt.Sprintf("the phone is a %s, and %s is for the 7940 and 7960", model, s.Target)
+			return stay
+		}
 	}
 	target, ok := phone.ParseLoad(s.Target)
 	if !ok {

@@ -395,3 +395,5 @@ func TestHTTP(t *testing.T) {
 		t.Errorf("a configuration over HTTP: %+v", a)
 	}
 }
+
+var discard = slog.New(slog.DiscardHandler)

@@ -68,7 +68,8 @@ func (p *Provisioner) Apply(cfg Config) error {
 // password that is longer than the guide allows.
 func (p *Provisioner) Warnings() []string { return slices.Clone(p.settings.Load().warnings) }
 
-// Rescan looks at the folder again. It is cheap where nothing changed: files of the same size and time are not read.
+// Rescan looks at the folder again. It is cheap where nothing changed: files of the same size and time are not read. Call
+// it every few seconds, so that firmware that is copied in by hand completes a load; Add does it by itself.
 func (p *Provisioner) Rescan() error {
 	p.scanning.Lock()
 	defer p.scanning.Unlock()
