@@ -27,7 +27,7 @@ type check struct {
 func (s *Server) inUse(ctx context.Context, r *request, addr netip.Addr) (by phone.MAC, used bool, err error) {
 	by, used, err = s.deps.Wire.Probe(ctx, addr, probeWait)
 	if err != nil {
-		s.log.Warn("address not probed", "ip", addr, "err", err)
+		s.warn("address not probed", "ip", addr, "err", err)
 	}
 	return by, used && by != r.mac, err
 }

@@ -34,7 +34,7 @@ func (s *Server) perform(eff *effects) []udp.Reply {
 	if !st.Relayed && s.deps.Wire != nil {
 		for _, n := range eff.neighbours {
 			if err := s.deps.Wire.Neighbour(n.addr, n.mac); err != nil {
-				s.log.Warn("neighbour entry not changed", "ip", n.addr, "mac", n.mac, "err", err)
+				s.warn("neighbour entry not changed", "ip", n.addr, "mac", n.mac, "err", err)
 			}
 		}
 	}
@@ -62,7 +62,7 @@ func (s *Server) transmit(st *settings, o outgoing) (udp.Reply, bool) {
 		return udp.Reply{}, false
 	}
 	s.metrics.rawFailed.Inc()
-	s.log.Warn("raw frame not sent, broadcasting instead", "mac", o.mac, "err", err)
+	s.warn("raw frame not sent, broadcasting instead", "mac", o.mac, "err", err)
 	reply := o.fallback
 	reply.Payload = o.dest.Payload
 	return reply, true
@@ -118,6 +118,17 @@ func (s *Server) repeated(key lease.Key, code string, now time.Time) bool {
 	}
 	s.said[saying{key, code}] = now
 	return false
+}
+
+// warn logs the same message once in ten seconds: a fault of the wire or the disk meets every phone. The caller does not
+// hold the lock.
+func (s *Server) warn(msg string, args ...any) {
+	s.mu.Lock()
+	quiet := s.repeated(lease.Key(""), msg, time.Now())
+	s.mu.Unlock()
+	if !quiet {
+		s.log.Warn(msg, args...)
+	}
 }
 
 // transaction tells the packets of a client's transactions apart. A client may use one xid all its life (some phones

@@ -42,7 +42,7 @@ func (s *Server) panicked(v any, stack, packet []byte) {
 
 func (s *Server) sendFailed(to netip.AddrPort, err error) {
 	s.metrics.sendErrors.Inc()
-	s.log.Warn("reply not sent", "peer", to, "err", err)
+	s.warn("reply not sent", "peer", to, "err", err)
 }
 
 // handle is the loop's handler: it answers what can be answered now and hands on what must wait for a probe or the disk.

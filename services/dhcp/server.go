@@ -142,13 +142,21 @@ func (s *Server) start(ctx context.Context, fail context.CancelCauseFunc, out se
 	}
 }
 
-// begin notes that Serve runs; what an earlier one left unanswered is forgotten.
+// begin notes that Serve runs; what an earlier one left unanswered is forgotten. Without a wire to look at, serving
+// begins at once: the first packet may be waiting already.
 func (s *Server) begin(q *queue, addr netip.AddrPort) {
+	eff := &effects{}
 	s.mu.Lock()
 	s.queue, s.addr, s.flushing, s.relook = q, addr, false, false
 	clear(s.busy)
 	s.view, s.phase = view{looking: true}, phaseLooking()
+	if s.st.Relayed {
+		s.view = view{}
+		s.phase = s.judge()
+		s.entered(eff, s.phase)
+	}
 	s.mu.Unlock()
+	s.perform(eff)
 	s.readyOnce.Do(func() { close(s.ready) })
 }
 

@@ -2,10 +2,7 @@ package dhcp
 
 import (
 	"errors"
-	"fmt"
 	"net/netip"
-	"slices"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -116,7 +113,7 @@ func TestBootGivesLeaseNeighbourAndEvents(t *testing.T) {
 		if !ok || l.MAC != mac(1) || l.VendorClass != "Cisco Systems, Inc. IP Phone CP-7960G" {
 			t.Errorf("got %+v, %v", l, ok)
 		}
-		if left := l.Expires.Sub(time.Now()); left < 8*time.Hour-5*time.Second || left > 8*time.Hour {
+		if left := time.Until(l.Expires); left < 8*time.Hour-5*time.Second || left > 8*time.Hour {
 			t.Errorf("expires in %s, want 8h", left)
 		}
 		if again, ok := b.s.LeaseFor(mac(1)); !ok || again != l || len(b.s.Leases()) != 1 {
@@ -220,219 +217,6 @@ func TestRestartKeepsLeases(t *testing.T) {
 	})
 }
 
-func TestLookComesBeforeTheFirstOffer(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
-		b := newBench(t, config(), newStore())
-		b.wantState("off")
-		b.start()
-		defer b.stop()
-		synctest.Wait()
-		for range 2 {
-			b.wantState("held")
-			b.silent(packet(t, msgDiscover, mac(1)))
-		}
-		time.Sleep(1100 * time.Millisecond)
-		b.wantState("running")
-		if b.wire.looks != 1 || !slices.Equal(b.wire.probed, []netip.Addr{ip("10.77.0.1")}) {
-			t.Errorf("got %d looks, probes of %v", b.wire.looks, b.wire.probed)
-		}
-		b.want(msgOffer, "", packet(t, msgDiscover, mac(1)))
-		if got := counted(t, b.s.metrics.dropped.WithLabelValues("looking")); got != 2 {
-			t.Errorf("counter of looking: got %v, want 2", got)
-		}
-	})
-}
-
-var other = OtherServer{Address: netip.MustParseAddr("10.77.0.2"), MAC: phone.MAC{2}, Offered: netip.MustParseAddr("10.77.4.4")}
-
-func TestOtherServerHolds(t *testing.T) {
-	held := func(t *testing.T) *bench {
-		b := newBench(t, config(), newStore())
-		b.wire.servers = []OtherServer{other}
-		b.start()
-		time.Sleep(3100 * time.Millisecond)
-		b.wantState("held")
-		_, detail, others := b.s.State()
-		if !strings.Contains(detail, "10.77.0.2") || !slices.Equal(others, []OtherServer{other}) {
-			t.Errorf("got %q, %+v", detail, others)
-		}
-		if evs := b.kinds(EventHeld); len(evs) != 1 || !slices.Equal(evs[0].Other, []OtherServer{other}) {
-			t.Errorf("got %+v", evs)
-		}
-		for _, msg := range []*dhcpv4.DHCPv4{
-			packet(t, msgDiscover, mac(1)), packet(t, msgRequest, mac(1), wanted("192.168.1.1")), packet(t, msgInform, mac(1), has("10.77.5.5")),
-		} {
-			b.silent(msg)
-		}
-		b.forget()
-		return b
-	}
-	t.Run("until a person says so, also after a restart", func(t *testing.T) {
-		inBubble(t, func(t *testing.T) {
-			b := held(t)
-			if err := b.s.ServeAnyway(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-			synctest.Wait()
-			b.wantState("running")
-			if len(b.kinds(EventServing)) != 1 {
-				t.Error("no event says that serving began")
-			}
-			b.want(msgOffer, "", packet(t, msgDiscover, mac(1)))
-			b.stop()
-			b.make(config())
-			b.start()
-			defer func() { b.stop() }()
-			time.Sleep(3100 * time.Millisecond)
-			b.wantState("running")
-			if _, detail, others := b.s.State(); detail == "" || len(others) != 1 {
-				t.Errorf("got %q, %v: the other server is no longer shown", detail, others)
-			}
-		})
-	})
-	t.Run("until the settings say so", func(t *testing.T) {
-		inBubble(t, func(t *testing.T) {
-			b := held(t)
-			defer b.stop()
-			cfg := config()
-			cfg.Authoritative = true
-			if err := b.s.Apply(cfg); err != nil {
-				t.Fatal(err)
-			}
-			synctest.Wait()
-			b.wantState("running")
-			if err := b.s.Apply(config()); err != nil {
-				t.Fatal(err)
-			}
-			synctest.Wait()
-			b.wantState("held")
-		})
-	})
-	t.Run("until it is gone", func(t *testing.T) {
-		inBubble(t, func(t *testing.T) {
-			b := held(t)
-			defer b.stop()
-			b.wire.set(func(w *fakeWire) { w.servers = nil })
-			time.Sleep(64 * time.Second)
-			b.wantState("running")
-			if b.wire.looks != 2 {
-				t.Errorf("got %d looks, want 2", b.wire.looks)
-			}
-		})
-	})
-}
-
-func TestWireThatCannotBeSearchedHolds(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
-		b := newBench(t, config(), newStore())
-		b.wire.lookErr = errors.New("operation not permitted")
-		b.start()
-		defer b.stop()
-		time.Sleep(4 * time.Second)
-		b.wantState("held")
-		b.wire.set(func(w *fakeWire) { w.lookErr = nil })
-		time.Sleep(14 * time.Second)
-		b.wantState("running")
-	})
-}
-
-func TestOwnAddressElsewhereHolds(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
-		b := newBench(t, config(), newStore())
-		b.wire.hosts[ip("10.77.0.1")] = phone.MAC{2, 2}
-		b.start()
-		defer b.stop()
-		time.Sleep(4 * time.Second)
-		b.wantState("held")
-		if _, detail, _ := b.s.State(); !strings.Contains(detail, "02:02:00:00:00:00") {
-			t.Errorf("got %q", detail)
-		}
-		if evs := b.kinds(EventDuplicate); len(evs) != 1 || evs[0].MAC != (phone.MAC{2, 2}) {
-			t.Errorf("got %+v", evs)
-		}
-		b.silent(packet(t, msgDiscover, mac(1)))
-		b.wire.set(func(w *fakeWire) { clear(w.hosts) })
-		time.Sleep(14 * time.Second)
-		b.wantState("running")
-	})
-}
-
-func TestNothingIsServedWhileTheCableIsOut(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
-		b := started(t, config(), newStore())
-		defer b.stop()
-		addr := b.lease(1)
-		b.wire.link(false)
-		synctest.Wait()
-		b.wantState("held")
-		b.silent(packet(t, msgRequest, mac(1), has(addr)))
-		b.wire.set(func(w *fakeWire) { clear(w.neighbours) })
-		b.wire.link(true)
-		synctest.Wait()
-		b.silent(packet(t, msgRequest, mac(1), has(addr))) // it looks again
-		time.Sleep(3 * time.Second)
-		b.wantState("running")
-		if b.wire.looks != 2 || b.wire.neighbour(addr) != mac(1) {
-			t.Errorf("got %d looks, neighbour %s", b.wire.looks, b.wire.neighbour(addr))
-		}
-		b.want(msgAck, addr, packet(t, msgRequest, mac(1), has(addr)))
-	})
-}
-
-func TestFirstValueOfTheWireIsNoChange(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
-		b := newBench(t, config(), newStore())
-		b.wire.changes <- true // a new subscription begins with the state as it is
-		b.start()
-		defer b.stop()
-		time.Sleep(time.Minute)
-		b.wantState("running")
-		if b.wire.looks != 1 {
-			t.Errorf("got %d looks, want 1", b.wire.looks)
-		}
-	})
-}
-
-func TestApplyServesOnWithoutALook(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
-		b := started(t, config(), newStore())
-		defer b.stop()
-		addr := b.lease(1)
-		cfg := config()
-		cfg.Pool = []lease.Range{{First: ip("10.77.2.1"), Last: ip("10.77.2.9")}}
-		if err := b.s.Apply(cfg); err != nil {
-			t.Fatal(err)
-		}
-		if _, ok := b.s.LeaseOf(ip(addr)); !ok {
-			t.Error("the lease was cut short")
-		}
-		got := b.want(msgNak, "", packet(t, msgRequest, mac(1), has(addr)))
-		if !strings.Contains(got.Message(), addr) {
-			t.Errorf("got the reason %q", got.Message())
-		}
-		if again := b.lease(1); ip(again).Less(ip("10.77.2.1")) {
-			t.Errorf("got %s, want one of the new pool", again)
-		}
-		if b.wire.looks != 1 {
-			t.Errorf("got %d looks, want 1", b.wire.looks)
-		}
-		if b.wire.neighbour(addr) != (phone.MAC{}) {
-			t.Error("the neighbour entry of the old address is still there")
-		}
-		cfg.Lease = 0
-		if err := b.s.Apply(cfg); err == nil || !strings.Contains(err.Error(), "lease") {
-			t.Errorf("a lease of nothing: got %v", err)
-		}
-		cfg = config()
-		cfg.Server = netip.MustParsePrefix("10.77.0.3/16")
-		if err := b.s.Apply(cfg); err != nil {
-			t.Fatal(err)
-		}
-		synctest.Wait()
-		b.wantState("held") // another address: look again
-	})
-}
-
 func TestAddressInUseIsNotOffered(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		cfg := config()
@@ -514,21 +298,6 @@ func TestFrameThatCannotBeSentIsBroadcast(t *testing.T) {
 	})
 }
 
-func TestServerThatAClientChoseIsShown(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
-		b := started(t, config(), newStore())
-		defer b.stop()
-		b.silent(packet(t, msgRequest, mac(1), wanted("10.77.4.4"), toServer("10.77.0.2")))
-		_, _, others := b.s.State()
-		if len(others) != 1 || others[0].Address != ip("10.77.0.2") {
-			t.Errorf("got %+v", others)
-		}
-		b.silent(packet(t, msgRequest, mac(2), wanted("10.77.1.66"))) // may be the other server's client
-		time.Sleep(2 * time.Hour)
-		b.want(msgAck, "10.77.1.66", packet(t, msgRequest, mac(2), wanted("10.77.1.66")))
-	})
-}
-
 func TestExhaustedPoolIsReported(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		cfg := config()
@@ -567,80 +336,4 @@ func TestStopWritesWhatWaits(t *testing.T) {
 		}
 		b.wantState("off")
 	})
-}
-
-// TestRandomPhonesNeverShareAnAddress plays boots, renewals, releases, declines and restarts with a disk that is slow and
-// sometimes broken, and compares what the phones believe.
-func TestRandomPhonesNeverShareAnAddress(t *testing.T) {
-	for seed := range 3 {
-		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			inBubble(t, func(t *testing.T) { playPhones(t, seed) })
-		})
-	}
-}
-
-func playPhones(t *testing.T, seed int) {
-	cfg := config()
-	cfg.Pool = []lease.Range{{First: ip("10.77.1.1"), Last: ip("10.77.1.6")}}
-	store := newStore()
-	b := started(t, cfg, store)
-	defer func() { b.stop() }()
-	believes := make(map[byte]netip.Addr)
-	until := make(map[byte]time.Time)
-	acks := 0
-	for step := range 400 {
-		n := byte((step*7 + step/11 + seed) % 8)
-		store.onCommit(func([]lease.Record) error {
-			time.Sleep(time.Duration(step%5) * 300 * time.Millisecond)
-			if (step/40)%4 == 3 {
-				return errors.New("input/output error")
-			}
-			return nil
-		})
-		var msg *dhcpv4.DHCPv4
-		addr, bound := believes[n]
-		switch {
-		case !bound || time.Now().After(until[n]):
-			delete(believes, n)
-			got := b.ask(packet(t, msgDiscover, mac(n)))
-			if got == nil || got.MessageType() != msgOffer {
-				time.Sleep(20 * time.Minute)
-				continue
-			}
-			addr = addrOf(got.YourIPAddr)
-			msg = selecting(t, n, addr.String())
-		case step%13 == 0:
-			b.in(packet(t, msgRelease, mac(n), has(addr.String())))
-			delete(believes, n)
-			continue
-		default:
-			msg = packet(t, msgRequest, mac(n), has(addr.String()))
-		}
-		b.in(msg)
-		time.Sleep(3 * time.Second)
-		for _, got := range b.take() {
-			if got.MessageType() != msgAck {
-				delete(believes, n)
-				continue
-			}
-			for o, a := range believes {
-				if o != n && a == addrOf(got.YourIPAddr) && time.Now().Before(until[o]) {
-					t.Fatalf("step %d: %s given to %d while %d has it", step, a, n, o)
-				}
-			}
-			acks++
-			believes[n], until[n] = addrOf(got.YourIPAddr), time.Now().Add(got.IPAddressLeaseTime(0))
-		}
-		if step%97 == 0 {
-			b.stop()
-			b.make(cfg)
-			b.start()
-			time.Sleep(3100 * time.Millisecond)
-			b.take()
-		}
-		time.Sleep(time.Duration(step%25) * time.Minute)
-	}
-	if acks < 50 {
-		t.Errorf("only %d ACKs: the play shows nothing", acks)
-	}
 }
