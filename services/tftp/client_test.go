@@ -206,26 +206,6 @@ func (p *phone) silent(what string) {
 	}
 }
 
-// fetch reads the rest of a file in lockstep, after its request; first is what came last.
-func (p *phone) fetch(blksize int) []byte {
-	p.t.Helper()
-	var out []byte
-	for want := uint16(1); ; want++ {
-		b := p.receive()
-		if binary.BigEndian.Uint16(b) != 3 {
-			p.t.Fatalf("block %d: got %s", want, show(b))
-		}
-		if binary.BigEndian.Uint16(b[2:]) != want {
-			p.t.Fatalf("got block %d, want %d", binary.BigEndian.Uint16(b[2:]), want)
-		}
-		out = append(out, b[4:]...)
-		p.ack(int(want))
-		if len(b)-4 < blksize {
-			return out
-		}
-	}
-}
-
 func request(op uint16, name, mode string, options ...string) []byte {
 	b := binary.BigEndian.AppendUint16(nil, op)
 	for _, s := range append([]string{name, mode}, options...) {

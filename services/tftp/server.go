@@ -116,13 +116,14 @@ func (s *Server) Serve(ctx context.Context, conn *udp.Conn) error {
 
 // whileServing runs serve and leaves no goroutine and no socket of a transfer behind, even when serve panics.
 func (s *Server) whileServing(ctx context.Context, serve func(life context.Context) error) error {
-	life, cancel := context.WithCancel(ctx)
+	// A file that is not opened because the server stops is not missing: endSessions tells the sessions before life ends.
+	life, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s.mu.Lock()
 	s.stopping = false
 	s.mu.Unlock()
 	defer s.wg.Wait()
 	defer cancel()
-	defer s.endSessions() // before life ends: a file that is not opened because of that is not missing
+	defer s.endSessions()
 	return serve(life)
 }
 

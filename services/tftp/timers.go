@@ -48,6 +48,13 @@ func (t *timers) check(now time.Time) due {
 // sent notes that the client was sent something at now.
 func (t *timers) sent(now time.Time) { t.resendAt = now.Add(t.wait) }
 
+// soon makes a resend due in a moment: an ACK that came before what asks for it, and was not read yet, comes first.
+func (t *timers) soon(now time.Time) {
+	if at := now.Add(2 * time.Millisecond); at.Before(t.resendAt) {
+		t.resendAt = at
+	}
+}
+
 // progressed notes that a new ACK came at now.
 func (t *timers) progressed(now time.Time) { t.acked, t.wait = now, t.first }
 

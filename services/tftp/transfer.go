@@ -188,10 +188,7 @@ func (t *transfer) signalled() (over bool) {
 	// The client repeats its request because the answer was lost or late. With a window only the timer sends again, or
 	// a forged request would bring 64 packets.
 	if again && t.sender.lockstep() {
-		if err := t.send(time.Now()); err != nil {
-			t.broken(err)
-			return true
-		}
+		t.timers.soon(time.Now())
 	}
 	return false
 }
