@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/insomniacslk/dhcp/dhcpv4"
 	"github.com/mdlayher/packet"
 	"golang.org/x/sys/unix"
 
@@ -71,3 +72,10 @@ func unicastFrame(src, dst net.HardwareAddr, from, to netip.Addr, payload []byte
 	binary.BigEndian.PutUint16(ip[24:], uint16(8+len(payload)))
 	return append(append(b, ip...), payload...)
 }
+
+const (
+	classOption     = dhcpv4.OptionClassIdentifier
+	parameterOption = dhcpv4.OptionParameterRequestList
+)
+
+func sorted(f []float64) []float64 { return slices.Sorted(slices.Values(f)) }

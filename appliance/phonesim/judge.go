@@ -57,6 +57,13 @@ func (p *Phone) waiting(what, problem string) {
 	p.res.WaitingFor, p.res.Problem = what, problem
 }
 
+// asking notes the file that the phone waits for; a problem stays one until something was got.
+func (p *Phone) asking(name string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.res.WaitingFor = name
+}
+
 // rank orders the steps of one boot.
 func rank(s phone.Step) int {
 	return slices.Index([]phone.Step{
@@ -95,7 +102,7 @@ func (p *Phone) watchLocked() {
 		p.judge.stuckTimer.Stop()
 	}
 	step := p.judge.step
-	limit := stuckAfter(step, p.judge.application)
+	limit := stuckAfter(step, p.judge.application && p.runs.protocol() == phone.SIP)
 	if limit == 0 || step == phone.Stuck || p.ended {
 		return
 	}
@@ -164,6 +171,7 @@ func (p *Phone) closed(f phone.FileName, got bool) {
 	p.mu.Lock()
 	p.judge.open--
 	if got {
+		p.res.Problem = ""
 		switch f.Kind {
 		case phone.KindSIP:
 			p.judge.configured, p.judge.polls = true, 0

@@ -43,6 +43,7 @@ type office struct {
 	change  func(request, answer *dhcpv4.DHCPv4) (send bool) // may be nil; called before each answer
 	lease   time.Duration
 	names   map[string]netip.Addr
+	srv     map[string]uint16 // ports of proxy.<Domain> by the name of the SRV record
 	web     *httptest.Server
 	onRRQ   func(name string) // may be nil
 	same    bool              // every phone is told the same address
@@ -53,7 +54,7 @@ type office struct {
 func bareOffice(t *testing.T) *office {
 	return &office{
 		t: t, net: byte(100 + nextNet.Add(1)), files: map[string][]byte{}, leases: map[string]netip.Addr{},
-		lease: 8 * time.Hour, Domain: "voice.home.arpa", names: map[string]netip.Addr{},
+		lease: 8 * time.Hour, Domain: "voice.home.arpa", names: map[string]netip.Addr{}, srv: map[string]uint16{},
 	}
 }
 
@@ -125,7 +126,7 @@ func (o *office) answerDHCP(m *dhcpv4.DHCPv4, from netip.AddrPort) *dhcpv4.DHCPv
 	addr, ok := o.leases[m.ClientHWAddr.String()]
 	if !ok {
 		subnet := o.Server.As4()
-		addr = netip.AddrFrom4([4]byte{subnet[0], subnet[1], 1, byte(len(o.leases) + 1)})
+		addr = netip.AddrFrom4([4]byte{subnet[0], subnet[1], byte(1 + len(o.leases)/250), byte(len(o.leases)%250 + 1)})
 		if o.same {
 			addr = netip.AddrFrom4([4]byte{subnet[0], subnet[1], 1, 1})
 		}
@@ -191,6 +192,8 @@ func (o *office) serveTFTP() {
 	if o.wire {
 		s.EnableSinglePort() // else it opens a socket a transfer, in the wrong namespace
 	}
+	s.SetTimeout(200 * time.Millisecond) // a transfer that a phone left holds up the end of the test otherwise
+	s.SetRetries(1)
 	go func() { _ = s.Serve(c) }()
 	o.t.Cleanup(s.Shutdown)
 }
@@ -228,14 +231,14 @@ func (o *office) serveDNS() {
 		name := strings.TrimSuffix(m.Question[0].Name, ".")
 		o.mu.Lock()
 		addr, ok := o.names[name]
-		target, isSRV := o.names["SRV "+name]
+		port, isSRV := o.srv[name]
 		o.mu.Unlock()
 		switch {
 		case m.Question[0].Qtype == dns.TypeA && ok:
 			rr, _ := dns.NewRR(fmt.Sprintf("%s. 60 IN A %s", name, addr))
 			a.Answer = append(a.Answer, rr)
 		case m.Question[0].Qtype == dns.TypeSRV && isSRV:
-			rr, _ := dns.NewRR(fmt.Sprintf("%s. 60 IN SRV 0 0 5070 host%d.%s.", name, target.As4()[3], o.Domain))
+			rr, _ := dns.NewRR(fmt.Sprintf("%s. 60 IN SRV 0 0 %d proxy.%s.", name, port, o.Domain))
 			a.Answer = append(a.Answer, rr)
 		default:
 			a.Rcode = dns.RcodeNameError
@@ -245,6 +248,38 @@ func (o *office) serveDNS() {
 	go func() { _ = s.ActivateAndServe() }()
 	<-started
 	o.t.Cleanup(func() { _ = s.Shutdown() })
+}
+
+// serveProxy makes pbx.<Domain> a proxy that asks for a password, found by SRV.
+func (o *office) serveProxy() netip.AddrPort {
+	c := o.listen()
+	at := netip.AddrPortFrom(o.Server, portOf(c.LocalAddr()))
+	o.mu.Lock()
+	o.srv["_sip._udp.pbx."+o.Domain] = at.Port()
+	o.names["proxy."+o.Domain] = o.Server
+	o.mu.Unlock()
+	go func() {
+		buf := make([]byte, 4000)
+		for {
+			n, from, err := c.ReadFromUDPAddrPort(buf)
+			if err != nil {
+				return
+			}
+			head, _, _ := strings.Cut(string(buf[:n]), "\r\n\r\n")
+			lines := strings.Split(head, "\r\n")
+			if lines[0] != "REGISTER sip:pbx SIP/2.0" {
+				o.t.Errorf("the proxy got %q", lines[0])
+			}
+			answer := "SIP/2.0 401 Unauthorized\r\n"
+			for _, l := range lines[1:] {
+				if name, _, _ := strings.Cut(l, ":"); strings.Contains("Via From To Call-ID CSeq", name) {
+					answer += l + "\r\n"
+				}
+			}
+			_, _ = c.WriteToUDPAddrPort([]byte(answer+"Content-Length: 0\r\n\r\n"), from)
+		}
+	}()
+	return at
 }
 
 func (o *office) serveHTTP() {

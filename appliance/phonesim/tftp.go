@@ -63,7 +63,7 @@ func (r *received) add(block []byte, limit int) {
 // the beginning is returned.
 func (b *boot) fetch(ctx context.Context, name string, s schedule) ([]byte, error) {
 	file := parseName(name)
-	b.waiting(name, "")
+	b.asking(name)
 	b.requested(file.Kind.IsFirmware())
 	b.emit(EventRequest, name, "asks for %s", name)
 	begun := time.Now()

@@ -40,14 +40,15 @@ func applicationSchedule() schedule {
 }
 
 // stuckAfter says how long a phone may stay in a step before it counts as stuck: what the phone itself needs, plus half.
-func stuckAfter(step phone.Step, application bool) time.Duration {
+// polls tells that a SIP application runs, which asks every 31 s.
+func stuckAfter(step phone.Step, polls bool) time.Duration {
 	const half = 2
 	switch {
 	case step == phone.Ready:
 		return 0 // never
 	case step == phone.Upgrading:
 		return phone.FlashTime + phone.FlashTime/half
-	case step == phone.Loading && application:
+	case step == phone.Loading && polls:
 		return phone.PollInterval + phone.PollInterval/half
 	}
 	return phone.LoaderHunt + phone.LoaderHunt/half
