@@ -3,11 +3,13 @@ package web_test
 import (
 	"context"
 	"fmt"
+	"math"
 	"net/http"
 	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -140,7 +142,7 @@ func (b *browser) shoot(name string) {
 	for _, width := range []int64{320, 768, 1440} {
 		for _, scheme := range []string{"light", "dark"} {
 			command(b, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
-				Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}},
+				Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: "reduce"}},
 			})
 			b.do(chromedp.EmulateViewport(width, 900))
 			if eval[bool](b, "document.documentElement.scrollWidth > window.innerWidth") {
@@ -266,10 +268,11 @@ func TestPeopleSetUpLogInAndAddAPhoneInABrowser(t *testing.T) {
 }
 
 func TestTheTableOfPhonesIsLive(t *testing.T) {
-	r := newRig(t, single)
+	// Over TLS, where the session's cookie is bound to it and streams share one connection.
+	r := newRig(t, func(cfg *web.Config) { cfg.Server = netip.MustParsePrefix("127.0.0.1/8") })
 	furnish(t, r)
 	r.run()
-	r.setUpOver(http.DefaultClient)
+	r.setUpOver(client(t))
 	b := newBrowser(t)
 	b.loginAt(r.server.URL())
 	<-r.box.subbed
@@ -292,8 +295,22 @@ func TestTheTableOfPhonesIsLive(t *testing.T) {
 		t.Errorf("the table has %v rows, want 6", n)
 	}
 
+	b.do(chromedp.Click(chromedp.CSS("form[data-browser-time] button")))
+	b.see("The clock is set.")
+	r.box.mu.Lock()
+	clock := slices.Clone(r.box.clock)
+	r.box.mu.Unlock()
+	if len(clock) != 1 || math.Abs(clock[0]-float64(time.Now().Unix())) > 60 {
+		t.Errorf("the clock was set to %v, want this browser's time", clock)
+	}
+
+	eval[chromedp.Void](b, "window.mark = true")
 	b.do(chromedp.Click(chromedp.CSS("#p-0006D7AA2A2E a")))
 	b.see("What happened")
+	if !eval[bool](b, "window.mark === true && location.pathname === '/phones/0006D7AA2A2E'") {
+		t.Error("the link loaded a whole page, want htmx to exchange its content")
+	}
+	waitFor(t, "the stream of the page that was left ends", func() bool { return r.box.subscribers() == 1 })
 	r.box.happen(web.PhoneEvent{Time: r.clock.Now(), MAC: rec, Service: "dns", Text: "asked for the name pbx", Step: phone.Ready}, nil)
 	b.see("asked for the name pbx")
 	b.quiet()

@@ -101,7 +101,10 @@ func newRow(p Phone, now time.Time) rowView {
 		Updated: timeWords(p.Updated, now), phone: p,
 	}
 	if r.Label == "" {
-		r.Label = "no name"
+		r.Label = "Unknown phone"
+		if p.Known {
+			r.Label = r.MAC
+		}
 	}
 	if !p.Updated.IsZero() {
 		r.UpdatedAt = p.Updated.UTC().Format(time.RFC3339)

@@ -116,7 +116,8 @@ func (h storedHash) String() string {
 func parseHash(s string) (storedHash, error) {
 	bad := errors.New("found something else than an argon2id hash")
 	parts := strings.Split(s, "$")
-	if len(parts) != 6 || parts[0] != "" || parts[1] != "argon2id" || parts[2] != "v="+strconv.Itoa(argon2.Version) {
+	// The decoder of base64 passes over line ends.
+	if strings.ContainsAny(s, "\r\n") || len(parts) != 6 || parts[0] != "" || parts[1] != "argon2id" || parts[2] != "v="+strconv.Itoa(argon2.Version) {
 		return storedHash{}, bad
 	}
 	var h storedHash

@@ -90,13 +90,9 @@ func (s *Server) phonePage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	title := p.Label
-	if title == "" {
-		title = p.MAC.String()
-	}
 	all := r.URL.Query().Get("all") == "1"
 	v := phoneView{Live: s.liveView(p, all), Files: s.filesView(r, p), All: all}
-	return s.show(w, r, http.StatusOK, "phone", title, "phones", v)
+	return s.show(w, r, http.StatusOK, "phone", v.Live.Row.Label, "phones", v)
 }
 
 // phoneStream sends the live part of one phone's page whenever it changed.

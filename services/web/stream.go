@@ -35,7 +35,6 @@ func (s *Server) openStream(w http.ResponseWriter, r *http.Request) (st *eventSt
 		return nil, nil, public(http.StatusServiceUnavailable, "Too many live views are open. Close one and try again.")
 	}
 	st = &eventStream{w: w, rc: http.NewResponseController(w), r: r, stop: stopping(r)}
-	_ = st.rc.SetReadDeadline(time.Time{}) // it would end the stream
 	w.Header().Set("Content-Type", "text/event-stream")
 	if err := st.write(": phonebox\n\n"); err != nil {
 		<-s.streams
