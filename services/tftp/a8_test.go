@@ -271,12 +271,13 @@ func TestResendsUntilItGivesUp(t *testing.T) {
 func TestSentMeansThatTheLastAckCame(t *testing.T) {
 	t.Parallel()
 	for _, size := range []int{0, 1, 511, 512, 513, 1024, 130_956, 756_524} {
-		b := serve(t, &folder{files: map[string][]byte{"f": content(size)}}, slow)
+		whole := content(size)
+		b := serve(t, &folder{files: map[string][]byte{"f": whole}}, slow)
 		p := newPhone(t, b)
 		p.ask("f", "octet")
 		blocks := size/512 + 1
 		for n := 1; n <= blocks; n++ {
-			p.want(fmt.Sprintf("%d bytes, block %d", size, n), data(n, content(size)[(n-1)*512:min(n*512, size)]))
+			p.want(fmt.Sprintf("%d bytes, block %d", size, n), data(n, whole[(n-1)*512:min(n*512, size)]))
 			if n == blocks {
 				break
 			}
