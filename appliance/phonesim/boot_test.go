@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -111,17 +112,21 @@ func TestAPhoneWithTheLoaderIsUpgradedInThreeBoots(t *testing.T) {
 			t.Parallel()
 			o := newOffice(t)
 			o.configure(mac(1))
-			steps := map[phone.Step]bool{}
+			var upgrading atomic.Bool
 			r := run(t, o, phonesim.Config{
 				MAC: mac(1), State: state, Want: "P0S3-8-12-00",
-				OnEvent: func(e phonesim.Event) { steps[e.Step] = true }, // the steps come from one goroutine at a time here
+				OnEvent: func(e phonesim.Event) {
+					if e.Step == phone.Upgrading {
+						upgrading.Store(true)
+					}
+				},
 			})
 			wantClean(t, r, phonesim.OutcomeReady)
 			if diff := cmp.Diff([]string{"P003-8-12-00.sbn", "P0S3-8-12-00.sb2"}, r.Flashed); diff != "" {
 				t.Errorf("what was flashed (want, got): %s", diff)
 			}
-			if r.Boots != 3 || r.Load != "P0S3-8-12-00" || r.LoaderID != "PAS30830" || !steps[phone.Upgrading] {
-				t.Errorf("found %d boots, load %s, loader %s, steps %v", r.Boots, r.Load, r.LoaderID, steps)
+			if r.Boots != 3 || r.Load != "P0S3-8-12-00" || r.LoaderID != "PAS30830" || !upgrading.Load() {
+				t.Errorf("found %d boots, load %s, loader %s, seen upgrading: %v", r.Boots, r.Load, r.LoaderID, upgrading.Load())
 			}
 			if diff := cmp.Diff([]string{"DISCOVER", "REQUEST", "REQUEST", "REQUEST"}, o.messages()); diff != "" {
 				t.Errorf("after a reset a phone asks for the address that it had (want, got): %s", diff)
@@ -175,11 +180,13 @@ func TestAnOldSCCPPhoneTakesTheUnsignedLoaderFirst(t *testing.T) {
 	o.configure(mac(1))
 	sep := "SEP" + mac(1).Name() + ".cnf.xml"
 	o.put("OS79XX.TXT", "P003-8-12-00\n", sep, strings.ReplaceAll(sepXML("P003-8-12-00"), "SIP", "SCCP"))
-	o.onRRQ = func(name string) {
-		if name == "P003-8-12-00.bin" { // from now on the phone has the loader (phones.md c.5)
-			o.put(sep, sepXML("P0S3-8-12-00"))
+	o.set(func() {
+		o.onRRQ = func(name string) {
+			if name == "P003-8-12-00.bin" { // from now on the phone has the loader (phones.md c.5)
+				o.put(sep, sepXML("P0S3-8-12-00"))
+			}
 		}
-	}
+	})
 	r := run(t, o, phonesim.Config{MAC: mac(1), State: phonesim.StateSCCPOld})
 	wantClean(t, r, phonesim.OutcomeReady)
 	wantAsked(t, o, "OS79XX.TXT", sep, "P003-8-12-00.bin", "CTLSEP"+mac(1).Name()+".tlv", sep, "P0S3-8-12-00.loads", "P0S3-8-12-00.sb2", "SIPDefault.cnf")

@@ -51,7 +51,7 @@ func TestFaultsOfADHCPServer(t *testing.T) {
 			t.Parallel()
 			o := newOffice(t)
 			o.configure(mac(1))
-			o.change = func(_, a *dhcpv4.DHCPv4) bool { c.change(a); return true }
+			o.set(func() { o.change = func(_, a *dhcpv4.DHCPv4) bool { c.change(a); return true } })
 			r := run(t, o, phonesim.Config{MAC: mac(1)})
 			if r.OK() || !slices.ContainsFunc(r.Faults, func(f string) bool { return strings.Contains(f, c.want) }) {
 				t.Errorf("found the faults %q, wanted one with %q", r.Faults, c.want)

@@ -314,6 +314,13 @@ func bitmap() []byte {
 	return b
 }
 
+// set changes fields while the servers run.
+func (o *office) set(change func()) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	change()
+}
+
 // put offers files: name, content, name, content.
 func (o *office) put(pairs ...string) {
 	o.mu.Lock()

@@ -51,7 +51,7 @@ func TestAStormTellsOfDuplicateAddressesAndFailures(t *testing.T) {
 	first, second := mac(0), mac(1)
 	o.configure(first)
 	o.configure(second)
-	o.same = true // both phones are told the same address, whatever they decline
+	o.set(func() { o.same = true }) // both phones are told the same address, whatever they decline
 	r, err := phonesim.Storm(t.Context(), phonesim.StormConfig{
 		Link: o.link(), Ports: o.Ports, Phones: 2, Base: first, Speed: 100, Timeout: 2 * time.Second,
 	})

@@ -124,7 +124,7 @@ func TestAPhoneDeclinesAnAddressThatSomebodyHas(t *testing.T) {
 func TestAPhoneRenewsOnAWireAndAnswersARP(t *testing.T) {
 	t.Parallel()
 	o, w := wired(t)
-	o.lease = 4 * time.Second
+	o.set(func() { o.lease = 4 * time.Second })
 	o.configure(mac(1))
 	ctx, cancel := context.WithCancel(t.Context())
 	p, err := phonesim.New(phonesim.Config{Link: w, Ports: o.Ports, MAC: mac(1), Speed: 1000, Stay: true})
