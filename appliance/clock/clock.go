@@ -79,7 +79,7 @@ func (c *Clock) begin() error {
 			if !last.IsZero() {
 				disp += time.Duration(float64(rtc.Sub(last)) * driftRTC)
 			}
-			return c.correct(rtc.Sub(time.Now()), reference{source: SourceRTC, id: refID("RTC"), stratum: stratumRTC, disp: disp})
+			return c.correct(time.Until(rtc), reference{source: SourceRTC, id: refID("RTC"), stratum: stratumRTC, disp: disp})
 		}
 	}
 	if now := time.Now(); now.Before(c.floor) {

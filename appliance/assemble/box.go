@@ -1,0 +1,222 @@
+package assemble
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"phonebox/appliance/clock"
+	"phonebox/appliance/journal"
+	"phonebox/appliance/netdev"
+	"phonebox/appliance/site"
+	"phonebox/appliance/store"
+	"phonebox/services/dhcp"
+	"phonebox/services/dns"
+	"phonebox/services/phone"
+	"phonebox/services/provision"
+	"phonebox/services/sip"
+	"phonebox/services/sntp"
+	"phonebox/services/tftp"
+	"phonebox/services/web"
+)
+
+// Options are the command line of the daemon.
+type Options struct {
+	Data          string // folder of everything that lasts
+	Site          string // read when Data has no site.toml yet; "" = none
+	Interface     string // overrides network.interface; "" = the site's
+	ManageAddress bool
+	ManageClock   bool
+	Try           bool
+	Version       string
+	Built         time.Time // no clock shows less than this
+	Log           *slog.Logger
+	Terminal      io.Writer // where -try shows its progress
+}
+
+// link is the wire as the box needs it: what dhcp asks of it, and the MAC behind an address.
+type link interface {
+	dhcp.Wire
+	MACOf(ctx context.Context, addr netip.Addr) (phone.MAC, bool, error)
+	State() netdev.State
+}
+
+// Box is the whole appliance.
+type Box struct {
+	opt   Options
+	log   *slog.Logger
+	began time.Time
+
+	store     *store.Store
+	journal   *journal.Journal
+	clock     *clock.Clock
+	netdev    *netdev.Device // nil with -try
+	wire      link
+	dhcp      *dhcp.Server
+	tftp      *tftp.Server
+	sntp      *sntp.Server
+	dns       *dns.Server
+	sip       *sip.Client
+	web       *web.Server
+	provision *provision.Provisioner
+	sup       *supervisor
+	metrics   *prometheus.Registry
+
+	serveContext context.Context // the life of the services: from Run until its context ended
+
+	index    atomic.Pointer[index]
+	changing sync.Mutex // held while the site changes
+
+	mu      sync.Mutex
+	cur     applied
+	http    netip.AddrPort // where phones fetch pages
+	refused []string       // what was wrong with the site file that was found at start
+}
+
+// applied is the site that is in force.
+type applied struct {
+	site *site.Site
+	text []byte
+	etag string
+	plan plan
+}
+
+// New opens what lasts, reads the site and makes all parts; nothing is served yet.
+func New(ctx context.Context, opt Options) (*Box, error) {
+	b := &Box{opt: opt, log: opt.Log, began: time.Now(), metrics: prometheus.NewRegistry()}
+	b.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	if err := os.MkdirAll(opt.Data, 0o700); err != nil {
+		return nil, fmt.Errorf("making the data folder: %w", err)
+	}
+	var err error
+	if b.store, err = store.Open(opt.Data, opt.Log.With("svc", "store")); err != nil {
+		return nil, fmt.Errorf("opening the store: %w", err)
+	}
+	if err := b.make(ctx); err != nil {
+		return nil, errors.Join(err, b.store.Close())
+	}
+	return b, nil
+}
+
+// make reads the site and makes the parts, in the order in which they need each other.
+func (b *Box) make(ctx context.Context) error {
+	s, text, err := b.firstSite(ctx)
+	if err != nil {
+		return err
+	}
+	p := b.planOf(s)
+	b.index.Store(makeIndex(s))
+	b.cur = applied{site: s, text: text, etag: site.ETag(text), plan: p}
+	if b.journal, err = journal.New(journal.Config{Metrics: b.metrics}, b.store, b.log.With("svc", "journal")); err != nil {
+		return fmt.Errorf("opening the journal: %w", err)
+	}
+	b.tellJournal(s)
+	if b.clock, err = clock.New(p.clock, clock.Deps{
+		Store: b.store, Log: b.log.With("svc", "clock"), Resolver: func() *net.Resolver { return b.dns.Resolver() },
+	}); err != nil {
+		return fmt.Errorf("making the clock: %w", err)
+	}
+	if err := b.makeLink(p); err != nil {
+		return err
+	}
+	if err := b.makeServices(p); err != nil {
+		return err
+	}
+	return nil
+}
+
+func (b *Box) makeLink(p plan) error {
+	if b.opt.Try {
+		b.wire = netdev.NewLoopback()
+		return nil
+	}
+	dev, err := netdev.New(p.netdev, netdev.Deps{Log: b.log.With("svc", "netdev"), Metrics: b.metrics})
+	if err != nil {
+		return fmt.Errorf("making the interface: %w", err)
+	}
+	b.netdev, b.wire = dev, dev
+	return nil
+}
+
+func (b *Box) makeServices(p plan) error {
+	log := func(name string) *slog.Logger { return b.log.With("svc", name) }
+	var err error
+	if b.provision, err = provision.New(p.provision, provision.Deps{
+		Dir: filepath.Join(b.opt.Data, "tftp"), Observer: observer{b}, Guard: guard{b}, Log: log("provision"), Released: b.released,
+	}); err != nil {
+		return fmt.Errorf("opening the phones' files: %w", err)
+	}
+	if b.dhcp, err = dhcp.New(p.dhcp, dhcp.Deps{
+		Clock: b.clock, Store: b.store, Wire: b.wire, Log: log("dhcp"), Report: b.onDHCP, Metrics: b.metrics,
+	}); err != nil {
+		return fmt.Errorf("making dhcp: %w", err)
+	}
+	if b.tftp, err = tftp.New(p.tftp, tftp.Deps{
+		Files: tftpFiles{b}, Log: log("tftp"), Report: b.onTFTP, Metrics: b.metrics,
+	}); err != nil {
+		return fmt.Errorf("making tftp: %w", err)
+	}
+	if b.sntp, err = sntp.New(p.sntp, sntp.Deps{Clock: b.clock, Log: log("sntp"), Report: b.onSNTP, Metrics: b.metrics}); err != nil {
+		return fmt.Errorf("making sntp: %w", err)
+	}
+	if b.dns, err = dns.New(p.dns, dns.Deps{Names: names{b}, Log: log("dns"), Report: b.onDNS, Metrics: b.metrics}); err != nil {
+		return fmt.Errorf("making dns: %w", err)
+	}
+	if b.sip, err = sip.New(p.sip, sip.Deps{Targets: targets{b}, Log: log("sip"), Report: b.onSIP, Metrics: b.metrics}); err != nil {
+		return fmt.Errorf("making sip: %w", err)
+	}
+	if b.web, err = web.New(p.web, web.Deps{
+		Box: page{b}, Files: phoneFiles{b}, Secrets: secrets{b.store}, Now: b.clock.Now, Log: log("web"),
+		Metrics: b.metrics, Report: b.onWeb,
+	}); err != nil {
+		return fmt.Errorf("making the page: %w", err)
+	}
+	b.sup = newSupervisor(b.log)
+	for name, svc := range map[string]service{
+		"dhcp": b.dhcp, "tftp": b.tftp, "sntp": b.sntp, "dns": b.dns, "sip": b.sip, "web": b.web,
+	} {
+		b.sup.add(name, svc)
+	}
+	return nil
+}
+
+// planOf translates a site with what the command line overrides.
+func (b *Box) planOf(s *site.Site) plan {
+	b.mu.Lock()
+	http := b.http
+	b.mu.Unlock()
+	if !http.IsValid() {
+		http = netip.AddrPortFrom(s.Network.Address.Addr(), portHTTP)
+	}
+	return makePlan(s, b.opt, http)
+}
+
+// current returns the site that is in force.
+func (b *Box) current() applied {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.cur
+}
+
+// record puts an event into the journal.
+func (b *Box) record(e journal.Event) {
+	if e.MAC.IsZero() {
+		return
+	}
+	// The time that people read is the box's; what the journal measures itself runs on the system's monotonic clock,
+	// which a correction of the box's time does not move.
+	e.Time = b.clock.Now().Round(0)
+	b.journal.Add(e)
+}

@@ -1,0 +1,172 @@
+package assemble
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	"phonebox/appliance/journal"
+	"phonebox/services/dhcp"
+	"phonebox/services/dns"
+	"phonebox/services/phone"
+	"phonebox/services/sip"
+	"phonebox/services/sntp"
+	"phonebox/services/tftp"
+	"phonebox/services/web"
+)
+
+// whose finds the phone behind an address; zero when nobody was seen there.
+type whose func(netip.Addr) phone.MAC
+
+// fromDHCP tells an event of the DHCP server in the journal's words. ok is false for what belongs to no phone.
+func fromDHCP(e dhcp.Event) (ev journal.Event, ok bool) {
+	ev = journal.Event{
+		Time: e.Time, MAC: e.MAC, Service: "dhcp", Address: e.Address, Class: e.VendorClass,
+		Renewal: e.Renewal && !e.Boot, // INIT-REBOOT keeps the address and is a boot all the same
+	}
+	switch e.Kind {
+	case dhcp.EventSeen:
+		// The address of a request is what the client wants, not yet what it has.
+		ev.Kind, ev.Text, ev.Address = journal.Packet, "asks for an address", netip.Addr{}
+		if ev.Renewal {
+			ev.Text = "asks to keep its address"
+		}
+	case dhcp.EventOffer:
+		ev.Kind, ev.Text, ev.Address = journal.Note, fmt.Sprintf("was offered %s", e.Address), netip.Addr{}
+	case dhcp.EventAck:
+		ev.Kind, ev.Text = journal.Lease, fmt.Sprintf("got the address %s for %s", e.Address, period(e.Duration))
+		if e.Renewal {
+			ev.Text = fmt.Sprintf("keeps the address %s for %s", e.Address, period(e.Duration))
+		}
+	case dhcp.EventNak:
+		ev.Kind, ev.Text, ev.Address = journal.LeaseTrouble, "was told to ask for another address: "+e.Reason, netip.Addr{}
+	case dhcp.EventDecline:
+		ev.Kind, ev.Text, ev.Address = journal.LeaseTrouble, fmt.Sprintf("found %s in use by another device and gave it back", e.Address), netip.Addr{}
+	case dhcp.EventNotStored:
+		ev.Kind, ev.Text = journal.LeaseTrouble, fmt.Sprintf("its address could not be written to the card: %v", e.Err)
+	case dhcp.EventIgnored:
+		ev.Kind, ev.Text, ev.Address = journal.LeaseTrouble, "was not answered: "+e.Reason, netip.Addr{}
+	case dhcp.EventRelease:
+		ev.Kind, ev.Text = journal.LeaseEnded, fmt.Sprintf("gave the address %s back", e.Address)
+	case dhcp.EventExpire:
+		ev.Kind, ev.Text = journal.LeaseEnded, fmt.Sprintf("no longer has the address %s: it was not renewed", e.Address)
+	case dhcp.EventInform:
+		ev.Kind, ev.Text = journal.Packet, "has an address of its own and asks for the rest"
+	default:
+		return journal.Event{}, false
+	}
+	return ev, !e.MAC.IsZero()
+}
+
+// fromTFTP tells an event of a transfer; what Files decided was told when the file was opened.
+func fromTFTP(e tftp.Event, mac phone.MAC) (ev journal.Event, ok bool) {
+	file := phone.ParseFileName(e.Name)
+	ev = journal.Event{
+		Time: e.Time, MAC: mac, Service: "tftp", Kind: journal.Transfer, Address: e.From.Addr(), File: file,
+		Transfer: e.Transfer, Size: e.Size, Bytes: e.Bytes,
+	}
+	switch e.Kind {
+	case tftp.EventStart:
+		ev.Phase, ev.Text = journal.Started, fmt.Sprintf("%s is being sent (%s)", file.Clean, size(e.Size))
+	case tftp.EventProgress:
+		ev.Phase, ev.Text = journal.Progress, fmt.Sprintf("%s: %d %% sent", file.Clean, percent(e.Bytes, e.Size))
+	case tftp.EventSent:
+		ev.Phase, ev.Text = journal.Sent, fmt.Sprintf("got %s (%s in %s%s)", file.Clean, size(e.Size), brief(e.Took), again(e.Retransmits))
+	case tftp.EventAborted:
+		ev.Phase = journal.Aborted
+		ev.Text = fmt.Sprintf("%s broke off after %s of %s: %s", file.Clean, size(e.Bytes), size(e.Size), e.Reason)
+	case tftp.EventRefused:
+		ev.Kind, ev.Text = journal.Note, "TFTP request refused: "+e.Reason
+	case tftp.EventDropped:
+		ev.Kind, ev.Text = journal.Note, "TFTP packet not answered: "+e.Reason
+	default:
+		return journal.Event{}, false
+	}
+	return ev, !mac.IsZero()
+}
+
+func fromSNTP(e sntp.Event, mac phone.MAC) (journal.Event, bool) {
+	if e.Kind != sntp.EventAnswered || mac.IsZero() {
+		return journal.Event{}, false
+	}
+	text := "asked the time and got it"
+	if e.Stratum == 0 || e.Stratum >= 16 {
+		text = "asked the time and was told that the box does not know it yet"
+	}
+	return journal.Event{Time: e.Time, MAC: mac, Service: "sntp", Kind: journal.Time, Address: e.From.Addr(), Text: text}, true
+}
+
+func fromDNS(e dns.Event, mac phone.MAC) (journal.Event, bool) {
+	if e.Kind != dns.EventAnswered || mac.IsZero() {
+		return journal.Event{}, false
+	}
+	text := fmt.Sprintf("asked for the name %s (%s)", e.Name, e.Type)
+	if e.Result != "NOERROR" {
+		text += ": " + e.Result
+	}
+	return journal.Event{Time: e.Time, MAC: mac, Service: "dns", Kind: journal.Name, Address: e.From.Addr(), Text: text}, true
+}
+
+func fromSIP(e sip.Event) (journal.Event, bool) {
+	ev := journal.Event{Time: e.Time, MAC: e.MAC, Service: "sip", Address: e.Address.Addr()}
+	switch e.Kind {
+	case sip.EventAlive:
+		ev.Kind, ev.Text = journal.SIPAlive, "its SIP application answers"
+		if e.UserAgent != "" {
+			ev.Text += " (" + e.UserAgent + ")"
+		}
+	case sip.EventSilent:
+		ev.Kind, ev.Text = journal.SIPSilent, "its SIP application does not answer"
+	case sip.EventNotified:
+		ev.Kind, ev.Text = journal.Restart, fmt.Sprintf("was told to read its configuration anew and answered %d", e.Code)
+	default:
+		return journal.Event{}, false
+	}
+	return ev, !e.MAC.IsZero()
+}
+
+func fromWeb(e web.Event, mac phone.MAC) (journal.Event, bool) {
+	if e.Kind != web.EventPhoneFile || mac.IsZero() {
+		return journal.Event{}, false
+	}
+	return journal.Event{
+		Time: e.Time, MAC: mac, Service: "web", Kind: journal.HTTPFile, Address: e.From,
+		Text: fmt.Sprintf("fetched %s", e.What),
+	}, true
+}
+
+// period writes how long a lease lasts: 8h, 10m.
+func period(d time.Duration) string {
+	s := d.Round(time.Second).String()
+	s = strings.TrimSuffix(s, "0s")
+	return strings.TrimSuffix(s, "h0m") + map[bool]string{true: "h"}[strings.HasSuffix(s, "h0m")]
+}
+
+func brief(d time.Duration) string {
+	if d < time.Second {
+		return d.Round(time.Millisecond).String()
+	}
+	return d.Round(100 * time.Millisecond).String()
+}
+
+func size(n int64) string {
+	if n < 10_000 {
+		return fmt.Sprintf("%d bytes", n)
+	}
+	return fmt.Sprintf("%d KB", (n+500)/1000)
+}
+
+func percent(n, of int64) int64 {
+	if of <= 0 {
+		return 100
+	}
+	return n * 100 / of
+}
+
+func again(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", %d blocks sent again", n)
+}

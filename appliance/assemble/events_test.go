@@ -1,0 +1,62 @@
+package assemble
+
+import (
+	"errors"
+	"net/netip"
+	"testing"
+	"time"
+
+	"phonebox/appliance/journal"
+	"phonebox/services/dhcp"
+	"phonebox/services/dns"
+	"phonebox/services/phone"
+	"phonebox/services/sntp"
+	"phonebox/services/tftp"
+)
+
+var (
+	mac  = phone.MAC{0x00, 0x06, 0xd7, 0xaa, 0x2a, 0x2e}
+	addr = netip.MustParseAddr("10.77.1.5")
+	from = netip.AddrPortFrom(addr, 50000)
+)
+
+func TestEventsReadAsSentences(t *testing.T) {
+	fromD := func(e dhcp.Event) journal.Event { e.MAC, e.Address = mac, addr; ev, _ := fromDHCP(e); return ev }
+	fromT := func(e tftp.Event) journal.Event { e.From = from; ev, _ := fromTFTP(e, mac); return ev }
+	fromN := func(e sntp.Event) journal.Event { e.From = from; ev, _ := fromSNTP(e, mac); return ev }
+	name := func(e dns.Event) journal.Event { e.From = from; ev, _ := fromDNS(e, mac); return ev }
+	for _, tt := range []struct {
+		got  journal.Event
+		kind journal.Kind
+		text string
+	}{
+		{fromD(dhcp.Event{Kind: dhcp.EventSeen}), journal.Packet, "asks for an address"},
+		{fromD(dhcp.Event{Kind: dhcp.EventAck, Duration: 8 * time.Hour}), journal.Lease, "got the address 10.77.1.5 for 8h"},
+		{fromD(dhcp.Event{Kind: dhcp.EventAck, Duration: 10 * time.Minute, Renewal: true}), journal.Lease, "keeps the address 10.77.1.5 for 10m"},
+		{fromD(dhcp.Event{Kind: dhcp.EventAck, Duration: 90 * time.Minute}), journal.Lease, "got the address 10.77.1.5 for 1h30m"},
+		{fromD(dhcp.Event{Kind: dhcp.EventNak, Reason: "it is of another network"}), journal.LeaseTrouble, "was told to ask for another address: it is of another network"},
+		{fromD(dhcp.Event{Kind: dhcp.EventNotStored, Err: errors.New("disk full")}), journal.LeaseTrouble, "its address could not be written to the card: disk full"},
+		{fromT(tftp.Event{Kind: tftp.EventSent, Name: "/SIPDefault.cnf", Size: 1200, Bytes: 1200, Took: 5 * time.Millisecond, Retransmits: 2}), journal.Transfer, "got SIPDefault.cnf (1200 bytes in 5ms, 2 blocks sent again)"},
+		{fromT(tftp.Event{Kind: tftp.EventProgress, Name: "P0S3-8-12-00.sb2", Size: 756524, Bytes: 378262}), journal.Transfer, "P0S3-8-12-00.sb2: 50 % sent"},
+		{fromT(tftp.Event{Kind: tftp.EventAborted, Name: "P0S3-8-12-00.sb2", Size: 756524, Bytes: 1024, Reason: "no answer for 25 s"}), journal.Transfer, "P0S3-8-12-00.sb2 broke off after 1024 bytes of 757 KB: no answer for 25 s"},
+		{fromN(sntp.Event{Kind: sntp.EventAnswered, Stratum: 3}), journal.Time, "asked the time and got it"},
+		{fromN(sntp.Event{Kind: sntp.EventAnswered, Stratum: 16}), journal.Time, "asked the time and was told that the box does not know it yet"},
+		{name(dns.Event{Kind: dns.EventAnswered, Name: "ciscocm1", Type: "A", Result: "NXDOMAIN"}), journal.Name, "asked for the name ciscocm1 (A): NXDOMAIN"},
+	} {
+		if tt.got.Kind != tt.kind || tt.got.Text != tt.text || tt.got.MAC != mac {
+			t.Errorf("got %s %q of %s, want %s %q", tt.got.Kind, tt.got.Text, tt.got.MAC, tt.kind, tt.text)
+		}
+	}
+}
+
+func TestWhatBelongsToNoPhoneIsNoEventOfOne(t *testing.T) {
+	if _, ok := fromDHCP(dhcp.Event{Kind: dhcp.EventSeen}); ok {
+		t.Error("a client without a MAC")
+	}
+	if _, ok := fromDHCP(dhcp.Event{Kind: dhcp.EventHeld, MAC: mac}); ok {
+		t.Error("the hold of the whole server")
+	}
+	if _, ok := fromTFTP(tftp.Event{Kind: tftp.EventSent}, phone.MAC{}); ok {
+		t.Error("a transfer to nobody known")
+	}
+}

@@ -1,0 +1,305 @@
+package assemble
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"slices"
+	"sync"
+	"time"
+
+	"phonebox/appliance/journal"
+	"phonebox/appliance/store"
+	"phonebox/services/phone"
+	"phonebox/services/provision"
+	"phonebox/services/web"
+)
+
+// gokrazySocket is where gokrazy's own page listens on the box.
+const gokrazySocket = "/run/gokrazy-http.sock"
+
+// probeTime is how long a service may take to answer its probe (DESIGN: /healthz).
+const probeTime = time.Second
+
+// page is the box as the web service sees it.
+type page struct{ b *Box }
+
+// Status implements [web.Box].
+func (p page) Status() web.Status {
+	b := p.b
+	st := web.Status{
+		Version: b.opt.Version, UptimeS: int64(time.Since(b.began).Seconds()), Ready: true,
+		Services: map[string]web.Service{}, Clock: p.clock(), Others: []web.OtherDHCP{}, Notices: p.notices(),
+	}
+	for name, on := range b.current().plan.enabled {
+		state, detail := b.sup.state(name)
+		if name == "dhcp" && state == stateRunning {
+			dhcpState, dhcpDetail, others := b.dhcp.State()
+			state, detail = dhcpState, dhcpDetail
+			for _, o := range others {
+				st.Others = append(st.Others, web.OtherDHCP{
+					Address: o.Address.String(), MAC: o.MAC.String(), Offered: o.Offered.String(), Seen: o.Seen,
+				})
+			}
+		}
+		st.Services[name] = web.Service{State: state, Detail: detail}
+		st.Ready = st.Ready && (!on || state == stateRunning)
+	}
+	return st
+}
+
+func (p page) clock() web.Clock {
+	s := p.b.clock.Status()
+	return web.Clock{
+		Trusted: s.Trusted, Source: s.Source, Stratum: s.Stratum,
+		OffsetS: math.Round(s.Offset.Seconds()*1e6) / 1e6,
+	}
+}
+
+// notices are the sentences that a person should read now.
+func (p page) notices() []string {
+	p.b.mu.Lock()
+	out := slices.Clone(p.b.refused)
+	p.b.mu.Unlock()
+	out = append(out, p.b.store.Faults()...)
+	if err := p.b.store.Failing(); err != nil {
+		out = append(out, fmt.Sprintf("leases cannot be written to the card: listed phones and known leases are served, new ones for ten minutes only (%v)", err))
+	}
+	if s := p.b.wire.State(); !s.Up() || s.Fault != "" || !s.Duplicate.IsZero() {
+		out = append(out, s.Text)
+	}
+	if p.b.index.Load().site.Firmware.ConvertUnlisted {
+		out = append(out, "firmware.convert_unlisted is set: phones that are not listed get the target load as well")
+	}
+	return append(out, p.b.provision.Warnings()...)
+}
+
+// Health implements [web.Box].
+func (p page) Health(ctx context.Context) (web.Status, map[string]string) {
+	st := p.Status()
+	probes := map[string]func(context.Context) error{
+		"dhcp": p.b.dhcp.Probe, "tftp": p.b.tftp.Probe, "sntp": p.b.sntp.Probe, "dns": p.b.dns.Probe,
+		"sip": p.b.sip.Probe, "web": p.b.web.Probe,
+	}
+	ctx, cancel := context.WithTimeout(ctx, probeTime)
+	defer cancel()
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	failed := map[string]string{}
+	for name, svc := range st.Services {
+		if svc.State == stateOff {
+			continue
+		}
+		wg.Go(func() {
+			why := ""
+			if svc.State == stateFailed {
+				why = svc.Detail
+			} else if err := probes[name](ctx); err != nil {
+				why = "no answer to its probe: " + err.Error()
+			}
+			if why != "" {
+				mu.Lock()
+				failed[name] = why
+				mu.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	return st, failed
+}
+
+// Phones implements [web.Box]: the listed phones, seen or not, and every other that was seen.
+func (p page) Phones() []web.Phone {
+	ix := p.b.index.Load()
+	seen := map[phone.MAC]bool{}
+	var out []web.Phone
+	for _, j := range p.b.journal.Phones() {
+		seen[j.MAC] = true
+		out = append(out, p.phone(j, ix))
+	}
+	for mac := range ix.byMAC {
+		if !seen[mac] {
+			out = append(out, p.phone(journal.Phone{MAC: mac}, ix))
+		}
+	}
+	slices.SortFunc(out, func(a, b web.Phone) int { return slices.Compare(a.MAC[:], b.MAC[:]) })
+	return out
+}
+
+// Phone implements [web.Box].
+func (p page) Phone(mac phone.MAC) (web.Phone, bool) {
+	ix := p.b.index.Load()
+	j, ok := p.b.journal.Phone(mac)
+	if !ok {
+		j = journal.Phone{MAC: mac}
+	}
+	return p.phone(j, ix), ok || ix.byMAC[mac] != nil
+}
+
+func (p page) phone(j journal.Phone, ix *index) web.Phone {
+	w := web.Phone{
+		MAC: j.MAC, Model: j.Model, Load: j.Load, Protocol: j.Protocol, Step: j.Step,
+		WaitingFor: j.WaitingFor, Problem: j.Problem, Updated: j.Updated,
+	}
+	if listed := ix.byMAC[j.MAC]; listed != nil {
+		w.Known, w.Label = true, listed.Label
+		if w.Model == "" {
+			w.Model = listed.Model
+		}
+	}
+	if addr, ok := p.b.addressOf(j.MAC); ok {
+		w.Address = addr.String()
+	}
+	return w
+}
+
+// Events implements [web.Box].
+func (p page) Events(mac phone.MAC) ([]web.PhoneEvent, bool) {
+	events := p.b.journal.Events(mac)
+	out := make([]web.PhoneEvent, len(events))
+	for i, e := range events {
+		out[i] = webEvent(e)
+	}
+	_, known := p.Phone(mac)
+	return out, known
+}
+
+func webEvent(e journal.Event) web.PhoneEvent {
+	return web.PhoneEvent{
+		ID: e.ID, Time: e.Time, MAC: e.MAC, Service: e.Service, Kind: string(e.Kind), Text: e.Text, Step: e.Step, Details: e.Details,
+	}
+}
+
+// Subscribe implements [web.Box].
+func (p page) Subscribe() (<-chan web.PhoneEvent, func()) {
+	in, cancel := p.b.journal.Subscribe()
+	out := make(chan web.PhoneEvent)
+	stop := make(chan struct{})
+	go func() {
+		defer close(out)
+		for e := range in {
+			select {
+			case out <- webEvent(e):
+			case <-stop:
+				return
+			}
+		}
+	}()
+	return out, sync.OnceFunc(func() { close(stop); cancel() })
+}
+
+// Settings implements [web.Box].
+func (p page) Settings() web.Settings { return settings(p) }
+
+// File implements [web.Box].
+func (p page) File(ctx context.Context, mac phone.MAC, name string) (web.FileAnswer, error) {
+	return fileAnswer(p.b.provision.Answer(ctx, provision.Query{Name: name, MAC: mac}))
+}
+
+// Restart implements [web.Box].
+func (p page) Restart(ctx context.Context, mac phone.MAC) error {
+	j, _ := p.b.journal.Phone(mac)
+	j.MAC = mac
+	t, ok := p.b.target(j, p.b.index.Load().byMAC[mac])
+	if !ok {
+		return fmt.Errorf("restarting %s: its address is not known", mac)
+	}
+	code, err := p.b.sip.Restart(ctx, t)
+	if err != nil {
+		return fmt.Errorf("restarting %s: %w", mac, err)
+	}
+	if code >= 300 {
+		return fmt.Errorf("restarting %s: it answered %d", mac, code)
+	}
+	return nil
+}
+
+// Firmware implements [web.Box].
+func (p page) Firmware() web.Firmware {
+	var f web.Firmware
+	for _, l := range p.b.provision.Loads() {
+		f.Loads = append(f.Loads, web.FirmwareLoad{Name: l.Name, Files: l.Files, Missing: l.Missing})
+	}
+	for _, x := range p.b.provision.Faults() {
+		f.Faults = append(f.Faults, x.Name+": "+x.Why)
+	}
+	return f
+}
+
+// AddFirmware implements [web.Box].
+func (p page) AddFirmware(_ context.Context, name string, content io.Reader) ([]web.UploadVerdict, error) {
+	verdicts, err := p.b.provision.Add(name, content)
+	out := make([]web.UploadVerdict, len(verdicts))
+	for i, v := range verdicts {
+		out[i] = web.UploadVerdict(v)
+	}
+	return out, err
+}
+
+// SetClock implements [web.Box].
+func (p page) SetClock(ctx context.Context, unix float64) error {
+	sec, frac := math.Modf(unix)
+	return p.b.clock.Set(ctx, time.Unix(int64(sec), int64(frac*1e9)))
+}
+
+// ServeAnyway implements [web.Box].
+func (p page) ServeAnyway(ctx context.Context) error { return p.b.dhcp.ServeAnyway(ctx) }
+
+// Gokrazy implements [web.Box].
+func (p page) Gokrazy() http.Handler {
+	if _, err := os.Stat(gokrazySocket); err != nil {
+		return nil
+	}
+	proxy := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: "gokrazy"})
+	proxy.Transport = &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, "unix", gokrazySocket)
+		},
+	}
+	return proxy
+}
+
+// The keys of the page's secrets in the store.
+const (
+	keyPassword   = "web/password"
+	keySessionKey = "web/session-key"
+)
+
+// secrets keeps the page's password and session key in the store.
+type secrets struct{ store *store.Store }
+
+// Password implements [web.Secrets].
+func (s secrets) Password() (string, error) {
+	v, err := s.store.Value(context.Background(), keyPassword)
+	return string(v), err
+}
+
+// SetPassword implements [web.Secrets].
+func (s secrets) SetPassword(hash string) error {
+	return s.store.SetValue(context.Background(), keyPassword, []byte(hash))
+}
+
+// SessionKey implements [web.Secrets].
+func (s secrets) SessionKey() ([]byte, error) {
+	key, err := s.store.Value(context.Background(), keySessionKey)
+	if err != nil || len(key) == 32 {
+		return key, err
+	}
+	key = newKey()
+	return key, errors.Join(s.store.SetValue(context.Background(), keySessionKey, key))
+}
+
+// newKey makes a key that nobody can guess.
+func newKey() []byte {
+	key := make([]byte, 32)
+	rand.Read(key) // never fails (crypto/rand)
+	return key
+}

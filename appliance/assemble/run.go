@@ -1,0 +1,150 @@
+package assemble
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"sync"
+	"time"
+
+	"phonebox/services/phone"
+)
+
+// stopTime is how long the services have to end; the box as a whole stops in under two seconds.
+const stopTime = 1500 * time.Millisecond
+
+// Run serves until ctx ends, then stops everything and closes the store. It returns nil when ctx ended and nothing was lost.
+func (b *Box) Run(ctx context.Context) error {
+	life, end := context.WithCancel(context.WithoutCancel(ctx))
+	defer end()
+	var background sync.WaitGroup
+	for name, run := range b.background() {
+		background.Go(func() { b.keepBackground(life, name, run) })
+	}
+	b.serveContext = life
+	if err := b.start(ctx, life); err != nil && ctx.Err() == nil {
+		b.log.Error("starting", "err", err)
+	}
+	<-ctx.Done()
+	b.log.Info("stopping")
+	deadline, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTime)
+	defer cancel()
+	err := b.sup.stop(deadline)
+	end()
+	background.Wait()
+	return errors.Join(err, b.journal.Flush(), b.closeStore())
+}
+
+func (b *Box) closeStore() error {
+	if err := b.store.Close(); err != nil {
+		return fmt.Errorf("closing the store: %w", err)
+	}
+	return nil
+}
+
+// background are the parts that serve nobody directly.
+func (b *Box) background() map[string]func(context.Context) error {
+	parts := map[string]func(context.Context) error{"journal": b.journal.Run, "clock": b.clock.Run, "house keeping": b.houseKeeping}
+	if b.netdev != nil {
+		parts["netdev"] = b.netdev.Run
+	}
+	return parts
+}
+
+// houseKeepingEvery is how often the folder of files is looked through, so that firmware copied in by hand completes a
+// load, and how often the journal hears whose leases run.
+const houseKeepingEvery = 5 * time.Second
+
+func (b *Box) houseKeeping(ctx context.Context) error {
+	tick := time.NewTicker(houseKeepingEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		if err := b.provision.Rescan(); err != nil {
+			b.log.Warn("looking through the files", "err", err)
+		}
+		leases := b.dhcp.Leases()
+		macs := make([]phone.MAC, len(leases))
+		for i, l := range leases {
+			macs[i] = l.MAC
+		}
+		b.journal.SetLeased(macs)
+	}
+}
+
+// keepBackground runs a background part again when it fails.
+func (b *Box) keepBackground(ctx context.Context, name string, run func(context.Context) error) {
+	for ctx.Err() == nil {
+		err := runGuarded(ctx, run)
+		if ctx.Err() != nil {
+			return
+		}
+		b.log.Error("part failed", "part", name, "err", err, "stack", stackOf(err))
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Second):
+		}
+	}
+}
+
+// start begins with the page, so that it is there to say what is wrong with the rest.
+func (b *Box) start(ctx, life context.Context) error {
+	b.sup.enable(life, "web", true)
+	select {
+	case <-b.web.Ready():
+	case <-time.After(time.Second):
+		b.log.Warn("the page is not up yet; the other services start without it")
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if b.opt.Try {
+		// The kernel chose the page's port; the phones' files name it.
+		b.mu.Lock()
+		b.http = b.web.Addr()
+		b.mu.Unlock()
+	}
+	b.changing.Lock()
+	defer b.changing.Unlock()
+	cur := b.current()
+	cur.plan = b.planOf(cur.site)
+	b.mu.Lock()
+	b.cur = cur
+	b.mu.Unlock()
+	if err := b.provision.Apply(cur.plan.provision); err != nil {
+		return fmt.Errorf("phones' files: %w", err)
+	}
+	b.enableServices(life, cur.plan)
+	return nil
+}
+
+// enableServices starts and stops services as the plan says.
+func (b *Box) enableServices(_ context.Context, p plan) {
+	for name, on := range p.enabled {
+		b.sup.enable(b.serveContext, name, on)
+	}
+}
+
+// Addrs are the addresses that the services were bound to; with -try the kernel chose the ports.
+type Addrs struct{ DHCP, TFTP, SNTP, DNS, Web netip.AddrPort }
+
+// WaitReady waits until every enabled service is bound and returns where.
+func (b *Box) WaitReady(ctx context.Context) (Addrs, error) {
+	for name, svc := range map[string]service{
+		"web": b.web, "dhcp": b.dhcp, "tftp": b.tftp, "sntp": b.sntp, "dns": b.dns, "sip": b.sip,
+	} {
+		if !b.current().plan.enabled[name] {
+			continue
+		}
+		select {
+		case <-svc.Ready():
+		case <-ctx.Done():
+			return Addrs{}, fmt.Errorf("waiting for %s: %w", name, ctx.Err())
+		}
+	}
+	return Addrs{DHCP: b.dhcp.Addr(), TFTP: b.tftp.Addr(), SNTP: b.sntp.Addr(), DNS: b.dns.Addr(), Web: b.web.Addr()}, nil
+}

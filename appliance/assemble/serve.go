@@ -1,0 +1,29 @@
+package assemble
+
+import (
+	"context"
+	"os"
+)
+
+// Serve is the daemon on a real interface: it runs until ctx ends and reads the settings again at each signal.
+func Serve(ctx context.Context, opt Options, reload <-chan os.Signal) error {
+	b, err := New(ctx, opt)
+	if err != nil {
+		return err
+	}
+	go b.reloads(ctx, reload)
+	return b.Run(ctx)
+}
+
+func (b *Box) reloads(ctx context.Context, reload <-chan os.Signal) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-reload:
+			if err := b.Reload(ctx); err != nil {
+				b.log.Error("settings not reloaded", "err", err)
+			}
+		}
+	}
+}

@@ -1,0 +1,192 @@
+package assemble
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"phonebox/appliance/journal"
+	"phonebox/appliance/site"
+	"phonebox/services/phone"
+	"phonebox/services/provision"
+	"phonebox/services/sip"
+)
+
+// sipPort is where a phone's SIP application listens unless its parameters say otherwise (voip_control_port).
+const sipPort = 5060
+
+// index is what is looked up in the site for each packet; it is made anew with each site and never changed.
+type index struct {
+	site   *site.Site
+	byMAC  map[phone.MAC]*site.Phone
+	byName map[string]phone.MAC     // host name made of the label
+	byAddr map[netip.Addr]phone.MAC // reservations
+	hostOf map[phone.MAC]string
+}
+
+func makeIndex(s *site.Site) *index {
+	ix := &index{
+		site: s, byMAC: map[phone.MAC]*site.Phone{}, byName: map[string]phone.MAC{},
+		byAddr: map[netip.Addr]phone.MAC{}, hostOf: map[phone.MAC]string{},
+	}
+	for i := range s.Phones {
+		p := &s.Phones[i]
+		ix.byMAC[p.MAC] = p
+		if p.Address.IsValid() {
+			ix.byAddr[p.Address] = p.MAC
+		}
+		if host := site.HostName(p.Label); host != "" {
+			// Of two phones with the same label the first keeps the name.
+			if _, taken := ix.byName[host]; !taken {
+				ix.byName[host], ix.hostOf[p.MAC] = p.MAC, host
+			}
+		}
+	}
+	return ix
+}
+
+// addressOf returns where a phone is now: its lease, else where it was last seen, else its reservation.
+func (b *Box) addressOf(mac phone.MAC) (netip.Addr, bool) {
+	if l, ok := b.dhcp.LeaseFor(mac); ok {
+		return l.Address, true
+	}
+	if p, ok := b.journal.Phone(mac); ok && p.Address.IsValid() {
+		return p.Address, true
+	}
+	if p := b.index.Load().byMAC[mac]; p != nil && p.Address.IsValid() {
+		return p.Address, true
+	}
+	return netip.Addr{}, false
+}
+
+// whose returns the phone behind an address: the holder of its lease, else whoever was last seen there.
+func (b *Box) whose(addr netip.Addr) phone.MAC {
+	if l, ok := b.dhcp.LeaseOf(addr); ok {
+		return l.MAC
+	}
+	mac, _ := b.journal.At(addr)
+	return mac
+}
+
+// observer is what provision may know of phones.
+type observer struct{ b *Box }
+
+// Running implements [provision.Observer].
+func (o observer) Running(mac phone.MAC) provision.Running {
+	p, _ := o.b.journal.Phone(mac)
+	return provision.Running{Model: p.Model, Load: p.Load, Protocol: p.Protocol, Loader: p.Loader}
+}
+
+// At implements [provision.Observer].
+func (o observer) At(addr netip.Addr) (phone.MAC, bool) {
+	mac := o.b.whose(addr)
+	return mac, !mac.IsZero()
+}
+
+// Addresses implements [provision.Observer].
+func (o observer) Addresses() map[phone.MAC]netip.Addr {
+	out := map[phone.MAC]netip.Addr{}
+	for mac := range o.b.index.Load().byMAC {
+		if addr, ok := o.b.addressOf(mac); ok {
+			out[mac] = addr
+		}
+	}
+	return out
+}
+
+// guard keeps promise 4: who asks for a phone's file must be that phone.
+type guard struct{ b *Box }
+
+// Holds implements [provision.Guard].
+func (g guard) Holds(ctx context.Context, addr netip.Addr, mac phone.MAC) (bool, string) {
+	l, leased := g.b.dhcp.LeaseOf(addr)
+	if leased && l.MAC != mac {
+		return false, fmt.Sprintf("%s is the address of %s, not of %s", addr, l.MAC, mac)
+	}
+	if g.b.opt.Try {
+		if !leased {
+			return false, fmt.Sprintf("%s is not an address that %s got from here", addr, mac)
+		}
+		return true, ""
+	}
+	// A client behind a relay has no frames on our link: there the lease must speak for it.
+	if !g.b.index.Load().site.Network.Address.Contains(addr) {
+		if !leased {
+			return false, fmt.Sprintf("%s is on another network and has no lease from here", addr)
+		}
+		return true, ""
+	}
+	found, ok, err := g.b.wire.MACOf(ctx, addr)
+	switch {
+	case err != nil:
+		return false, fmt.Sprintf("it could not be seen which device has %s: %v", addr, err)
+	case !ok:
+		return false, fmt.Sprintf("no device answers for %s", addr)
+	case found != mac:
+		return false, fmt.Sprintf("the device at %s is %s, not %s", addr, found, mac)
+	}
+	return true, ""
+}
+
+// names are the phones in the DNS zone.
+type names struct{ b *Box }
+
+// Lookup implements [dns.Names].
+func (n names) Lookup(name string) (netip.Addr, bool) {
+	if mac, ok := n.b.index.Load().byName[name]; ok {
+		return n.b.addressOf(mac)
+	}
+	if digits, ok := strings.CutPrefix(name, "sep"); ok && len(digits) == 12 {
+		if mac, err := phone.ParseMAC(digits); err == nil {
+			return n.b.addressOf(mac)
+		}
+	}
+	return netip.Addr{}, false
+}
+
+// Reverse implements [dns.Names].
+func (n names) Reverse(addr netip.Addr) (string, bool) {
+	ix := n.b.index.Load()
+	mac := ix.byAddr[addr]
+	if l, ok := n.b.dhcp.LeaseOf(addr); ok {
+		mac = l.MAC
+	}
+	if mac.IsZero() {
+		return "", false
+	}
+	if host, ok := ix.hostOf[mac]; ok {
+		return host, true
+	}
+	return "sep" + strings.ToLower(mac.Name()), true
+}
+
+// targets are the phones that are asked whether SIP runs there.
+type targets struct{ b *Box }
+
+// Targets implements [sip.Targets]: listed phones that have an address and are not known to run something else.
+func (t targets) Targets() []sip.Target {
+	var out []sip.Target
+	for _, p := range t.b.journal.Phones() {
+		known := t.b.index.Load().byMAC[p.MAC]
+		if known == nil || p.Protocol == phone.SCCP || p.Protocol == phone.MGCP || p.Step == phone.Upgrading {
+			continue
+		}
+		if target, ok := t.b.target(p, known); ok {
+			out = append(out, target)
+		}
+	}
+	return out
+}
+
+func (b *Box) target(p journal.Phone, known *site.Phone) (sip.Target, bool) {
+	addr, ok := b.addressOf(p.MAC)
+	if !ok {
+		return sip.Target{}, false
+	}
+	t := sip.Target{MAC: p.MAC, Address: netip.AddrPortFrom(addr, sipPort)}
+	if known != nil && len(known.Lines) > 0 {
+		t.User = known.Lines[0].Name
+	}
+	return t, true
+}
