@@ -107,7 +107,14 @@ func (z *zone) addProxy(cfg Config) {
 			target = z.full(strings.TrimSuffix(target, "."))
 		}
 	}
-	z.add(&dns.SRV{Hdr: header("_sip._udp."+z.domain, dns.TypeSRV, siteTTL), Port: cfg.ProxyPort, Target: target})
+	owners := []string{z.domain}
+	// A phone is told the proxy's name and asks for the SRV record of that name, not of the domain (phones.md f.2).
+	if dns.IsSubDomain(z.domain, target) && target != z.domain {
+		owners = append(owners, target)
+	}
+	for _, owner := range owners {
+		z.add(&dns.SRV{Hdr: header("_sip._udp."+owner, dns.TypeSRV, siteTTL), Port: cfg.ProxyPort, Target: target})
+	}
 }
 
 // freeName returns a name of the zone that no host has.

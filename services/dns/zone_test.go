@@ -42,6 +42,7 @@ func TestZone(t *testing.T) {
 		// What is not there.
 		{"nobody" + here, mdns.TypeA, mdns.RcodeNameError, "", ""},
 		{"a.reception" + here, mdns.TypeA, mdns.RcodeNameError, "", ""},
+		{"_sip._udp.pbx" + here, mdns.TypeSRV, 0, "_sip._udp.pbx.voice.home.arpa. 300 IN SRV 0 0 5062 pbx.voice.home.arpa.", "pbx.voice.home.arpa. 300 IN A 127.0.0.10"},
 		{"_sip._tcp" + here, mdns.TypeSRV, mdns.RcodeNameError, "", ""},
 		{"phonebox" + here, mdns.TypeAAAA, 0, "", ""},
 		{"reception" + here, mdns.TypeMX, 0, "", ""},
