@@ -1,9 +1,7 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,8 +10,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-
-	"github.com/gokrazy/tools/gok"
 )
 
 // imageBytes is the length of the image: boot and two root file systems take the first 1.1 GiB, /perm the rest. Every
@@ -39,48 +35,68 @@ func moduleRoot() (string, error) {
 	}
 }
 
-// buildImage runs gok on a scratch instance folder. Its builddir is a link to the checkout, so that each program of the
-// image is built in our own module and with the versions of our go.mod.
-func buildImage(ctx context.Context, root, arch, file, gaf string, stdout, stderr io.Writer) error {
+// build is one run of this program.
+type build struct {
+	options
+	root   string // the checkout
+	mkfs   string // path of mkfs.ext4
+	stdout io.Writer
+	stderr io.Writer
+}
+
+// image builds the image into file, complete with /perm, and the update archive if it is asked for.
+func (b build) image(ctx context.Context, file string) error {
 	scratch, err := os.MkdirTemp("", "phonebox-image-")
 	if err != nil {
 		return fmt.Errorf("making a scratch folder: %w", err)
 	}
 	defer os.RemoveAll(scratch)
-	dir := filepath.Join(scratch, instance)
-	if err := makeInstance(root, dir, arch); err != nil {
+	if err := makeInstance(b.root, scratch, b.arch); err != nil {
 		return err
 	}
-	outputs := [][]string{{"--full", file, "--target_storage_bytes", strconv.Itoa(imageBytes)}}
-	if gaf != "" {
-		outputs = append(outputs, []string{"--gaf", gaf})
-	}
-	for _, out := range outputs {
-		// gok changes the working directory; give it absolute paths.
-		if out[1], err = filepath.Abs(out[1]); err != nil {
-			return fmt.Errorf("finding %s: %w", out[1], err)
+	fmt.Fprintf(b.stdout, "building programs and file systems for %s (a first build downloads the kernel and firmware)\n", b.arch)
+	// What is not complete never has the name of an image, nor replaces one that is.
+	err = replace(file, func(part string) error {
+		args := []string{"--full", part, "--target_storage_bytes", strconv.Itoa(imageBytes)}
+		if err := b.gok(ctx, scratch, args...); err != nil {
+			return err
 		}
+		return b.fillPerm(ctx, part)
+	})
+	if err != nil || b.gaf == "" {
+		return err
 	}
-	back, err := os.Getwd()
-	if err != nil {
-		return fmt.Errorf("finding the working directory: %w", err)
-	}
-	for _, out := range outputs {
-		fmt.Fprintf(stdout, "building %s\n", out[1])
-		args := append([]string{"overwrite", "--parent_dir", scratch, "-i", instance}, out...)
-		err := gok.Context{Args: args, Stdout: stdout, Stderr: stderr}.Execute(ctx)
-		if err := errors.Join(err, os.Chdir(back)); err != nil {
-			return fmt.Errorf("running gok: %w", err)
-		}
-		if _, err := os.Stat(out[1]); err != nil {
-			return fmt.Errorf("running gok: it wrote no image: %w", err)
-		}
-	}
-	return nil
+	fmt.Fprintln(b.stdout, "building the update archive")
+	return replace(b.gaf, func(part string) error { return b.gok(ctx, scratch, "--gaf", part) })
 }
 
-// makeInstance lays out the scratch instance folder.
-func makeInstance(root, dir, arch string) error {
+// gok runs gok overwrite on the scratch instance folder.
+func (b build) gok(ctx context.Context, scratch string, output ...string) error {
+	return runGok(ctx, scratch, append([]string{"overwrite", "--parent_dir", scratch, "-i", instance}, output...), b.stderr)
+}
+
+// replace has make write a file beside the one of that name and then puts it in its place.
+func replace(file string, make func(part string) error) error {
+	abs, err := filepath.Abs(file)
+	if err != nil {
+		return fmt.Errorf("finding %s: %w", file, err)
+	}
+	part := abs + ".part"
+	err = make(part)
+	if err == nil {
+		err = os.Rename(part, abs)
+	}
+	if err != nil {
+		if gone := os.Remove(part); !errors.Is(gone, os.ErrNotExist) {
+			err = errors.Join(err, gone)
+		}
+	}
+	return err
+}
+
+// makeInstance lays out the instance folder in scratch. Its builddir is a link to the checkout, so that each program of
+// the image is built in our own module; go.mod and go.sum are copies, for the go command to change if it must.
+func makeInstance(root, scratch, arch string) error {
 	config, err := os.ReadFile(filepath.Join(root, "config.json"))
 	if err != nil {
 		return fmt.Errorf("reading the instance: %w", err)
@@ -88,11 +104,21 @@ func makeInstance(root, dir, arch string) error {
 	if config, err = adaptConfig(config, arch); err != nil {
 		return err
 	}
+	dir := filepath.Join(scratch, instance)
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return fmt.Errorf("making the instance: %w", err)
 	}
 	if err := os.WriteFile(filepath.Join(dir, "config.json"), config, 0o644); err != nil {
 		return fmt.Errorf("writing the instance: %w", err)
+	}
+	for _, name := range []string{"go.mod", "go.sum"} {
+		content, err := os.ReadFile(filepath.Join(root, name))
+		if err != nil {
+			return fmt.Errorf("reading the versions: %w", err)
+		}
+		if err := os.WriteFile(filepath.Join(scratch, name), content, 0o644); err != nil {
+			return fmt.Errorf("writing the versions: %w", err)
+		}
 	}
 	for link, target := range map[string]string{"overlay": filepath.Join(root, "overlay"), "builddir": root} {
 		if err := os.Symlink(target, filepath.Join(dir, link)); err != nil {
@@ -116,37 +142,4 @@ func adaptConfig(config []byte, arch string) ([]byte, error) {
 		c["SerialConsole"] = "ttyS0,115200"
 	}
 	return json.MarshalIndent(c, "", "    ")
-}
-
-// describe prints the length, how much of it is not empty, and the SHA-256 of a file.
-func describe(file string, stdout io.Writer) error {
-	f, err := os.Open(file)
-	if err != nil {
-		return fmt.Errorf("reading the result: %w", err)
-	}
-	defer f.Close()
-	sum, data := sha256.New(), new(dataCounter)
-	n, err := io.CopyBuffer(io.MultiWriter(sum, data), struct{ io.Reader }{f}, make([]byte, 1<<20))
-	if err != nil {
-		return fmt.Errorf("reading the result: %w", err)
-	}
-	fmt.Fprintf(stdout, "%s: %d bytes (%d MB of data), SHA-256 %x\n", file, n, int64(*data)/1e6, sum.Sum(nil))
-	return nil
-}
-
-// dataCounter counts the bytes of blocks that are not all zero: about what the image takes on disk and on the wire.
-type dataCounter int64
-
-// Write implements io.Writer.
-func (d *dataCounter) Write(b []byte) (int, error) {
-	const block = 4096
-	var zero [block]byte
-	for rest := b; len(rest) > 0; {
-		n := min(block, len(rest))
-		if !bytes.Equal(rest[:n], zero[:n]) {
-			*d += dataCounter(n)
-		}
-		rest = rest[n:]
-	}
-	return len(b), nil
 }

@@ -10,6 +10,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	_ "time/tzdata" // site.Parse looks for time zones
+
+	"phonebox/appliance/site"
 )
 
 const sectorSize = 512
@@ -28,8 +31,33 @@ func findMkfs(lookPath func(string) (string, error)) (string, error) {
 		"install e2fsprogs (Debian: apt install e2fsprogs) and run this again")
 }
 
-// fillPerm formats the last partition inside the image file and fills it with dir ("" = an empty phonebox folder).
-func fillPerm(ctx context.Context, mkfs, file, dir string, stdout, stderr io.Writer) error {
+// checkPerm refuses what can't become /perm, and a site.toml in it that the box would refuse.
+func checkPerm(dir string) error {
+	if st, err := os.Stat(dir); err != nil || !st.IsDir() {
+		return fmt.Errorf("-perm: found %q, allowed is a folder that exists", dir)
+	}
+	name := filepath.Join(dir, "phonebox", site.FileName)
+	text, err := os.ReadFile(name)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("-perm: reading the settings: %w", err)
+	}
+	var faults []error
+	_, found := site.Parse(text, site.Catalogue())
+	for _, f := range found {
+		if !f.Warning {
+			faults = append(faults, fmt.Errorf("-perm: %s: %s", name, f))
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// fillPerm formats the last partition inside the image file and fills it with the folder of -perm (none = an empty
+// phonebox folder).
+func (b build) fillPerm(ctx context.Context, file string) error {
+	dir := b.perm
 	offset, length, err := findPartition(file, permPartition)
 	if err != nil {
 		return err
@@ -46,12 +74,12 @@ func fillPerm(ctx context.Context, mkfs, file, dir string, stdout, stderr io.Wri
 		}
 		dir = empty
 	}
-	fmt.Fprintf(stdout, "formatting /perm (%d MB)\n", length/1e6)
+	fmt.Fprintf(b.stdout, "formatting /perm (%d MB)\n", length/1e6)
 	// The options make the file system complete at once: the box is to write little and to be whole at its first boot.
-	cmd := exec.CommandContext(ctx, mkfs, "-q", "-F", "-L", "perm",
+	cmd := exec.CommandContext(ctx, b.mkfs, "-q", "-F", "-L", "perm",
 		"-E", fmt.Sprintf("offset=%d,lazy_itable_init=0,lazy_journal_init=0,root_owner=0:0", offset),
 		"-d", dir, file, fmt.Sprintf("%dk", length/1024))
-	cmd.Stdout, cmd.Stderr = stdout, stderr
+	cmd.Stdout, cmd.Stderr = b.stdout, b.stderr
 	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("formatting /perm: %w", err)
 	}
