@@ -1,3 +1,5 @@
+//go:build !gokrazy
+
 package assemble
 
 import (
@@ -58,17 +60,15 @@ authname = "209"
 password = "sip"
 `
 
-// tryPhones are the virtual phones of -try.
+// tryPhones are the virtual phones of -try. Speed divides the times that a phone spends on itself, so that a visitor need
+// not wait half a minute for a loader; the unknown phone polls, and must not do so faster than a phone in trouble.
 func tryPhones() []phonesim.Config {
 	return []phonesim.Config{
-		{MAC: phone.MAC{0x00, 0x06, 0xd7, 0xaa, 0x2a, 0x2e}, Model: "7960", State: phonesim.StateSIP},
-		{MAC: phone.MAC{0x00, 0x0d, 0x29, 0x55, 0x66, 0x77}, Model: "7960", State: phonesim.StateBare},
-		{MAC: phone.MAC{0x00, 0x07, 0xeb, 0x10, 0x20, 0x30}, Model: "7940", State: phonesim.StateSCCP},
+		{MAC: phone.MAC{0x00, 0x06, 0xd7, 0xaa, 0x2a, 0x2e}, Model: "7960", State: phonesim.StateSIP, Speed: 20},
+		{MAC: phone.MAC{0x00, 0x0d, 0x29, 0x55, 0x66, 0x77}, Model: "7960", State: phonesim.StateBare, Speed: 4},
+		{MAC: phone.MAC{0x00, 0x07, 0xeb, 0x10, 0x20, 0x30}, Model: "7940", State: phonesim.StateSCCP, Want: "P0S3-8-12-00", Speed: 20},
 	}
 }
-
-// trySpeed divides the times that a phone spends on itself, so that a visitor need not wait half a minute for a loader.
-const trySpeed = 20
 
 // Try is -try: the whole box on loopback with virtual phones, without root, network or settings. It runs until ctx ends.
 func Try(ctx context.Context, opt Options, reload <-chan os.Signal) error {
@@ -118,7 +118,7 @@ func (b *Box) showPhones(ctx context.Context, running *sync.WaitGroup) error {
 	}
 	var errs []error
 	for _, cfg := range tryPhones() {
-		cfg.Link, cfg.Ports, cfg.Speed, cfg.Stay = link, ports, trySpeed, true
+		cfg.Link, cfg.Ports, cfg.Stay = link, ports, true
 		cfg.OnEvent = out.phone(b.labelOf(cfg.MAC))
 		p, err := phonesim.New(cfg)
 		if err != nil {
