@@ -1,0 +1,154 @@
+package journal
+
+import (
+	"slices"
+	"time"
+
+	"phonebox/services/phone"
+)
+
+// entry finds or makes the entry of a MAC. A new one counts as a stranger unless the site lists it; the strangers that
+// were silent for longest make room.
+func (j *Journal) entry(mac phone.MAC, now time.Time) *entry {
+	if en := j.entries[mac]; en != nil {
+		return en
+	}
+	en := &entry{state: newState(mac), active: now}
+	j.entries[mac] = en
+	j.bound(mac)
+	return en
+}
+
+// class ranks MACs by how much they matter; the lowest goes first.
+type class int
+
+const (
+	stranger class = iota
+	leasedOnly
+	listedPhone
+	theBox
+)
+
+func (j *Journal) class(mac phone.MAC, en *entry) class {
+	switch {
+	case mac.IsZero():
+		return theBox
+	case j.listed[mac]:
+		return listedPhone
+	case en.state.Leased:
+		return leasedOnly
+	}
+	return stranger
+}
+
+// bound forgets MACs until there are no more than allowed; spare is not forgotten.
+func (j *Journal) bound(spare phone.MAC) {
+	for {
+		strangers, known := 0, 0
+		for mac, en := range j.entries {
+			switch j.class(mac, en) {
+			case stranger:
+				strangers++
+			case leasedOnly, listedPhone:
+				known++
+			}
+		}
+		var victim phone.MAC
+		switch {
+		case strangers > j.cfg.MaxStrangers:
+			victim = j.leastActive(spare, stranger)
+		case known > j.cfg.MaxPhones:
+			victim = j.leastActive(spare, leasedOnly)
+			if victim.IsZero() {
+				victim = j.leastActive(spare, listedPhone)
+			}
+		}
+		if victim.IsZero() {
+			return
+		}
+		j.forget(victim)
+	}
+}
+
+// leastActive returns the MAC of a class that was silent for longest, or the zero MAC.
+func (j *Journal) leastActive(spare phone.MAC, of class) (victim phone.MAC) {
+	var since time.Time
+	for mac, en := range j.entries {
+		if mac != spare && j.class(mac, en) == of && (victim.IsZero() || en.active.Before(since)) {
+			victim, since = mac, en.active
+		}
+	}
+	return victim
+}
+
+// forget removes all that is known of a MAC.
+func (j *Journal) forget(mac phone.MAC) {
+	en := j.entries[mac]
+	j.drop(mac, en, len(en.refs))
+	j.remove[phoneKey(mac)] = true
+	for _, a := range en.addrs {
+		delete(j.at, a)
+	}
+	delete(j.entries, mac)
+}
+
+// drop removes the n oldest events of a timeline.
+func (j *Journal) drop(mac phone.MAC, en *entry, n int) {
+	inStore := len(en.refs) - len(en.fresh)
+	for i, r := range en.refs[:n] {
+		if i < inStore {
+			j.remove[eventKey(r.id, mac)] = true
+		}
+		en.bytes -= r.size
+		j.bytes -= r.size
+	}
+	if n > inStore {
+		en.fresh = slices.Delete(en.fresh, 0, n-inStore)
+	}
+	en.refs = slices.Delete(en.refs, 0, n)
+}
+
+// shrink keeps all timelines together below their bound: strangers go first, then the phone that takes most loses the
+// older quarter of its events.
+func (j *Journal) shrink() {
+	for j.bytes > j.cfg.MaxBytes {
+		if victim := j.leastActive(phone.MAC{}, stranger); !victim.IsZero() && len(j.entries) > 1 {
+			j.forget(victim)
+			continue
+		}
+		var biggest phone.MAC
+		most := -1
+		for mac, en := range j.entries {
+			if en.bytes > most {
+				biggest, most = mac, en.bytes
+			}
+		}
+		en := j.entries[biggest]
+		if len(en.refs) == 0 {
+			return
+		}
+		j.drop(biggest, en, (len(en.refs)+3)/4)
+	}
+}
+
+// SetListed says which phones the site lists; it replaces the ones before.
+func (j *Journal) SetListed(macs []phone.MAC) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	clear(j.listed)
+	for _, m := range macs {
+		j.listed[m] = true
+	}
+	j.bound(phone.MAC{})
+}
+
+// SetLeased says which phones have a lease now; it replaces what events of leases told before.
+func (j *Journal) SetLeased(macs []phone.MAC) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for mac, en := range j.entries {
+		en.state.Leased = slices.Contains(macs, mac)
+		en.dirty = true
+	}
+	j.bound(phone.MAC{})
+}

@@ -1,0 +1,309 @@
+package journal
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"phonebox/services/phone"
+)
+
+// Config bounds the journal. Zero fields take the defaults, which are those of promise 8.
+type Config struct {
+	MaxEvents    int              // of one phone; default 1,000
+	MaxPhones    int              // listed or leased; default 2,000
+	MaxStrangers int              // other MACs; default 200
+	MaxBytes     int              // of all timelines; default 32 MB
+	WriteEvery   time.Duration    // an event is on disk after so long at the latest; default 5 s
+	Now          func() time.Time // the box's time with its monotonic reading; default time.Now
+	Metrics      prometheus.Registerer
+}
+
+func (c Config) withDefaults() Config {
+	def := func(v *int, d int) {
+		if *v <= 0 {
+			*v = d
+		}
+	}
+	def(&c.MaxEvents, 1000)
+	def(&c.MaxPhones, 2000)
+	def(&c.MaxStrangers, 200)
+	def(&c.MaxBytes, 32_000_000)
+	if c.WriteEvery <= 0 {
+		c.WriteEvery = 5 * time.Second
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	return c
+}
+
+// Store is where the journal lasts: keys with values, in the order of the keys.
+type Store interface {
+	// WriteJournal puts and removes entries at once; they are on disk when it returns nil.
+	WriteJournal(ctx context.Context, put map[string][]byte, remove []string) error
+	// ScanJournal visits the entries whose key has the prefix until visit returns false.
+	ScanJournal(ctx context.Context, prefix string, visit func(key string, value []byte) bool) error
+	// ReadJournal visits those of the keys that have an entry. Values are valid during the call only.
+	ReadJournal(ctx context.Context, keys []string, visit func(key string, value []byte)) error
+}
+
+// boxService is the Service of events that the journal makes itself.
+const boxService = "box"
+
+// Journal is safe for concurrent use.
+type Journal struct {
+	cfg   Config
+	store Store
+	log   *slog.Logger
+
+	writing sync.Mutex // held by Flush; taken before mu
+
+	mu       sync.Mutex
+	entries  map[phone.MAC]*entry
+	at       map[netip.Addr]phone.MAC // the phone last seen there
+	listed   map[phone.MAC]bool
+	target   string // firmware.target
+	convert  bool   // it holds for unlisted phones as well
+	lastID   uint64
+	transfer uint64          // the highest number of a transfer
+	bytes    int             // of all timelines
+	remove   map[string]bool // keys to remove from the store
+	oldest   time.Time       // arrival of the oldest event that is not stored; zero = none
+	subs     map[*subscriber]bool
+	failing  bool // the last write failed
+	lost     prometheus.Counter
+}
+
+// entry is one MAC.
+type entry struct {
+	state  *state
+	refs   []ref  // all events, oldest first
+	fresh  []keep // of them those that are not in the store, oldest first
+	addrs  []netip.Addr
+	bytes  int
+	dirty  bool      // the state differs from the stored one
+	active time.Time // of the last event, on the journal's clock
+}
+
+type ref struct {
+	id   uint64
+	size int
+}
+
+type keep struct {
+	id      uint64
+	content []byte
+}
+
+// New makes a journal and reads back what the store holds. A store that cannot be read costs the history, not the
+// journal: that is logged. It starts nothing.
+func New(cfg Config, store Store, log *slog.Logger) (*Journal, error) {
+	if store == nil || log == nil {
+		return nil, errors.New("making the journal: a store and a logger are required")
+	}
+	j := &Journal{
+		cfg: cfg.withDefaults(), store: store, log: log,
+		entries: map[phone.MAC]*entry{}, at: map[netip.Addr]phone.MAC{}, listed: map[phone.MAC]bool{},
+		remove: map[string]bool{}, subs: map[*subscriber]bool{},
+		lost: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "phonebox_journal_write_failures_total", Help: "Times that the journal could not be written; its events wait in memory.",
+		}),
+	}
+	if cfg.Metrics != nil {
+		if err := cfg.Metrics.Register(j.lost); err != nil {
+			return nil, fmt.Errorf("registering the journal's metrics: %w", err)
+		}
+	}
+	if err := j.restore(context.Background()); err != nil {
+		log.Warn("journal not read", "err", err)
+	}
+	return j, nil
+}
+
+// Add takes an event in; it never waits for the card. The zero MAC is the box itself: it has a timeline and no step.
+func (j *Journal) Add(e Event) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.add(e, j.cfg.Now())
+}
+
+func (j *Journal) add(e Event, now time.Time) {
+	if e.Time.IsZero() {
+		e.Time = now
+	}
+	e.Time = e.Time.Round(0).UTC()
+	trim(&e)
+	j.lastID++
+	e.ID = j.lastID
+	en := j.entry(e.MAC, now)
+	en.active = now
+	repeated := false
+	if !e.MAC.IsZero() {
+		repeated = en.repeats(&e)
+		en.state.apply(&e, j.moment(e.MAC, now))
+		j.learn(en, &e)
+		en.dirty = true
+	}
+	j.transfer = max(j.transfer, e.Transfer)
+	if !repeated && !(e.Kind == Transfer && e.Phase == Progress) {
+		j.keep(en, &e, now)
+	}
+	j.publish(e)
+}
+
+func (j *Journal) moment(mac phone.MAC, now time.Time) moment {
+	m := moment{now: now, transfer: j.transfer}
+	if j.listed[mac] || j.convert {
+		m.target = j.target
+	}
+	return m
+}
+
+// repeats reports whether an event says what the last one of its kind said already: a phone is asked each minute
+// whether its SIP application answers, and a timeline full of that would hold nothing else.
+func (en *entry) repeats(e *Event) bool {
+	s := en.state
+	switch e.Kind {
+	case SIPAlive:
+		return s.Step == phone.Ready && !s.Silent
+	case SIPSilent:
+		return s.Silent || s.Step != phone.Ready
+	}
+	return false
+}
+
+// learn notes where a phone was seen and whether it has a lease.
+func (j *Journal) learn(en *entry, e *Event) {
+	switch e.Kind {
+	case Lease:
+		en.state.Leased = true
+	case LeaseEnded:
+		en.state.Leased = false
+		return
+	case FileRefused:
+		return // who asked was not that phone
+	}
+	a := e.Address
+	if !a.IsValid() || j.at[a] == e.MAC {
+		return
+	}
+	if old := j.entries[j.at[a]]; old != nil {
+		old.addrs = slices.DeleteFunc(old.addrs, func(x netip.Addr) bool { return x == a })
+	}
+	j.at[a] = e.MAC
+	en.addrs = append(en.addrs, a)
+	if len(en.addrs) > maxAddrs { // one phone used four addresses within an hour (phones.md a.8)
+		delete(j.at, en.addrs[0])
+		en.addrs = slices.Delete(en.addrs, 0, 1)
+	}
+}
+
+const maxAddrs = 8
+
+// keep puts an event into its timeline.
+func (j *Journal) keep(en *entry, e *Event, now time.Time) {
+	content, err := encodeEvent(*e)
+	if err != nil {
+		j.log.Error("event not kept", "err", err) // a program error: all of an event can be encoded
+		return
+	}
+	size := len(content) + eventKeySize
+	en.refs = append(en.refs, ref{e.ID, size})
+	en.fresh = append(en.fresh, keep{e.ID, content})
+	en.bytes += size
+	j.bytes += size
+	if j.oldest.IsZero() {
+		j.oldest = now
+	}
+	if len(en.refs) > j.cfg.MaxEvents {
+		j.drop(e.MAC, en, len(en.refs)-j.cfg.MaxEvents)
+	}
+	j.shrink()
+}
+
+// Phones returns what is known of every phone now, in the order of their MACs.
+func (j *Journal) Phones() []Phone {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	out := make([]Phone, 0, len(j.entries))
+	for mac, en := range j.entries {
+		if !mac.IsZero() {
+			out = append(out, en.state.Phone)
+		}
+	}
+	slices.SortFunc(out, func(a, b Phone) int { return bytes.Compare(a.MAC[:], b.MAC[:]) })
+	return out
+}
+
+// Phone returns what is known of one phone; false when it was never seen.
+func (j *Journal) Phone(mac phone.MAC) (Phone, bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	en := j.entries[mac]
+	if en == nil || mac.IsZero() {
+		return Phone{}, false
+	}
+	return en.state.Phone, true
+}
+
+// Events returns the timeline of a phone, oldest first; that of the zero MAC is the box's own.
+func (j *Journal) Events(mac phone.MAC) []Event {
+	j.mu.Lock()
+	en := j.entries[mac]
+	if en == nil {
+		j.mu.Unlock()
+		return nil
+	}
+	fresh := slices.Clone(en.fresh)
+	var keys []string
+	for _, r := range en.refs[:len(en.refs)-len(fresh)] {
+		keys = append(keys, eventKey(r.id, mac))
+	}
+	j.mu.Unlock()
+
+	out := make([]Event, 0, len(keys)+len(fresh))
+	take := func(id uint64, content []byte) {
+		e, err := decodeEvent(id, mac, content)
+		if err != nil {
+			j.log.Warn("event not readable", "err", err)
+			return
+		}
+		out = append(out, e)
+	}
+	err := j.store.ReadJournal(context.Background(), keys, func(key string, value []byte) {
+		id, _, _ := parseEventKey(key)
+		take(id, value)
+	})
+	if err != nil {
+		j.log.Warn("timeline not readable", "mac", mac, "err", err)
+	}
+	for _, k := range fresh {
+		take(k.id, k.content)
+	}
+	return out
+}
+
+// At returns the phone last seen at an address, and false when none was (phones.md a.8).
+func (j *Journal) At(addr netip.Addr) (phone.MAC, bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	mac, ok := j.at[addr]
+	return mac, ok
+}
+
+// SetTarget says which load the site wants on its phones ("" = none), and whether on unlisted ones as well. A phone that
+// speaks SCCP counts as ready only with that load.
+func (j *Journal) SetTarget(load string, unlisted bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.target, j.convert = load, unlisted
+}

@@ -1,0 +1,284 @@
+package journal
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"phonebox/services/phone"
+)
+
+// request is a read request, answered with a file or with ERROR 1.
+func (s *state) request(e *Event, m moment) {
+	f := e.File
+	s.address(e)
+	if s.restarts(f.Kind) {
+		s.boot(e, m)
+	}
+	s.Booted = true
+	if f.Kind != phone.KindOther {
+		s.IsPhone = true
+	}
+	s.raise(phone.Addressed, e.Time, m.now)
+	s.raise(phone.Loading, e.Time, m.now)
+	s.learnFile(f, m)
+	s.offered = e.Load
+	if e.Kind == FileMissing && !e.Harmless {
+		s.missing(e)
+	}
+	s.again(f, e, m)
+}
+
+// restarts reports whether a request begins a boot that DHCP did not show (a static address, a lost packet): the first
+// files of the boot orders (phones.md a.2-a.4), asked by a phone that was past them.
+func (s *state) restarts(k phone.Kind) bool {
+	flashed := s.Base == phone.Upgrading && !s.flashing()
+	switch k {
+	case phone.KindTrustList, phone.KindOS79XX:
+		return flashed || rank(s.Base) >= rank(phone.Configured)
+	case phone.KindSIPDefault:
+		return flashed || s.Base == phone.Ready
+	case phone.KindSEP:
+		return flashed
+	}
+	return false
+}
+
+// learnFile learns from the name that is asked for (phones.md a.1 and a.8).
+func (s *state) learnFile(f phone.FileName, m moment) {
+	switch f.Kind {
+	case phone.KindTrustList:
+		s.Loader, s.Old = true, false
+	case phone.KindOS79XX:
+		s.Loader, s.Old = false, true
+	case phone.KindSIPDefault, phone.KindRingList, phone.KindDialPlan, phone.KindSyncInfo:
+		s.runs(phone.SIP, m)
+	case phone.KindLocale, phone.KindSEPOld:
+		s.runs(phone.SCCP, m)
+	case phone.KindLoads, phone.KindLoader, phone.KindApplication, phone.KindSEP, phone.KindSIP, phone.KindMGC, phone.KindXMLDefault,
+		phone.KindRing, phone.KindOther:
+	}
+	if searches(f.Kind) {
+		s.hunt = m.now
+	}
+}
+
+// searches reports whether a name belongs to the hunt for a load.
+func searches(k phone.Kind) bool {
+	switch k {
+	case phone.KindOS79XX, phone.KindTrustList, phone.KindSEP, phone.KindSEPOld, phone.KindSIP, phone.KindMGC,
+		phone.KindXMLDefault, phone.KindSIPDefault, phone.KindLoads:
+		return true
+	}
+	return k.IsFirmware()
+}
+
+// missing notes a file that the phone needs and that is not there.
+func (s *state) missing(e *Event) {
+	f := e.File
+	s.Lacks, s.Why = f.Clean, e.Details["why"]
+	switch {
+	case f.Kind == phone.KindLoads || f.Kind.IsFirmware():
+		s.NoImage = true
+		if s.Why == "" {
+			s.Why = "that file is not on the shelf"
+		}
+		s.stick(troubleMissing, "It is to load "+f.Clean+", and that file is not on the shelf.", e.Time)
+	case s.Why != "":
+	case f.Kind == phone.KindSIP:
+		s.Why = "there is no configuration for this phone"
+	default:
+		s.Why = "that file is not there"
+	}
+}
+
+// refused: the file was not for who asked. Only a request from where the phone itself is says something about it.
+func (s *state) refused(e *Event) {
+	if e.Address.IsValid() && e.Address == s.Address {
+		s.Lacks, s.Why = e.File.Clean, e.Details["why"]
+		if s.Why == "" {
+			s.Why = "it was refused, because the request did not come from the phone itself"
+		}
+	}
+}
+
+// transfer is a transfer that began, goes on or ended. One from before the boot says nothing any more: the server gives
+// it up half a minute later.
+func (s *state) transfer(e *Event, m moment) {
+	if e.Transfer != 0 && e.Transfer <= s.mark {
+		return
+	}
+	s.address(e)
+	s.Booted = true
+	s.raise(phone.Addressed, e.Time, m.now)
+	s.raise(phone.Loading, e.Time, m.now)
+	switch e.Phase {
+	case Started, Progress:
+		s.opened(e, m)
+	case Sent:
+		delete(s.open, e.Transfer)
+		s.sent(e, m)
+	case Aborted:
+		delete(s.open, e.Transfer)
+		if e.File.Kind.IsFirmware() {
+			s.firmware = m.now
+		}
+		s.brokeOff(e)
+	}
+}
+
+func (s *state) opened(e *Event, m moment) {
+	if s.open == nil {
+		s.open = map[uint64]phone.FileName{}
+	}
+	if _, known := s.open[e.Transfer]; !known && len(s.open) >= maxOpen {
+		delete(s.open, slices.Min(slices.Collect(maps.Keys(s.open))))
+	}
+	s.open[e.Transfer] = e.File
+	if !e.File.Kind.IsFirmware() {
+		return
+	}
+	s.percent = 0
+	if e.Size > 0 {
+		s.percent = e.Bytes * 100 / e.Size
+	}
+	if s.Base != phone.Upgrading || s.Trouble == troubleMissing {
+		s.enter(phone.Upgrading, e.Time, m.now)
+	}
+}
+
+// sent: the last ACK came, so the phone has the file.
+func (s *state) sent(e *Event, m moment) {
+	f := e.File
+	if s.letsGo(f) {
+		s.release(e.Time, m.now)
+	}
+	if s.Lacks == f.Clean {
+		s.Lacks, s.Why = "", ""
+	}
+	switch f.Kind {
+	case phone.KindSEP, phone.KindXMLDefault, phone.KindOS79XX:
+		s.Told, s.Hunted = s.offered, true
+	case phone.KindSIPDefault:
+		s.Told = s.offered
+	case phone.KindSIP:
+		if s.offered != "" {
+			s.Told = s.offered
+		}
+		s.raise(phone.Configured, e.Time, m.now)
+	case phone.KindLoads:
+		s.Loads, s.Hunted, s.NoImage = f.Load, true, false
+	case phone.KindRingList, phone.KindDialPlan:
+		s.Extras = true
+	case phone.KindLoader, phone.KindApplication:
+		s.flashed(e, m)
+	}
+	s.repeats.answered(f)
+}
+
+// flashed: the phone has the whole image and writes it now.
+func (s *state) flashed(e *Event, m moment) {
+	name := e.File.Load
+	s.firmware = m.now
+	if l, ok := phone.ParseLoad(name); ok && (e.File.Kind == phone.KindApplication || !l.Universal()) {
+		s.Pending = name // a loader image of the universal generation is no application
+	}
+	if s.Flashed == e.File.Clean {
+		s.Times++
+	} else {
+		s.Flashed, s.Times = e.File.Clean, 1
+	}
+	if s.Base != phone.Upgrading {
+		s.enter(phone.Upgrading, e.Time, m.now)
+	}
+	if s.Times >= maxFlashes {
+		s.stick(troubleImage, "It fetched "+s.Flashed+" several times and does not start it: the image was renamed, is damaged, or is not signed "+
+			"for this phone.", e.Time)
+	}
+}
+
+// letsGo reports whether getting the file ends what the phone is stuck with.
+func (s *state) letsGo(f phone.FileName) bool {
+	switch s.Trouble {
+	case troubleMissing, troubleBreaks:
+		return f.Clean == s.Lacks
+	case troubleUnusable:
+		return f.Kind != phone.KindSEP && f.Kind != phone.KindTrustList
+	case troubleImage, troubleOld:
+		return false
+	}
+	return true
+}
+
+const (
+	maxRequests = 5                // of the same file, unanswered: the loader's five of one port (phones.md a.7)
+	requestSpan = 20 * time.Second // in which they come
+	maxAborts   = 3                // of the same file in one boot
+	maxFlashes  = 3                // of the same image, without its application having been seen
+	maxOldAsks  = 6                // for SEPDEFAULT.cnf
+)
+
+// repeats finds what a phone does over and over (phones.md c.6). Its polling, every 31 s, is none of it.
+type repeats struct {
+	name    string    // asked for last
+	since   time.Time // the first of the row
+	count   int
+	seps    int       // SEP<MAC>.cnf.xml, whatever was asked between
+	sepFrom time.Time // the first of them
+	old     int
+	aborted string
+	aborts  int
+}
+
+// answered: the phone got the file, so it is reached.
+func (r *repeats) answered(f phone.FileName) {
+	if f.Clean == r.name {
+		r.count = 0
+	}
+	if f.Clean == r.aborted {
+		r.aborts = 0
+	}
+}
+
+// again counts a request.
+func (s *state) again(f phone.FileName, e *Event, m moment) {
+	r := &s.repeats
+	if f.Clean != r.name || r.count == 0 || m.now.Sub(r.since) > requestSpan {
+		r.name, r.since, r.count = f.Clean, m.now, 0
+	}
+	r.count++
+	if f.Kind == phone.KindSEP {
+		if r.seps == 0 || m.now.Sub(r.sepFrom) > requestSpan {
+			r.seps, r.sepFrom = 0, m.now
+		}
+		r.seps++
+	}
+	if f.Kind == phone.KindSEPOld {
+		r.old++
+	}
+	switch {
+	case r.count >= maxRequests:
+		s.Lacks, s.Why = f.Clean, "the answers do not reach the phone"
+		s.stick(troubleUnreachable, "It asks for "+f.Clean+" again and again although it was answered: the answers do not reach the phone "+
+			"(a firewall, a second network card, another cable).", e.Time)
+	case r.seps >= maxRequests:
+		s.Lacks, s.Why = f.Clean, "the phone cannot use what it gets"
+		s.stick(troubleUnusable, "It asks for its configuration about once a second although it got it: it cannot use what is in it.", e.Time)
+	case r.old >= maxOldAsks:
+		s.stick(troubleOld, "Its firmware is too old to read XML; it needs OS79XX.TXT to name a newer SCCP load first.", e.Time)
+	}
+}
+
+// brokeOff counts a transfer that the phone did not get whole.
+func (s *state) brokeOff(e *Event) {
+	r := &s.repeats
+	if r.aborted != e.File.Clean {
+		r.aborted, r.aborts = e.File.Clean, 0
+	}
+	r.aborts++
+	if r.aborts >= maxAborts {
+		s.Lacks, s.Why = e.File.Clean, "its transfer breaks off"
+		s.stick(troubleBreaks, "Small answers reach it, but the transfer of "+e.File.Clean+" breaks off again and again: look at its cable, "+
+			"the duplex setting of the switch port, and the link.", e.Time)
+	}
+}

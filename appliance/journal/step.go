@@ -1,0 +1,350 @@
+package journal
+
+import (
+	"net/netip"
+	"time"
+
+	"phonebox/services/phone"
+)
+
+// trouble says why a phone is stuck; it decides what lets it go again.
+type trouble string
+
+const (
+	troubleNone        trouble = ""
+	troubleTime        trouble = "time"        // too long in one step
+	troubleMissing     trouble = "missing"     // a firmware file that it needs is not there (phones.md c.6)
+	troubleUnreachable trouble = "unreachable" // asks again although it was answered (a.7, a.8)
+	troubleUnusable    trouble = "unusable"    // asks for CTLSEP and SEP about once a second (a.8)
+	troubleBreaks      trouble = "breaks"      // transfers break off (a.8)
+	troubleImage       trouble = "image"       // fetches the same image again and again (c.6)
+	troubleOld         trouble = "old"         // too old for XML (c.6)
+)
+
+// maxOpen bounds the transfers that are remembered for one phone.
+const maxOpen = 32
+
+// state is all that is known of a phone. apply and tick are the only ways to change it; neither asks a clock, so that
+// the same events at the same times always give the same steps. What has a JSON name lasts over a restart.
+type state struct {
+	Phone
+	Base    phone.Step `json:"base"` // the step below Stuck
+	Trouble trouble    `json:"trouble,omitempty"`
+	IsPhone bool       `json:"is_phone"`          // it asked like one; a laptop is never stuck
+	Booted  bool       `json:"booted"`            // its boot was seen; else it may have been running all along
+	Leased  bool       `json:"leased,omitempty"`  // it has a lease of ours
+	Gone    bool       `json:"gone,omitempty"`    // its lease ended
+	Old     bool       `json:"old,omitempty"`     // asked for OS79XX.TXT: no universal loader
+	Pending string     `json:"pending,omitempty"` // application that it fetched whole and may be running
+	Flashed string     `json:"flashed,omitempty"` // image that it fetched last
+	Times   int        `json:"times,omitempty"`   // how often in a row
+	Silent  bool       `json:"silent,omitempty"`  // did not answer OPTIONS lately
+
+	// Of this boot.
+	App     bool   `json:"app,omitempty"`    // its SIP application was seen
+	Hunted  bool   `json:"hunted,omitempty"` // it got a file that tells it what to run
+	Extras  bool   `json:"extras,omitempty"` // it got the ring list or the dial plan
+	Told    string `json:"told,omitempty"`   // load that the files name
+	Loads   string `json:"loads,omitempty"`  // load whose .loads it got
+	Lacks   string `json:"lacks,omitempty"`  // name of a file that it needs and did not get
+	Why     string `json:"why,omitempty"`    // why not, in words
+	NoImage bool   `json:"no_image,omitempty"`
+
+	offered  string                    // load that the file being sent names
+	open     map[uint64]phone.FileName // transfers that run, by their number
+	percent  int64                     // of the firmware that is being sent
+	mark     uint64                    // transfers up to this number began before the boot
+	entered  time.Time                 // of Base, on the journal's clock
+	hunt     time.Time                 // last request that belongs to a search for a load
+	firmware time.Time                 // end of the last firmware transfer
+	repeats  repeats
+}
+
+// moment is what apply needs to know besides the event.
+type moment struct {
+	now      time.Time // the journal's clock, with its monotonic reading
+	transfer uint64    // the highest number of a transfer that was seen so far, of any phone
+	target   string    // load that the site wants on this phone; "" = none
+}
+
+func newState(mac phone.MAC) *state { return &state{Phone: Phone{MAC: mac}} }
+
+// restored readies a state that was stored: its timers begin anew.
+func (s *state) restored(now time.Time) {
+	s.entered, s.hunt, s.firmware = now, now, now
+}
+
+// rank orders the steps of a boot; Stuck has none.
+func rank(p phone.Step) int {
+	switch p {
+	case phone.Seen:
+		return 1
+	case phone.Addressed:
+		return 2
+	case phone.Loading:
+		return 3
+	case phone.Upgrading:
+		return 4
+	case phone.Configured:
+		return 5
+	case phone.Ready:
+		return 6
+	}
+	return 0
+}
+
+// enter begins a step.
+func (s *state) enter(step phone.Step, at, now time.Time) {
+	s.Base, s.Step, s.Since, s.entered = step, step, at, now
+	s.Trouble, s.Problem = troubleNone, ""
+}
+
+// raise goes on to a step if that is further than the present one.
+func (s *state) raise(step phone.Step, at, now time.Time) {
+	if rank(step) > rank(s.Base) {
+		s.enter(step, at, now)
+	}
+}
+
+// stick makes the phone stuck in the step where it is.
+func (s *state) stick(t trouble, problem string, at time.Time) {
+	if s.Step != phone.Stuck {
+		s.Since = at
+	}
+	s.Step, s.Trouble, s.Problem = phone.Stuck, t, problem
+}
+
+// release ends being stuck; the step below goes on, with its timer anew.
+func (s *state) release(at, now time.Time) {
+	if s.Step == phone.Stuck {
+		s.enter(s.Base, at, now)
+	}
+}
+
+// boot begins a boot: a reboot returns every phone to seen. A phone that asks for an address over and over has not
+// come further by that.
+func (s *state) boot(e *Event, m moment) {
+	s.mark = m.transfer
+	if s.Booted && s.Base == phone.Seen && !s.Gone {
+		return
+	}
+	s.Gone = false
+	s.App, s.Hunted, s.Extras, s.NoImage, s.Silent = false, false, false, false, false
+	s.Told, s.Loads, s.Lacks, s.Why, s.offered = "", "", "", "", ""
+	s.open, s.percent, s.firmware = nil, 0, time.Time{}
+	s.repeats = repeats{}
+	s.Booted = true
+	s.enter(phone.Seen, e.Time, m.now)
+}
+
+// apply takes one event in and fills its Step.
+func (s *state) apply(e *Event, m moment) {
+	if s.Base == "" {
+		s.enter(phone.Seen, e.Time, m.now)
+	}
+	if e.Service != boxService {
+		s.Updated = e.Time
+	}
+	s.learnClass(e.Class)
+	switch e.Kind {
+	case Packet:
+		s.packet(e, m)
+	case Lease:
+		s.back(e, m)
+		s.address(e)
+		s.raise(phone.Addressed, e.Time, m.now)
+	case LeaseEnded:
+		s.Gone, s.Silent, s.Address = true, false, netip.Addr{}
+		s.enter(phone.Seen, e.Time, m.now)
+	case LeaseTrouble:
+		s.Why = e.Text
+	case Request, FileMissing:
+		s.back(e, m)
+		s.request(e, m)
+	case FileRefused:
+		s.refused(e)
+	case Transfer:
+		s.back(e, m)
+		s.transfer(e, m)
+	case Time, Name, HTTPFile:
+		s.back(e, m)
+		s.address(e)
+		s.raise(phone.Addressed, e.Time, m.now)
+	case SIPAlive:
+		s.back(e, m)
+		s.alive(e, m)
+	case SIPSilent:
+		s.Silent = s.Base == phone.Ready && s.Protocol == phone.SIP
+	case Released, Restart, Note:
+	}
+	s.ready(e.Time, m)
+	s.describe()
+	e.Step = s.Step
+}
+
+// back notes that a phone whose lease had ended shows itself.
+func (s *state) back(e *Event, m moment) {
+	if s.Gone {
+		s.Gone = false
+		s.enter(phone.Seen, e.Time, m.now)
+	}
+}
+
+func (s *state) address(e *Event) {
+	if e.Address.IsValid() {
+		s.Address = e.Address
+	}
+}
+
+// packet is a packet without further meaning. Of DHCP it begins a boot, unless it renews a lease or the phone has an
+// address of its own and asks for the rest (DHCPINFORM).
+func (s *state) packet(e *Event, m moment) {
+	switch {
+	case e.Service == "dhcp" && !e.Renewal && !e.Address.IsValid():
+		s.boot(e, m)
+	case e.Address.IsValid():
+		s.back(e, m)
+		s.address(e)
+		s.raise(phone.Addressed, e.Time, m.now)
+	default:
+		s.back(e, m)
+	}
+}
+
+// learnClass reads option 60 (phones.md b): a model in it means the universal loader or newer, unless the phone asked
+// for OS79XX.TXT since.
+func (s *state) learnClass(class string) {
+	model, cisco, withModel := phone.Class(class)
+	if !cisco {
+		return
+	}
+	s.IsPhone = true
+	if model != "" {
+		s.Model = model
+	}
+	s.Loader = withModel && !s.Old
+}
+
+// lateAnswer is how long after the beginning of a boot an answer to OPTIONS may still be that of before the boot.
+const lateAnswer = 10 * time.Second
+
+// alive: the SIP application answered OPTIONS.
+func (s *state) alive(e *Event, m moment) {
+	s.Silent = false
+	s.address(e)
+	s.runs(phone.SIP, m)
+	switch {
+	case s.Base == phone.Configured:
+		s.Extras = true
+	case rank(s.Base) < rank(phone.Loading) && (!s.Booted || m.now.Sub(s.entered) > lateAnswer):
+		// It asked for no file since we look: it was running before, and a phone without a configuration would poll.
+		s.enter(phone.Ready, e.Time, m.now)
+	}
+}
+
+// runs notes that an application shows itself, and with it which load it is: the one that was fetched last, else the
+// one whose .loads list made the loader start it.
+func (s *state) runs(p phone.Protocol, m moment) {
+	s.IsPhone, s.Protocol = true, p
+	if p == phone.SIP && !s.App {
+		s.App = true
+		s.entered = m.now // the application polls faster than the loader hunts
+	}
+	for _, name := range []string{s.Pending, s.Loads} {
+		if application(name, p) && !s.NoImage {
+			s.Load = name
+			s.Flashed, s.Times = "", 0
+			break
+		}
+	}
+	s.Pending = ""
+	if !application(s.Load, p) {
+		s.Load = ""
+	}
+}
+
+// application reports whether the load is an application of the protocol, rather than the universal loader.
+func application(name string, p phone.Protocol) bool {
+	l, ok := phone.ParseLoad(name)
+	return ok && !l.Loader && l.Protocol == p
+}
+
+// ready applies the rule for SIP: configured, then the application seen, and no file open.
+func (s *state) ready(at time.Time, m moment) {
+	if s.Base != phone.Configured || !s.Extras || len(s.open) > 0 {
+		return
+	}
+	s.isRunning()
+	s.enter(phone.Ready, at, m.now)
+}
+
+// isRunning takes the load that the files named for the one that runs: a phone that was told another one would have
+// asked for it (phones.md a, common first steps).
+func (s *state) isRunning() {
+	if application(s.Told, s.Protocol) && !s.NoImage {
+		s.Load = s.Told
+	}
+}
+
+// tick looks at the time: the end of an upgrade, the minute of quiet after which a phone on SCCP is ready, and stuck.
+func (s *state) tick(m moment) (changed bool) {
+	before := s.Step
+	if s.Gone || !s.Booted {
+		return false
+	}
+	if s.Base == phone.Upgrading && !s.flashing() && m.now.Sub(s.firmware) >= phone.UpgradeGrace {
+		s.enter(phone.Loading, m.now, m.now)
+		s.hunt = m.now
+	}
+	if s.quiet(m) {
+		s.runs(phone.SCCP, m)
+		s.isRunning()
+		if m.target == "" || s.Load == m.target {
+			s.enter(phone.Ready, m.now, m.now)
+		} else {
+			s.Lacks = "the load " + m.target
+			s.Why = "the phone speaks SCCP and no file names that load to it yet"
+		}
+	}
+	if limit := s.limit(); limit > 0 && s.Step != phone.Stuck && s.IsPhone && m.now.Sub(s.entered) >= limit {
+		s.stick(troubleTime, s.tooLong(), m.now)
+	}
+	s.describe()
+	return s.Step != before
+}
+
+// quiet reports whether the phone got what it should run, does not search any more, and showed no SIP application.
+func (s *state) quiet(m moment) bool {
+	if s.Base != phone.Loading || s.App || !s.Hunted || len(s.open) > 0 || m.now.Sub(s.hunt) < phone.QuietTime {
+		return false
+	}
+	for _, name := range []string{s.Told, s.Loads} {
+		if name != "" && !application(name, phone.SCCP) {
+			return false // it is on its way to something else
+		}
+	}
+	return true
+}
+
+// limit is how long a phone may stay in its step: what the phone itself needs, plus half.
+func (s *state) limit() time.Duration {
+	switch {
+	case s.Base == phone.Ready:
+		return 0
+	case s.Base == phone.Upgrading:
+		return phone.FlashTime * 3 / 2
+	case s.Base == phone.Loading && s.App:
+		return phone.PollInterval * 3 / 2
+	}
+	return phone.LoaderHunt * 3 / 2
+}
+
+// flashing reports whether a firmware transfer runs.
+func (s *state) flashing() bool {
+	for _, f := range s.open {
+		if f.Kind.IsFirmware() {
+			return true
+		}
+	}
+	return false
+}
