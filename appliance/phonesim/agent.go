@@ -2,7 +2,6 @@ package phonesim
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -60,14 +59,11 @@ func (a *userAgent) run(ctx context.Context) {
 	defer a.conn.Close()
 	buf := make([]byte, 1<<16)
 	for {
-		n, from, err := a.conn.ReadFrom(buf)
-		if errors.Is(err, net.ErrClosed) || ctx.Err() != nil {
+		p, from, err := receive(ctx, a.conn, buf, time.Time{})
+		if err != nil {
 			return
 		}
-		if err != nil {
-			continue
-		}
-		m, err := parseSIP(buf[:n])
+		m, err := parseSIP(p)
 		if err != nil {
 			a.fault("SIP: %s sent what is no SIP: %v", from, err)
 			continue
@@ -79,7 +75,7 @@ func (a *userAgent) run(ctx context.Context) {
 			}
 			continue
 		}
-		a.handle(m, addrPortOf(from))
+		a.handle(m, from)
 	}
 }
 

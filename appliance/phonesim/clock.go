@@ -85,21 +85,17 @@ func (b *boot) askTime(ctx context.Context, server netip.Addr, anybody bool) (se
 	if _, err := conn.WriteTo(request, net.UDPAddrFromAddrPort(netip.AddrPortFrom(server, b.cfg.Ports.SNTP))); err != nil {
 		return true, errors.Join(err, sleep(ctx, sntpWait))
 	}
-	_ = conn.SetReadDeadline(begun.Add(sntpWait))
 	buf := make([]byte, maxPacket)
 	for {
-		n, from, err := conn.ReadFrom(buf)
+		answer, source, err := receive(ctx, conn, buf, begun.Add(sntpWait))
 		if err != nil {
-			if isTimeout(err) || errors.Is(err, net.ErrClosed) {
-				return true, errUnanswered
-			}
-			continue
+			return true, errUnanswered
 		}
-		if source := addrPortOf(from); !anybody && source.Addr() != server || source.Port() != b.cfg.Ports.SNTP {
+		if !anybody && source.Addr() != server || source.Port() != b.cfg.Ports.SNTP {
 			b.fault("SNTP: asked %s port %d, the answer came from %s", server, b.cfg.Ports.SNTP, source)
 			continue
 		}
-		return false, b.setClock(buf[:n], request, begun, time.Now())
+		return false, b.setClock(answer, request, begun, time.Now())
 	}
 }
 

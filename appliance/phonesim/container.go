@@ -134,3 +134,13 @@ func parseLoads(payload []byte) (loads, error) {
 	}
 	return l, nil
 }
+
+// cutNUL splits at the first NUL.
+func cutNUL(b []byte) (string, []byte, bool) {
+	for i, c := range b {
+		if c == 0 {
+			return string(b[:i]), b[i+1:], true
+		}
+	}
+	return string(b), nil, false
+}

@@ -1,10 +1,8 @@
 package phonesim
 
 import (
-	"errors"
 	"strconv"
 	"strings"
-	"syscall"
 
 	"phonebox/services/phone"
 )
@@ -75,8 +73,3 @@ func carriesLoader(load string) bool { return loadProtocol(load) == phone.SCCP &
 
 // takesSigned reports whether the running image asks for signed images: from 5.x on (phones.md c.3).
 func takesSigned(load string) bool { return loadMajor(load) >= 5 }
-
-// isUnreachable reports a send that failed because of an ICMP answer to an earlier one, or because nobody is there.
-func isUnreachable(err error) bool {
-	return errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.EHOSTUNREACH) || errors.Is(err, syscall.ENETUNREACH)
-}

@@ -120,22 +120,18 @@ func (b *boot) queryOnce(ctx context.Context, m *dns.Msg, server netip.Addr) (*d
 	if _, err := conn.WriteTo(packed, net.UDPAddrFromAddrPort(to)); err != nil {
 		return nil, errors.Join(err, sleep(ctx, dnsWait))
 	}
-	_ = conn.SetReadDeadline(time.Now().Add(dnsWait))
-	buf := make([]byte, maxPacket)
+	buf, until := make([]byte, maxPacket), time.Now().Add(dnsWait)
 	for {
-		n, from, err := conn.ReadFrom(buf)
+		p, from, err := receive(ctx, conn, buf, until)
 		if err != nil {
-			if isTimeout(err) || errors.Is(err, net.ErrClosed) {
-				return nil, errUnanswered
-			}
-			continue
+			return nil, errUnanswered
 		}
-		if addrPortOf(from) != to {
-			b.fault("DNS: asked %s, the answer came from %s", to, addrPortOf(from))
+		if from != to {
+			b.fault("DNS: asked %s, the answer came from %s", to, from)
 			continue
 		}
 		answer := new(dns.Msg)
-		if err := answer.Unpack(buf[:n]); err != nil {
+		if err := answer.Unpack(p); err != nil {
 			b.fault("DNS: an answer could not be read: %v", err)
 			continue
 		}

@@ -197,7 +197,7 @@ func (x *exchange) run(ctx context.Context, again bool) (received, error) {
 }
 
 // turn sends a packet, and again after each wait, until the next block arrives.
-func (x *exchange) turn(ctx context.Context, packet []byte, to netip.AddrPort, block uint16, again bool) ([]byte, error) {
+func (x *exchange) turn(ctx context.Context, packet []byte, to netip.AddrPort, number uint16, again bool) ([]byte, error) {
 	for i, wait := range x.waits {
 		if i > 0 || again {
 			x.count(func(r *Retransmissions) { r.TFTP++ })
@@ -205,7 +205,7 @@ func (x *exchange) turn(ctx context.Context, packet []byte, to netip.AddrPort, b
 		if _, err := x.conn.WriteTo(packet, net.UDPAddrFromAddrPort(to)); err != nil && ctx.Err() == nil && !isUnreachable(err) {
 			return nil, fmt.Errorf("%w: %w", errBroken, err)
 		}
-		payload, err := x.receive(block, time.Now().Add(wait))
+		payload, err := x.block(ctx, number, time.Now().Add(wait))
 		if !errors.Is(err, os.ErrDeadlineExceeded) {
 			return payload, err
 		}
@@ -213,22 +213,14 @@ func (x *exchange) turn(ctx context.Context, packet []byte, to netip.AddrPort, b
 	return nil, errUnanswered
 }
 
-// receive waits for a block until the deadline; the error is a *tftpError, os.ErrDeadlineExceeded or the socket's.
-func (x *exchange) receive(block uint16, until time.Time) ([]byte, error) {
+// block waits for a block until the deadline; the error is a *tftpError or one of [receive].
+func (x *exchange) block(ctx context.Context, number uint16, until time.Time) ([]byte, error) {
 	for {
-		_ = x.conn.SetReadDeadline(until)
-		n, from, err := x.conn.ReadFrom(x.buf)
-		if isTimeout(err) {
-			return nil, os.ErrDeadlineExceeded
-		}
-		if errors.Is(err, net.ErrClosed) {
+		p, from, err := receive(ctx, x.conn, x.buf, until)
+		if err != nil {
 			return nil, err
 		}
-		if err != nil {
-			continue // an ICMP error of an earlier packet
-		}
-		p := x.buf[:n]
-		if !x.ours(addrPortOf(from)) || n < 4 {
+		if !x.ours(from) || len(p) < 4 {
 			continue
 		}
 		switch binary.BigEndian.Uint16(p) {
@@ -240,8 +232,8 @@ func (x *exchange) receive(block uint16, until time.Time) ([]byte, error) {
 				x.fault("TFTP: a block of %s has %d bytes, allowed is at most %d", x.name, len(p)-4, blockSize)
 				continue
 			}
-			if binary.BigEndian.Uint16(p[2:]) == block {
-				x.peer = addrPortOf(from)
+			if binary.BigEndian.Uint16(p[2:]) == number {
+				x.peer = from
 				return p[4:], nil
 			}
 			// An older block again: our ACK comes again with the timer (no answer to a duplicate: the sorcerer's apprentice).
@@ -264,30 +256,4 @@ func (x *exchange) ours(from netip.AddrPort) bool {
 		return false
 	}
 	return true
-}
-
-// cutNUL splits at the first NUL.
-func cutNUL(b []byte) (string, []byte, bool) {
-	for i, c := range b {
-		if c == 0 {
-			return string(b[:i]), b[i+1:], true
-		}
-	}
-	return string(b), nil, false
-}
-
-// isTimeout reports a read deadline, of the kernel's sockets and of others.
-func isTimeout(err error) bool {
-	var t net.Error
-	return errors.Is(err, os.ErrDeadlineExceeded) || errors.As(err, &t) && t.Timeout()
-}
-
-// addrPortOf converts at the library's edge.
-func addrPortOf(a net.Addr) netip.AddrPort {
-	ua, ok := a.(*net.UDPAddr)
-	if !ok {
-		return netip.AddrPort{}
-	}
-	ap := ua.AddrPort()
-	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
 }

@@ -148,3 +148,31 @@ func TestAPhoneRenewsOnAWireAndAnswersARP(t *testing.T) {
 	cancel()
 	wantClean(t, <-left, phonesim.OutcomeReady)
 }
+
+func TestAPhoneOnAWireStopsAtOnce(t *testing.T) {
+	t.Parallel()
+	o, w := wired(t)
+	o.Ports.TFTP = 9 // nobody answers there
+	ctx, cancel := context.WithCancel(t.Context())
+	p, err := phonesim.New(phonesim.Config{Link: w, Ports: o.Ports, MAC: mac(1), Speed: 1000, OnEvent: func(e phonesim.Event) {
+		if e.Kind == phonesim.EventRequest {
+			cancel() // in the middle of a file
+		}
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	left := make(chan error, 1)
+	go func() {
+		_, err := p.Run(ctx)
+		left <- err
+	}()
+	select {
+	case err := <-left:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(30 * time.Second):
+		t.Fatal("the phone does not stop")
+	}
+}
