@@ -42,6 +42,9 @@ func answered(a provision.Answer, from netip.Addr, at phone.MAC) journal.Event {
 	if !a.File.MAC.IsZero() {
 		ev.MAC = a.File.MAC
 	}
+	if a.Why != "" {
+		ev.Details = map[string]string{"why": a.Why}
+	}
 	switch a.Status {
 	case provision.Harmless:
 		ev.Kind, ev.Harmless = journal.FileMissing, true
