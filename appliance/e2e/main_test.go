@@ -1,0 +1,69 @@
+package e2e_test
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+)
+
+// programs are what the tests run, built once for each run of the tests.
+type programs struct{ daemon, phonesim string }
+
+var built struct {
+	once sync.Once
+	dir  string
+	programs
+	err error
+}
+
+// TestMain removes the programs that were built, and lets more tests wait at once than the machine has processors: what
+// they do most of the time is waiting.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	given := false
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
+	if !given {
+		if err := flag.Set("test.parallel", "8"); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(2)
+		}
+	}
+	code := m.Run()
+	if built.dir != "" {
+		_ = os.RemoveAll(built.dir)
+	}
+	os.Exit(code)
+}
+
+// build returns the programs. Everybody may read their folder, for one test runs the daemon as nobody.
+func build(t testing.TB) programs {
+	t.Helper()
+	built.once.Do(func() {
+		if built.dir, built.err = os.MkdirTemp("", "phonebox-e2e-"); built.err != nil {
+			return
+		}
+		if built.err = os.Chmod(built.dir, 0o755); built.err != nil {
+			return
+		}
+		built.daemon = filepath.Join(built.dir, "phoneboxd")
+		built.phonesim = filepath.Join(built.dir, "phonesim")
+		for out, pkg := range map[string]string{
+			built.daemon: "phonebox/appliance/phoneboxd", built.phonesim: "phonebox/appliance/phonesim/cmd/phonesim",
+		} {
+			cmd := exec.Command("go", "build", "-o", out, pkg)
+			cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+			if text, err := cmd.CombinedOutput(); err != nil {
+				built.err = fmt.Errorf("building %s: %w: %s", pkg, err, text)
+				return
+			}
+		}
+	})
+	if built.err != nil {
+		t.Fatal(built.err)
+	}
+	return built.programs
+}
