@@ -7,18 +7,6 @@ import (
 	"phonebox/services/phone"
 )
 
-// entry finds or makes the entry of a MAC. A new one counts as a stranger unless the site lists it; the strangers that
-// were silent for longest make room.
-func (j *Journal) entry(mac phone.MAC, now time.Time) *entry {
-	if en := j.entries[mac]; en != nil {
-		return en
-	}
-	en := &entry{state: newState(mac), active: now}
-	j.entries[mac] = en
-	j.bound(mac)
-	return en
-}
-
 // class ranks MACs by how much they matter; the lowest goes first.
 type class int
 

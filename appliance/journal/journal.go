@@ -23,7 +23,7 @@ type Config struct {
 	MaxStrangers int              // other MACs; default 200
 	MaxBytes     int              // of all timelines; default 32 MB
 	WriteEvery   time.Duration    // an event is on disk after so long at the latest; default 5 s
-	Now          func() time.Time // the box's time with its monotonic reading; default time.Now
+	Now          func() time.Time // the box's time, for people; default time.Now
 	Metrics      prometheus.Registerer
 }
 
@@ -91,7 +91,7 @@ type entry struct {
 	addrs  []netip.Addr
 	bytes  int
 	dirty  bool      // the state differs from the stored one
-	active time.Time // of the last event, on the journal's clock
+	active time.Time // of the last event
 }
 
 type ref struct {
@@ -133,18 +133,25 @@ func New(cfg Config, store Store, log *slog.Logger) (*Journal, error) {
 func (j *Journal) Add(e Event) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.add(e, j.cfg.Now())
+	j.add(e, time.Now())
 }
 
+// add is called with mu held. now is for timers: an offset that the clock takes on moves its monotonic reading as well.
 func (j *Journal) add(e Event, now time.Time) {
 	if e.Time.IsZero() {
-		e.Time = now
+		e.Time = j.cfg.Now()
 	}
 	e.Time = e.Time.Round(0).UTC()
 	trim(&e)
 	j.lastID++
 	e.ID = j.lastID
-	en := j.entry(e.MAC, now)
+	en := j.entries[e.MAC]
+	isNew := en == nil
+	if isNew {
+		en = &entry{state: newState(e.MAC)}
+		j.entries[e.MAC] = en
+	}
+	leased := en.state.Leased
 	en.active = now
 	repeated := false
 	if !e.MAC.IsZero() {
@@ -152,6 +159,9 @@ func (j *Journal) add(e Event, now time.Time) {
 		en.state.apply(&e, j.moment(e.MAC, now))
 		j.learn(en, &e)
 		en.dirty = true
+	}
+	if isNew || en.state.Leased != leased {
+		j.bound(e.MAC)
 	}
 	j.transfer = max(j.transfer, e.Transfer)
 	if !repeated && !(e.Kind == Transfer && e.Phase == Progress) {
@@ -161,7 +171,7 @@ func (j *Journal) add(e Event, now time.Time) {
 }
 
 func (j *Journal) moment(mac phone.MAC, now time.Time) moment {
-	m := moment{now: now, transfer: j.transfer}
+	m := moment{now: now, at: j.cfg.Now().Round(0).UTC(), transfer: j.transfer}
 	if j.listed[mac] || j.convert {
 		m.target = j.target
 	}

@@ -33,14 +33,14 @@ func (j *Journal) Run(ctx context.Context) error {
 func (j *Journal) due() bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return !j.oldest.IsZero() && j.cfg.Now().Sub(j.oldest) >= j.cfg.WriteEvery/2
+	return !j.oldest.IsZero() && time.Since(j.oldest) >= j.cfg.WriteEvery/2
 }
 
 // Tick looks at the time once: phones may become stuck or ready by it, which their timelines tell. Run calls it.
 func (j *Journal) Tick() {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	now := j.cfg.Now()
+	now := time.Now()
 	for _, mac := range slices.Collect(maps.Keys(j.entries)) {
 		en := j.entries[mac]
 		if mac.IsZero() || en == nil || !en.state.tick(j.moment(mac, now)) {
@@ -83,7 +83,7 @@ func (j *Journal) Flush() error {
 			j.log.Warn("journal cannot be written", "err", err)
 		}
 		j.failing = true
-		j.oldest = j.cfg.Now()
+		j.oldest = time.Now()
 		for _, en := range phones {
 			en.dirty = true
 		}
@@ -148,7 +148,7 @@ func (j *Journal) stored(put map[string][]byte, removed []string) {
 
 // restore reads the store back.
 func (j *Journal) restore(ctx context.Context) error {
-	now := j.cfg.Now()
+	now := time.Now()
 	err := j.store.ScanJournal(ctx, phonePrefix, func(key string, value []byte) bool {
 		mac, ok := macOfKey(key)
 		if !ok {

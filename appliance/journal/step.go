@@ -54,7 +54,7 @@ type state struct {
 	open     map[uint64]phone.FileName // transfers that run, by their number
 	percent  int64                     // of the firmware that is being sent
 	mark     uint64                    // transfers up to this number began before the boot
-	entered  time.Time                 // of Base, on the journal's clock
+	entered  time.Time                 // of Base; this and the next two are for timers
 	hunt     time.Time                 // last request that belongs to a search for a load
 	firmware time.Time                 // end of the last firmware transfer
 	repeats  repeats
@@ -62,7 +62,8 @@ type state struct {
 
 // moment is what apply needs to know besides the event.
 type moment struct {
-	now      time.Time // the journal's clock, with its monotonic reading
+	now      time.Time // for timers: Go's monotonic clock, which nobody sets
+	at       time.Time // for people: the box's time
 	transfer uint64    // the highest number of a transfer that was seen so far, of any phone
 	target   string    // load that the site wants on this phone; "" = none
 }
@@ -293,21 +294,21 @@ func (s *state) tick(m moment) (changed bool) {
 		return false
 	}
 	if s.Base == phone.Upgrading && !s.flashing() && m.now.Sub(s.firmware) >= phone.UpgradeGrace {
-		s.enter(phone.Loading, m.now, m.now)
+		s.enter(phone.Loading, m.at, m.now)
 		s.hunt = m.now
 	}
 	if s.quiet(m) {
 		s.runs(phone.SCCP, m)
 		s.isRunning()
 		if m.target == "" || s.Load == m.target {
-			s.enter(phone.Ready, m.now, m.now)
+			s.enter(phone.Ready, m.at, m.now)
 		} else {
 			s.Lacks = "the load " + m.target
 			s.Why = "the phone speaks SCCP and no file names that load to it yet"
 		}
 	}
 	if limit := s.limit(); limit > 0 && s.Step != phone.Stuck && s.IsPhone && m.now.Sub(s.entered) >= limit {
-		s.stick(troubleTime, s.tooLong(), m.now)
+		s.stick(troubleTime, s.tooLong(), m.at)
 	}
 	s.describe()
 	return s.Step != before
