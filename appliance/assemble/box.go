@@ -40,6 +40,7 @@ type Options struct {
 	ManageAddress bool
 	ManageClock   bool
 	Try           bool
+	Sticks        bool // look at USB sticks that are plugged in: the machine is ours
 	Version       string
 	Built         time.Time // no clock shows less than this
 	Log           *slog.Logger

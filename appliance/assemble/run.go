@@ -49,6 +49,9 @@ func (b *Box) background() map[string]func(context.Context) error {
 	if b.netdev != nil {
 		parts["netdev"] = b.netdev.Run
 	}
+	if b.opt.Sticks {
+		parts["sticks"] = b.watchSticks
+	}
 	return parts
 }
 
