@@ -19,6 +19,15 @@ func checkFile(r io.ReaderAt, size int64) error {
 	if m.high < 4 || m.high > uint64(size)/uint64(m.pageSize) {
 		return fmt.Errorf("the file ends after %d bytes, its meta page counts %d pages of %d", size, m.high, m.pageSize)
 	}
+	for id := range uint64(2) {
+		b := make([]byte, pageHeaderSize)
+		if _, err := r.ReadAt(b, int64(id)*int64(m.pageSize)); err != nil {
+			return fmt.Errorf("page %d: %w", id, err)
+		}
+		if h := parseHeader(b); h.id != id || h.flags != flagMeta {
+			return fmt.Errorf("page %d is no meta page", id)
+		}
+	}
 	c := &checker{r: r, meta: m, used: make([]bool, m.high), free: make([]bool, m.high)}
 	c.used[0], c.used[1] = true, true
 	if err := c.freelist(); err != nil {
