@@ -23,12 +23,20 @@ var (
 )
 
 func (s *Server) apiStatus(w http.ResponseWriter, _ *http.Request) error {
+	writeJSON(w, http.StatusOK, s.status())
+	return nil
+}
+
+// status is the box's, with a list instead of null and our version where it has none.
+func (s *Server) status() Status {
 	status := s.deps.Box.Status()
 	if status.Others == nil {
 		status.Others = []OtherDHCP{}
 	}
-	writeJSON(w, http.StatusOK, status)
-	return nil
+	if status.Version == "" {
+		status.Version = s.cfg.Load().Version
+	}
+	return status
 }
 
 func (s *Server) apiPhones(w http.ResponseWriter, _ *http.Request) error {
@@ -91,7 +99,7 @@ func (s *Server) apiPhoneFile(w http.ResponseWriter, r *http.Request) error {
 		writeJSON(w, code, map[string]string{"status": answer.Status, "why": answer.Why})
 		return nil
 	}
-	if strings.Contains(strings.ToUpper(name), p.MAC.Name()) {
+	if strings.Contains(strings.ToUpper(name), "SIP"+p.MAC.Name()) {
 		s.report(r, Event{Kind: EventSecrets, MAC: p.MAC, What: "A file of the phone that holds its passwords was read on the page.", Code: 200})
 	}
 	w.Header().Set("Content-Security-Policy", "default-src 'none'; sandbox")

@@ -313,6 +313,12 @@ func TestTheTableOfPhonesIsLive(t *testing.T) {
 	waitFor(t, "the stream of the page that was left ends", func() bool { return r.box.subscribers() == 1 })
 	r.box.happen(web.PhoneEvent{Time: r.clock.Now(), MAC: rec, Service: "dns", Text: "asked for the name pbx", Step: phone.Ready}, nil)
 	b.see("asked for the name pbx")
+
+	b.do(chromedp.Navigate("http://" + r.server.HTTPAddr().String() + "/settings"))
+	b.see("This way, please")
+	b.shoot("lead")
+	b.do(chromedp.Click(chromedp.CSS("main a[role=button]")))
+	b.see("Log in") // the strict cookie does not follow a link from the plain port
 	b.quiet()
 }
 

@@ -232,7 +232,7 @@ func TestTheOperatingSystemsPageIsBehindTheLogin(t *testing.T) {
 	mux.HandleFunc("POST /restart", func(w http.ResponseWriter, req *http.Request) { http.Redirect(w, req, "/status", http.StatusSeeOther) })
 	mux.Handle("GET /assets/", http.FileServerFS(files))
 	r.box.gokrazy = mux
-	w := r.do(call{path: "/gokrazy/", cookie: c, header: map[string]string{"Cookie": "gokrazy_xsrf=1; " + c.String()}})
+	w := r.do(call{path: "/gokrazy/", cookie: c, basic: true, header: map[string]string{"Cookie": "gokrazy_xsrf=1; " + c.String()}})
 	wantCode(t, w, 200)
 	wantText(t, w.Body.String(), `href="/gokrazy/status?path=x"`, `href="//other.example/"`, `action="/gokrazy/restart"`, `src="/gokrazy/assets/x.js"`)
 	w = r.do(call{path: "/gokrazy/assets/x.js", cookie: c})

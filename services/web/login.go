@@ -204,7 +204,7 @@ func (s *Server) changed(r *http.Request, what string) {
 func safeNext(next string) string {
 	u, err := url.Parse(next)
 	if err != nil || u.IsAbs() || u.Host != "" || u.User != nil || !strings.HasPrefix(next, "/") ||
-		strings.HasPrefix(next, "//") || strings.ContainsAny(next, "\\\r\n\t") {
+		strings.ContainsAny(next, "\\\r\n\t") {
 		return "/"
 	}
 	return next

@@ -52,7 +52,7 @@ type rowView struct {
 }
 
 func (s *Server) stateView() stateView {
-	status := s.deps.Box.Status()
+	status := s.status()
 	v := stateView{
 		Services:     servicesView(status),
 		ClockTrusted: status.Clock.Trusted,

@@ -428,6 +428,13 @@ func TestTheCertificateFitsAndLasts(t *testing.T) {
 	if renewed.Equal(cert) || renewed.VerifyHostname("telephone.example") != nil {
 		t.Error("the certificate was not remade when a name came")
 	}
+	cfg.Names = nil
+	if err := again.server.Apply(cfg); err != nil {
+		t.Fatal(err)
+	}
+	if leaf(t, again.server.Addr()).VerifyHostname("telephone.example") == nil {
+		t.Error("the certificate was not remade when a name went")
+	}
 }
 
 func TestADamagedCertificateIsReplacedAndAReadOnlyStoreIsSurvived(t *testing.T) {
