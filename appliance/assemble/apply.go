@@ -64,22 +64,16 @@ func (b *Box) fallback(ctx context.Context) (*site.Site, []byte, error) {
 		}
 	}
 	b.refuse("there are no good settings: only this page runs")
-	s, _ := site.Parse([]byte(bareSite), site.Catalogue())
-	return s, []byte(bareSite), nil
+	b.bare, _ = site.Parse([]byte(bareSite), site.Catalogue())
+	return b.bare, []byte(bareSite), nil
 }
 
-// bareSite lets the page run, and nothing else.
-const bareSite = `name = "phonebox without settings"
+// bareSite is what the page begins with on a box without settings; no other service runs with it.
+const bareSite = `name = "phonebox"
 [network]
 address = "10.77.0.1/16"
 [dhcp]
-enabled = false
-[time]
-enabled = false
-[dns]
-enabled = false
-[sip]
-enabled = false
+pool = ["10.77.1.1-10.77.3.250"]
 `
 
 // refuse keeps a sentence about a refused site file for the page and the log.

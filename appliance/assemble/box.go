@@ -77,6 +77,7 @@ type Box struct {
 
 	serveContext context.Context // the life of the services: from Run until its context ended
 
+	bare     *site.Site // the site of a box without any good settings; nil when it has some
 	index    atomic.Pointer[index]
 	changing sync.Mutex // held while the site changes
 
@@ -201,7 +202,13 @@ func (b *Box) planOf(s *site.Site) plan {
 	if !http.IsValid() {
 		http = netip.AddrPortFrom(s.Network.Address.Addr(), portHTTP)
 	}
-	return makePlan(s, b.opt, http)
+	p := makePlan(s, b.opt, http)
+	if s == b.bare {
+		for name := range p.enabled {
+			p.enabled[name] = name == "web"
+		}
+	}
+	return p
 }
 
 // current returns the site that is in force.
