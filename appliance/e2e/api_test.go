@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -142,6 +143,18 @@ func (b *box) insideStatus() (s status) {
 	b.t.Helper()
 	b.getFrom(b.inside, "/api/v1/status", &s)
 	return s
+}
+
+// setClock tells the box the time, as a technician's browser does.
+func (b *box) setClock() {
+	b.t.Helper()
+	body := fmt.Sprintf(`{"unix":%d}`, time.Now().Unix())
+	if code, answer, _ := b.call(b.laptop, http.MethodPost, "/api/v1/clock", []byte(body), "Content-Type", "application/json"); code != http.StatusNoContent {
+		b.t.Fatalf("telling the time: found %d, wanted 204: %s", code, answer)
+	}
+	if c := b.status().Clock; !c.Trusted {
+		b.t.Errorf("the clock after it was told the time: %+v, wanted it trusted", c)
+	}
 }
 
 func (b *box) phones() (list []phoneEntry) {
