@@ -16,10 +16,12 @@ import (
 	"sync"
 	"time"
 
+	"phonebox/appliance/clock"
 	"phonebox/appliance/journal"
 	"phonebox/appliance/store"
 	"phonebox/services/phone"
 	"phonebox/services/provision"
+	"phonebox/services/sip"
 	"phonebox/services/web"
 )
 
@@ -37,7 +39,7 @@ func (p page) Status() web.Status {
 	b := p.b
 	st := web.Status{
 		Version: b.opt.Version, UptimeS: int64(time.Since(b.began).Seconds()), Ready: true,
-		Services: map[string]web.Service{}, Clock: p.clock(), Others: []web.OtherDHCP{}, Notices: p.notices(),
+		Services: map[string]web.Service{}, Clock: p.time(), Others: []web.OtherDHCP{}, Notices: p.notices(),
 	}
 	for name, on := range b.current().plan.enabled {
 		state, detail := b.sup.state(name)
@@ -56,7 +58,7 @@ func (p page) Status() web.Status {
 	return st
 }
 
-func (p page) clock() web.Clock {
+func (p page) time() web.Clock {
 	s := p.b.clock.Status()
 	return web.Clock{
 		Trusted: s.Trusted, Source: s.Source, Stratum: s.Stratum,
@@ -210,14 +212,19 @@ func (p page) Restart(ctx context.Context, mac phone.MAC) error {
 	j.MAC = mac
 	t, ok := p.b.target(j, p.b.index.Load().byMAC[mac])
 	if !ok {
-		return fmt.Errorf("restarting %s: its address is not known", mac)
+		return &web.PublicError{Status: http.StatusConflict, Text: "The phone cannot be restarted: its address is not known."}
 	}
 	code, err := p.b.sip.Restart(ctx, t)
-	if err != nil {
+	switch {
+	case errors.Is(err, sip.ErrSilent):
+		return &web.PublicError{
+			Status: http.StatusGatewayTimeout, Cause: err,
+			Text: fmt.Sprintf("The phone at %s did not answer: it runs no SIP application, or it is off. Cut its power instead.", t.Address.Addr()),
+		}
+	case err != nil:
 		return fmt.Errorf("restarting %s: %w", mac, err)
-	}
-	if code >= 300 {
-		return fmt.Errorf("restarting %s: it answered %d", mac, code)
+	case code >= 300:
+		return &web.PublicError{Status: http.StatusBadGateway, Text: fmt.Sprintf("The phone refused to restart: it answered %d.", code)}
 	}
 	return nil
 }
@@ -247,7 +254,11 @@ func (p page) AddFirmware(_ context.Context, name string, content io.Reader) ([]
 // SetClock implements [web.Box].
 func (p page) SetClock(ctx context.Context, unix float64) error {
 	sec, frac := math.Modf(unix)
-	return p.b.clock.Set(ctx, time.Unix(int64(sec), int64(frac*1e9)))
+	err := p.b.clock.Set(ctx, time.Unix(int64(sec), int64(frac*1e9)))
+	if errors.Is(err, clock.ErrNotBelieved) {
+		return &web.PublicError{Status: http.StatusConflict, Text: "The time was not changed: " + err.Error() + ".", Cause: err}
+	}
+	return err
 }
 
 // ServeAnyway implements [web.Box].

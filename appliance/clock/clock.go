@@ -4,225 +4,313 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"net"
 	"slices"
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
+	"phonebox/services/dhcp"
 	"phonebox/services/sntp"
 )
 
-// stepLimit is the largest error that is corrected slowly (STEPT of RFC 5905 section 12): above it, and while the time is
-// not trusted, the clock is set.
-const stepLimit = 128 * time.Millisecond
-
-// reference is what the time was last corrected with.
-type reference struct {
-	source  Source
-	name    string // of the NTP server
-	id      [4]byte
-	stratum uint8
-	leap    sntp.Leap
-	at      time.Time // box time of the correction, with its monotonic reading
-	delay   time.Duration
-	disp    time.Duration // at the moment of the correction
+// Config is where the time comes from; Apply replaces it as a whole.
+type Config struct {
+	Upstream []string  // NTP servers: host or host:port; empty = the network is never asked
+	Manage   bool      // set the system clock and the RTC; false = keep an offset of our own
+	RTC      string    // device of the real-time clock, used with Manage only; "" = /dev/rtc0
+	Floor    time.Time // when the program was built: the time can't be earlier
+	BootID   string    // what tells one start of the kernel from the next; "" = read it from /proc
 }
 
-// Clock is the box's time. It is safe for concurrent use.
+// Store keeps small values over a restart; nil content is an absent value.
+type Store interface {
+	Value(ctx context.Context, name string) ([]byte, error)
+	SetValue(ctx context.Context, name string, content []byte) error
+}
+
+// Deps are what the clock needs from outside; Store and Log are required.
+type Deps struct {
+	Store    Store
+	Log      *slog.Logger
+	Resolver func() *net.Resolver  // what names of servers are looked up with; nil = the system's resolver
+	Report   func(Event)           // nil = nobody listens; must not block
+	System   System                // nil = the clock of this machine, which is set with Config.Manage only
+	Metrics  prometheus.Registerer // nil = no metrics
+}
+
+// EventKind says what happened.
+type EventKind string
+
+// The kinds of events.
+const (
+	EventStarted EventKind = "started" // the time at the start was chosen
+	EventSynced  EventKind = "synced"  // the time comes from an upstream server now, or from another one
+	EventLost    EventKind = "lost"    // no upstream server answers any more, or they don't agree
+	EventSet     EventKind = "set"     // a person set the time
+	EventFailed  EventKind = "failed"  // the system clock or the RTC could not be set
+)
+
+// Event is one change of what the clock goes by.
+type Event struct {
+	Kind   EventKind
+	Time   time.Time // after the change
+	Source string
+	Offset time.Duration // by how much the time was corrected; positive = it was behind
+	Text   string        // a sentence for people
+}
+
+// Status is what is known about the time now.
+type Status struct {
+	Trusted bool
+	Source  string        // in words
+	Stratum int           // 16 = not synchronised
+	Offset  time.Duration // the last correction; positive = the time was behind
+	Since   time.Time     // of it; zero = never
+	Error   time.Duration // how wrong the time may be: root delay / 2 + root dispersion
+	Problem string        // a sentence, or "": why upstream is not followed, why the clock can't be set
+}
+
+// ErrBetter says that the time is known better than by what it was to be set to.
+var ErrBetter = errors.New("the time comes from an NTP server, which knows it better")
+
+// Clock is the time of the box. It is safe for concurrent use.
 type Clock struct {
-	deps   Deps
-	system System
-	kick   chan struct{} // ask upstream now
+	deps Deps
+	sys  System
+	wake chan struct{} // Apply changed the servers, or a jump was seen
 
 	mu       sync.Mutex
 	cfg      Config
-	offset   time.Duration // box time minus system time
+	offset   time.Duration // what is added to the system clock; 0 while that is managed and can be set
 	ref      reference
-	moved    time.Duration // by the last correction
-	floor    time.Time     // nothing before it is believed
-	lastSave time.Time
+	last     time.Duration // the last correction
+	drift    float64       // ppm, as the kernel learnt it; managed only
+	problem  string        // of upstream
+	failure  string        // of setting
+	synced   time.Time     // last answer of an upstream server that was followed, on the system clock
+	unsaved  bool          // what the clock goes by changed since it was stored
+	steps    int           // counts corrections, so that a measurement from before one is not used after it
+	previous instant       // for jump
 }
 
-// New makes the clock; it believes nothing until Run has looked at what there is.
+var (
+	_ dhcp.Clock = (*Clock)(nil)
+	_ sntp.Clock = (*Clock)(nil)
+)
+
+// New makes the clock and sets the time to the best that is known without the network: with Manage that may set the
+// system clock. It starts nothing.
+//
+// Without Manage a correction is an offset, which moves the monotonic readings of Now as well: what runs on timers
+// should take its times from [time.Now].
 func New(cfg Config, deps Deps) (*Clock, error) {
 	if deps.Store == nil || deps.Log == nil {
 		return nil, errors.New("making the clock: a store and a logger are required")
 	}
+	c := &Clock{deps: deps, cfg: cfg, sys: deps.System, wake: make(chan struct{}, 1)}
 	if cfg.RTC == "" {
 		cfg.RTC = "/dev/rtc0"
 	}
-	c := &Clock{deps: deps, system: deps.System, cfg: cfg, kick: make(chan struct{}, 1), floor: cfg.Floor}
-	if c.system == nil {
-		c.system = machine{rtc: cfg.RTC}
+	if c.sys == nil {
+		c.sys = machine{rtc: cfg.RTC}
 	}
-	c.ref.source = SourceNone
-	return c, c.begin()
+	if deps.Report == nil {
+		c.deps.Report = func(Event) {}
+	}
+	if deps.Resolver == nil {
+		c.deps.Resolver = func() *net.Resolver { return net.DefaultResolver }
+	}
+	if cfg.BootID == "" {
+		c.cfg.BootID = bootID()
+	}
+	if err := c.register(deps.Metrics); err != nil {
+		return nil, err
+	}
+	c.begin(context.Background())
+	return c, nil
 }
 
-// begin takes the best time that is there without asking anybody: the real-time clock, else the last time that was known.
-func (c *Clock) begin() error {
-	last, err := c.lastKnown()
-	if err != nil {
-		return err
-	}
-	if last.After(c.floor) {
-		c.floor = last
-	}
-	if c.cfg.Manage {
-		rtc, err := c.system.RTC()
-		switch {
-		case err != nil:
-			c.deps.Log.Info("no real-time clock", "err", err)
-		case rtc.Before(c.floor):
-			c.deps.Log.Warn("real-time clock not believed: it shows less than the last known time", "rtc", rtc, "last", c.floor)
-		default:
-			disp := errorRTC
-			if !last.IsZero() {
-				disp += time.Duration(float64(rtc.Sub(last)) * driftRTC)
-			}
-			return c.correct(time.Until(rtc), reference{source: SourceRTC, id: refID("RTC"), stratum: stratumRTC, disp: disp})
-		}
-	}
-	if now := time.Now(); now.Before(c.floor) {
-		return c.correct(c.floor.Sub(now), reference{source: SourceLastKnown})
-	}
-	return nil
-}
-
-func refID(s string) (id [4]byte) {
-	copy(id[:], s)
-	return id
-}
-
-// correct moves the box's time by d and notes with what.
-func (c *Clock) correct(d time.Duration, ref reference) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if err := c.move(d); err != nil {
-		return err
-	}
-	ref.at = c.now()
-	c.ref, c.moved = ref, d
-	return nil
-}
-
-// move changes the system clock, or the offset of our own where the system clock is not ours.
-func (c *Clock) move(d time.Duration) error {
-	if !c.cfg.Manage {
-		c.offset += d
-		return nil
-	}
-	if c.trusted() && d.Abs() <= stepLimit {
-		if err := c.system.Slew(d); err != nil {
-			return fmt.Errorf("slewing the clock: %w", err)
-		}
-		return nil
-	}
-	if err := c.system.Set(time.Now().Add(d)); err != nil {
-		return fmt.Errorf("setting the clock: %w", err)
-	}
-	return nil
-}
-
-func (c *Clock) now() time.Time { return time.Now().Add(c.offset) }
-
-// Now returns the box's time, with Go's monotonic reading.
+// Now returns the box's time with Go's monotonic reading.
 func (c *Clock) Now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.now()
 }
 
-// Adjust turns a time of the system clock, such as a kernel receive time, into the box's time.
+func (c *Clock) now() time.Time { return c.sys.Now().Add(c.offset) }
+
+// Adjust turns a time of the system clock, such as the kernel's receive time of a packet, into the box's time.
 func (c *Clock) Adjust(system time.Time) time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return system.Add(c.offset)
 }
 
-// Trusted reports whether the time may be believed: it came from NTP, from a person, or from a real-time clock that shows
-// no less than the last known time.
+// Trusted reports whether the time may be believed.
 func (c *Clock) Trusted() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.trusted()
+	return c.ref.trusted(c.age())
 }
 
-func (c *Clock) trusted() bool {
-	return c.ref.source == SourceNTP || c.ref.source == SourceBrowser || c.ref.source == SourceRTC
-}
+// age is how long ago the clock was set.
+func (c *Clock) age() time.Duration { return c.ref.age(c.now(), c.sys.Now()) }
 
-// Quality returns what an NTP reply may say of the time (RFC 5905 section 7.3). The root dispersion grows while nothing
-// corrects the clock, so that a client sees for itself what the time is worth.
+// Quality returns what an NTP answer says about the time.
 func (c *Clock) Quality() sntp.Quality {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	const precision = -20 // about a microsecond
-	if !c.trusted() {
-		return sntp.Quality{Leap: sntp.LeapUnsync, Precision: precision}
-	}
-	age := max(c.now().Sub(c.ref.at), 0)
-	return sntp.Quality{
-		Leap: c.ref.leap, Stratum: c.ref.stratum, ReferenceID: c.ref.id, ReferenceTime: c.ref.at, RootDelay: c.ref.delay,
-		RootDispersion: c.ref.disp + time.Duration(float64(age)*driftClock), Precision: precision,
-	}
+	return c.ref.quality(c.age())
 }
 
-// Status returns the clock in a few words.
+// Status returns what is known about the time now.
 func (c *Clock) Status() Status {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	s := Status{Trusted: c.trusted(), Source: string(c.ref.source), Stratum: unsynchronised, Offset: c.moved, Since: c.ref.at}
-	if s.Trusted {
-		s.Stratum = int(c.ref.stratum)
+	q := c.ref.quality(c.age())
+	s := Status{
+		Trusted: c.ref.trusted(c.age()), Source: c.ref.Source, Stratum: int(q.Stratum), Offset: c.last, Since: c.ref.At,
+		Error: q.RootDelay/2 + q.RootDispersion, Problem: c.failure,
 	}
-	if c.ref.name != "" {
-		s.Source += " " + c.ref.name
+	if !s.Trusted {
+		s.Stratum = unsynchronised
+	}
+	if s.Problem == "" {
+		s.Problem = c.problem
 	}
 	return s
 }
 
-// Set takes the time from a person's browser. It is refused while an NTP server answers, and when it is before the last
-// time that was known.
-func (c *Clock) Set(ctx context.Context, t time.Time) error {
-	c.mu.Lock()
-	floor, ref, now := c.floor, c.ref, c.now()
-	c.mu.Unlock()
-	if ref.source == SourceNTP && now.Sub(ref.at) < 3*pollMax {
-		return fmt.Errorf("the time comes from the NTP server %s; it is not taken from a browser", ref.name)
-	}
-	if t.Before(floor) {
-		return fmt.Errorf("found %s, allowed is a time after %s, which was known before", t.UTC().Format(time.RFC3339), floor.UTC().Format(time.RFC3339))
-	}
-	if t.Year() > maxYear {
-		return fmt.Errorf("found %s, allowed is a year up to %d", t.UTC().Format(time.RFC3339), maxYear)
-	}
-	err := c.correct(t.Sub(now), reference{source: SourceBrowser, id: refID("LOCL"), stratum: stratumBrowser, disp: errorBrowser})
-	if err != nil {
-		return err
-	}
-	c.deps.Log.Info("clock set", "source", SourceBrowser, "time", t)
-	c.writeRTC()
-	return c.save(ctx)
-}
-
-// maxYear is the last year that is believed: a typing error must not become the last known time, which is never undone.
-const maxYear = 2099
-
-// Apply takes new settings; only Upstream may differ.
+// Apply takes new settings. Whether the clock is managed, and the RTC, stay as they were at the start.
 func (c *Clock) Apply(cfg Config) error {
 	c.mu.Lock()
 	changed := !slices.Equal(c.cfg.Upstream, cfg.Upstream)
 	c.cfg.Upstream = slices.Clone(cfg.Upstream)
+	if len(cfg.Upstream) == 0 {
+		c.problem = ""
+	}
 	c.mu.Unlock()
 	if changed {
-		c.wake()
+		c.poke()
 	}
 	return nil
 }
 
-func (c *Clock) wake() {
+func (c *Clock) poke() {
 	select {
-	case c.kick <- struct{}{}:
+	case c.wake <- struct{}{}:
 	default:
 	}
+}
+
+// browserError is how wrong a time from a browser may be at once: the way of the request, and whole seconds.
+const browserError = time.Second
+
+// maxYear is the last year that is believed.
+const maxYear = 2099
+
+// Set takes the time from a person's browser. It refuses a time before the build or after 2099, and returns
+// [ErrBetter] while an upstream server was followed within the last hour. A wrong time can be set right again by the
+// same means, or by a server.
+func (c *Clock) Set(ctx context.Context, t time.Time) error {
+	if t.Before(c.cfg.Floor) || t.Year() > maxYear {
+		return fmt.Errorf("setting the clock: found %s, allowed is a time after %s and a year up to %d",
+			t.UTC().Format(time.RFC3339), c.cfg.Floor.UTC().Format(time.RFC3339), maxYear)
+	}
+	c.mu.Lock()
+	if !c.synced.IsZero() && c.sys.Now().Sub(c.synced) < time.Hour {
+		c.mu.Unlock()
+		return fmt.Errorf("setting the clock: %w", ErrBetter)
+	}
+	events := c.correct(t.Round(0).Sub(c.sys.Now().Round(0)), false, 0)
+	c.ref = reference{Source: sourceBrowser, Stratum: stratumBrowser, ID: localID, Dispersion: browserError}
+	c.stamp()
+	events = append(events, Event{
+		Kind: EventSet, Offset: c.last, Text: fmt.Sprintf("The time was set from a browser: %s.", t.UTC().Format(time.DateTime+" UTC")),
+	})
+	c.mu.Unlock()
+	c.report(events...)
+	c.writeRTC()
+	c.poke() // the servers may be reachable as well
+	return c.save(ctx)
+}
+
+// stamp notes that the clock was set by the reference just now. The caller holds mu.
+func (c *Clock) stamp() { c.ref.At, c.ref.mono = c.now(), c.sys.Now() }
+
+// slewLimit is the offset above which the clock is stepped (RFC 5905: STEPT is 128 ms).
+const slewLimit = 128 * time.Millisecond
+
+// correct makes the box's time system time plus total. It may slew a small difference. The caller holds mu.
+func (c *Clock) correct(total time.Duration, maySlew bool, poll time.Duration) []Event {
+	c.last = total - c.offset
+	c.steps++
+	if !c.cfg.Manage {
+		c.offset = total
+		return nil
+	}
+	var err error
+	if maySlew && c.offset == 0 && total.Abs() < slewLimit {
+		c.drift, err = c.sys.Slew(total, poll)
+	} else if err = c.sys.Step(total); err == nil {
+		c.offset = 0
+		c.previous = c.instant()
+	}
+	if err != nil {
+		c.offset = total // the services' time is right all the same
+		return c.failed("The system clock cannot be set", err)
+	}
+	c.failure = ""
+	return nil
+}
+
+// failed notes that setting failed and returns an event when that is new. The caller holds mu.
+func (c *Clock) failed(what string, err error) []Event {
+	text := fmt.Sprintf("%s (%v).", what, err)
+	if c.failure == text {
+		return nil
+	}
+	c.failure = text
+	return []Event{{Kind: EventFailed, Text: text}}
+}
+
+// report fills the events and passes them on; the caller does not hold mu.
+func (c *Clock) report(events ...Event) {
+	for _, e := range events {
+		e.Time, e.Source = c.Now(), c.Status().Source
+		level := slog.LevelInfo
+		if e.Kind == EventLost || e.Kind == EventFailed {
+			level = slog.LevelWarn
+		}
+		c.deps.Log.Log(context.Background(), level, "clock", "event", string(e.Kind), "source", e.Source, "offset", e.Offset, "text", e.Text)
+		c.deps.Report(e)
+	}
+}
+
+func (c *Clock) register(reg prometheus.Registerer) error {
+	if reg == nil {
+		return nil
+	}
+	gauge := func(name, help string, value func(Status) float64) prometheus.Collector {
+		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return value(c.Status()) })
+	}
+	for _, g := range []prometheus.Collector{
+		gauge("phonebox_clock_trusted", "1 while the time is trusted.", func(s Status) float64 {
+			if s.Trusted {
+				return 1
+			}
+			return 0
+		}),
+		gauge("phonebox_clock_stratum", "Stratum of the time; 16 while it is not trusted.", func(s Status) float64 { return float64(s.Stratum) }),
+		gauge("phonebox_clock_offset_seconds", "The last correction of the time.", func(s Status) float64 { return s.Offset.Seconds() }),
+		gauge("phonebox_clock_error_seconds", "How wrong the time may be.", func(s Status) float64 { return s.Error.Seconds() }),
+	} {
+		if err := reg.Register(g); err != nil {
+			return fmt.Errorf("registering the clock's metrics: %w", err)
+		}
+	}
+	return nil
 }

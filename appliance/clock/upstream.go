@@ -1,6 +1,7 @@
 package clock
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,164 +17,157 @@ import (
 	"phonebox/services/sntp"
 )
 
-// How often upstream is asked: soon while nothing is known, then as RFC 5905 section 7.2 allows.
 const (
-	retryMin = 2 * time.Second
-	pollMin  = 64 * time.Second
-	pollMax  = 1024 * time.Second
-	// queryTime is how long one server may take.
-	queryTime = 2 * time.Second
-	// agreement is how far a server may be from the middle of all that answered.
-	agreement = time.Second
+	queryTimeout = 3 * time.Second
+	perName      = 4 // addresses of one name, such as pool.ntp.org
+	maxServers   = 8 // asked in one round
+	// maxDistance is how wrong a server may be by its own account; clients such as chronyd draw the line at 3 s.
+	maxDistance = 3 * time.Second
 )
 
-// Run keeps the time right until ctx ends, then saves it.
-func (c *Clock) Run(ctx context.Context) error {
-	saver := time.NewTicker(saveEvery)
-	defer saver.Stop()
-	wait := time.Duration(0)
-	next := time.NewTimer(wait)
-	defer next.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return c.save(context.WithoutCancel(ctx))
-		case <-saver.C:
-			if err := c.save(ctx); err != nil {
-				c.deps.Log.Warn("time not saved", "err", err)
-			}
-			continue
-		case <-c.kick:
-			wait = 0
-		case <-next.C:
-		}
-		wait = c.poll(ctx, wait)
-		next.Reset(wait)
-	}
+// sample is one good answer.
+type sample struct {
+	name    string // as configured
+	addr    netip.AddrPort
+	offset  time.Duration // of the server's time to the system clock
+	delay   time.Duration // root delay, the way to the server included
+	disp    time.Duration // root dispersion, the error of the measurement included
+	stratum uint8         // of the server
+	leap    sntp.Leap
 }
 
-// poll asks upstream once and returns how long to wait until it is asked again.
-func (c *Clock) poll(ctx context.Context, wait time.Duration) time.Duration {
-	c.mu.Lock()
-	upstream := slices.Clone(c.cfg.Upstream)
-	c.mu.Unlock()
-	if len(upstream) == 0 {
-		return pollMax
-	}
-	best, err := c.ask(ctx, upstream)
-	if ctx.Err() != nil {
-		return pollMax
-	}
-	if err != nil {
-		c.deps.Log.Debug("no time from upstream", "err", err)
-		if c.Trusted() {
-			return pollMin
-		}
-		return min(max(2*wait, retryMin), pollMin)
-	}
-	first := !c.Trusted() || c.Status().Source == string(SourceRTC)
-	if err := c.follow(best); err != nil {
-		c.deps.Log.Error("clock not corrected", "err", err)
-		return pollMin
-	}
-	if first {
-		c.deps.Log.Info("clock set", "source", SourceNTP, "server", best.name, "offset", best.r.ClockOffset)
-		if err := c.save(ctx); err != nil {
-			c.deps.Log.Warn("time not saved", "err", err)
-		}
-	}
-	c.writeRTC()
-	return min(max(2*wait, pollMin), pollMax)
-}
+func (s sample) distance() time.Duration { return s.delay/2 + s.disp }
 
-// answer is what one server said.
-type answer struct {
-	name string
-	addr netip.Addr
-	r    *ntp.Response
-}
-
-// ask asks every server at once and returns the best answer among those that agree.
-func (c *Clock) ask(ctx context.Context, upstream []string) (answer, error) {
-	var mu sync.Mutex
-	var wg sync.WaitGroup
-	var good []answer
+// ask asks all servers at once and returns the good answers, and why the others are none.
+func (c *Clock) ask(ctx context.Context, servers []string) ([]sample, error) {
+	ctx, cancel := context.WithTimeout(ctx, 2*queryTimeout)
+	defer cancel()
+	type target struct {
+		name string
+		addr netip.AddrPort
+	}
+	var targets []target
 	var errs []error
-	for _, name := range upstream {
-		wg.Go(func() {
-			a, err := c.query(ctx, name)
-			mu.Lock()
-			defer mu.Unlock()
-			if err != nil {
-				errs = append(errs, fmt.Errorf("asking %s: %w", name, err))
-				return
-			}
-			good = append(good, a)
-		})
+	for _, name := range servers {
+		addrs, err := c.addresses(ctx, name)
+		if err != nil {
+			errs = append(errs, err)
+		}
+		for _, a := range addrs {
+			targets = append(targets, target{name, a})
+		}
 	}
-	wg.Wait()
-	if len(good) == 0 {
-		return answer{}, errors.Join(errs...)
+	targets = targets[:min(len(targets), maxServers)]
+	samples := make([]sample, len(targets))
+	failed := make([]error, len(targets))
+	var done sync.WaitGroup
+	for i, t := range targets {
+		done.Go(func() { samples[i], failed[i] = c.query(ctx, t.name, t.addr) })
 	}
-	return choose(good), nil
+	done.Wait()
+	var good []sample
+	for i := range samples {
+		if failed[i] == nil {
+			good = append(good, samples[i])
+		}
+	}
+	return good, errors.Join(append(errs, failed...)...)
 }
 
-// choose returns the answer with the least root distance among those near the median.
-func choose(all []answer) answer {
-	slices.SortFunc(all, func(a, b answer) int { return int(min(max(a.r.ClockOffset-b.r.ClockOffset, -1), 1)) })
-	middle := all[len(all)/2].r.ClockOffset
-	near := slices.DeleteFunc(slices.Clone(all), func(a answer) bool { return (a.r.ClockOffset - middle).Abs() > agreement })
-	return slices.MinFunc(near, func(a, b answer) int {
-		return int(min(max(a.r.RootDistance-b.r.RootDistance, -1), 1))
-	})
+// addresses resolves host or host:port.
+func (c *Clock) addresses(ctx context.Context, server string) ([]netip.AddrPort, error) {
+	host, port := server, uint16(123)
+	if h, p, err := net.SplitHostPort(server); err == nil {
+		n, err := strconv.ParseUint(p, 10, 16)
+		if err != nil {
+			return nil, fmt.Errorf("asking %q the time: found port %q, allowed is 1 to 65535", server, p)
+		}
+		host, port = h, uint16(n)
+	}
+	addrs := []netip.Addr{}
+	if a, err := netip.ParseAddr(host); err == nil {
+		addrs = append(addrs, a)
+	} else if addrs, err = c.deps.Resolver().LookupNetIP(ctx, "ip4", host); err != nil {
+		return nil, fmt.Errorf("asking %q the time: %w", server, err)
+	}
+	var out []netip.AddrPort
+	for _, a := range addrs[:min(len(addrs), perName)] {
+		out = append(out, netip.AddrPortFrom(a.Unmap(), port))
+	}
+	return out, nil
 }
 
-func (c *Clock) query(ctx context.Context, name string) (answer, error) {
-	a := answer{name: name}
-	port := c.cfg.Port
-	if port == 0 {
-		port = 123
-	}
-	r, err := ntp.QueryWithOptions(net.JoinHostPort(name, strconv.Itoa(int(port))), ntp.QueryOptions{
-		Timeout: queryTime,
+func (c *Clock) query(ctx context.Context, name string, addr netip.AddrPort) (sample, error) {
+	opt := ntp.QueryOptions{
+		Timeout: queryTimeout,
 		Dialer: func(_, remote string) (net.Conn, error) {
-			conn, err := c.dial(ctx, remote)
+			conn, err := new(net.Dialer).DialContext(ctx, "udp", remote)
 			if err == nil {
-				ap, _ := netip.ParseAddrPort(conn.RemoteAddr().String())
-				a.addr = ap.Addr().Unmap()
+				context.AfterFunc(ctx, func() { conn.Close() })
 			}
 			return conn, err
 		},
-		GetSystemTime: c.Now,
-	})
+	}
+	if _, real := c.sys.(machine); !real {
+		opt.GetSystemTime = c.sys.Now // else the kernel's receive times are used, which are more exact
+	}
+	r, err := ntp.QueryWithOptions(addr.String(), opt)
+	if err == nil {
+		err = r.Validate()
+	}
+	if err == nil && (r.RTT < 0 || r.RootDistance > maxDistance) {
+		err = fmt.Errorf("its time may be wrong by %s, allowed is %s", r.RootDistance, maxDistance)
+	}
+	if err == nil && r.Time.Before(c.cfg.Floor) {
+		err = fmt.Errorf("it says that it is %s", r.Time.UTC().Format(time.DateTime))
+	}
 	if err != nil {
-		return answer{}, err
+		return sample{}, fmt.Errorf("asking %s (%s) the time: %w", name, addr, err)
 	}
-	if err := r.Validate(); err != nil {
-		return answer{}, err
-	}
-	a.r = r
-	return a, nil
+	return sample{
+		name: name, addr: addr, offset: r.ClockOffset, stratum: r.Stratum, leap: sntp.Leap(r.Leap),
+		delay: r.RootDelay + r.RTT, disp: r.RootDispersion + r.Precision + time.Microsecond,
+	}, nil
 }
 
-func (c *Clock) dial(ctx context.Context, remote string) (net.Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, queryTime)
-	defer cancel()
-	d := net.Dialer{}
-	if c.deps.Resolver != nil {
-		d.Resolver = c.deps.Resolver()
+// errDisagree says that servers tell different times and none of them has a majority.
+var errDisagree = errors.New("the servers tell different times, and no majority agrees")
+
+// slack is added to what servers admit when their answers are compared: paths are not symmetric.
+const slack = 100 * time.Millisecond
+
+// choose picks the answer to follow: of those that agree with more than half of all answers (themselves included) the
+// one whose own error bound is smallest. Two answers that agree are a majority; two that don't are none.
+func choose(samples []sample) (sample, error) {
+	if len(samples) == 0 {
+		return sample{}, errors.New("no server gave a usable answer")
 	}
-	return d.DialContext(ctx, "udp4", remote)
+	var sane []sample
+	for _, a := range samples {
+		agree := 0
+		for _, b := range samples {
+			if (a.offset - b.offset).Abs() <= a.distance()+b.distance()+slack {
+				agree++
+			}
+		}
+		if 2*agree > len(samples) {
+			sane = append(sane, a)
+		}
+	}
+	if len(sane) == 0 {
+		return sample{}, errDisagree
+	}
+	return slices.MinFunc(sane, func(a, b sample) int { return cmp.Compare(a.distance(), b.distance()) }), nil
 }
 
-// follow corrects the clock with an answer (RFC 5905 section 11.3: one stratum below the server).
-func (c *Clock) follow(a answer) error {
-	ref := reference{
-		source: SourceNTP, name: a.name, stratum: a.r.Stratum + 1, leap: sntp.Leap(a.r.Leap), delay: a.r.RootDelay + a.r.RTT,
-		disp: a.r.RootDispersion + a.r.RTT/2 + a.r.Precision,
+// reference says what the time is worth once it follows the sample.
+func (s sample) reference() reference {
+	r := reference{Source: s.name, Stratum: min(s.stratum+1, 15), Leap: s.leap, Delay: s.delay, Dispersion: s.disp}
+	if s.name != s.addr.Addr().String() {
+		r.Source = fmt.Sprintf("%s (%s)", s.name, s.addr.Addr())
 	}
-	if a.addr.Is4() {
-		ref.id = a.addr.As4()
+	if s.addr.Addr().Is4() {
+		r.ID = s.addr.Addr().As4() // RFC 5905 figure 8: the server's address
 	}
-	return c.correct(a.r.ClockOffset, ref)
+	return r
 }
