@@ -73,8 +73,14 @@ type Status struct {
 	Problem string        // a sentence, or "": why upstream is not followed, why the clock can't be set
 }
 
-// ErrBetter says that the time is known better than by what it was to be set to.
-var ErrBetter = errors.New("the time comes from an NTP server, which knows it better")
+// ErrNotBelieved is what errors of [Clock.Set] are: the text of the error says why to people.
+var ErrNotBelieved = errors.New("the time was not believed")
+
+type refusal struct{ text string }
+
+func (r refusal) Error() string { return r.text }
+
+func (refusal) Is(target error) bool { return target == ErrNotBelieved }
 
 // Clock is the time of the box. It is safe for concurrent use.
 type Clock struct {
@@ -212,18 +218,19 @@ const browserError = time.Second
 // maxYear is the last year that is believed.
 const maxYear = 2099
 
-// Set takes the time from a person's browser. It refuses a time before the build or after 2099, and returns
-// [ErrBetter] while an upstream server was followed within the last hour. A wrong time can be set right again by the
-// same means, or by a server.
+// Set takes the time from a person's browser. It refuses a time before the build or after 2099, and any while an
+// upstream server was followed within the last hour; such errors are [ErrNotBelieved]. A wrong time can be set right
+// again by the same means, or by a server.
 func (c *Clock) Set(ctx context.Context, t time.Time) error {
 	if t.Before(c.cfg.Floor) || t.Year() > maxYear {
-		return fmt.Errorf("setting the clock: found %s, allowed is a time after %s and a year up to %d",
-			t.UTC().Format(time.RFC3339), c.cfg.Floor.UTC().Format(time.RFC3339), maxYear)
+		return refusal{fmt.Sprintf("found %s, allowed is a time after %s, when this program was built, and a year up to %d",
+			t.UTC().Format(time.RFC3339), c.cfg.Floor.UTC().Format(time.RFC3339), maxYear)}
 	}
 	c.mu.Lock()
 	if !c.synced.IsZero() && c.sys.Now().Sub(c.synced) < time.Hour {
+		source := c.ref.Source
 		c.mu.Unlock()
-		return fmt.Errorf("setting the clock: %w", ErrBetter)
+		return refusal{fmt.Sprintf("the time comes from the NTP server %s, which knows it better", source)}
 	}
 	events := c.correct(t.Round(0).Sub(c.sys.Now().Round(0)), false, 0)
 	c.ref = reference{Source: sourceBrowser, Stratum: stratumBrowser, ID: localID, Dispersion: browserError}
