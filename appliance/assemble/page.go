@@ -16,7 +16,6 @@ import (
 	"sync"
 	"time"
 
-	"phonebox/appliance/clock"
 	"phonebox/appliance/journal"
 	"phonebox/appliance/store"
 	"phonebox/services/phone"
@@ -254,11 +253,11 @@ func (p page) AddFirmware(_ context.Context, name string, content io.Reader) ([]
 // SetClock implements [web.Box].
 func (p page) SetClock(ctx context.Context, unix float64) error {
 	sec, frac := math.Modf(unix)
-	err := p.b.clock.Set(ctx, time.Unix(int64(sec), int64(frac*1e9)))
-	if errors.Is(err, clock.ErrNotBelieved) {
+	if err := p.b.clock.Set(ctx, time.Unix(int64(sec), int64(frac*1e9))); err != nil {
+		// What the clock says is for this person: why the time was not taken, or what could not be set.
 		return &web.PublicError{Status: http.StatusConflict, Text: "The time was not changed: " + err.Error() + ".", Cause: err}
 	}
-	return err
+	return nil
 }
 
 // ServeAnyway implements [web.Box].
