@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -25,7 +26,7 @@ interface = "lo"
 address   = "127.77.0.1/16"
 
 [dhcp]
-pool       = ["127.77.1.1-127.77.1.250"]
+pool       = ["%s"]
 ping_check = false
 
 [time]
@@ -70,6 +71,27 @@ func tryPhones() []phonesim.Config {
 	}
 }
 
+// freePool returns ten addresses on which no phone of another -try listens, so that two of them can run side by side.
+func freePool() string {
+	pool := ""
+	for first := byte(1); first <= 241; first += 10 {
+		pool = fmt.Sprintf("127.77.1.%d-127.77.1.%d", first, first+9)
+		free := true
+		for i := range byte(len(tryPhones())) {
+			conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 77, 1, first+i), Port: sipPort})
+			if err != nil {
+				free = false
+				break
+			}
+			conn.Close()
+		}
+		if free {
+			break
+		}
+	}
+	return pool
+}
+
 // Try is -try: the whole box on loopback with virtual phones, without root, network or settings. It runs until ctx ends.
 func Try(ctx context.Context, opt Options, reload <-chan os.Signal) error {
 	dir, err := os.MkdirTemp("", "phonebox-try-")
@@ -78,7 +100,7 @@ func Try(ctx context.Context, opt Options, reload <-chan os.Signal) error {
 	}
 	defer os.RemoveAll(dir)
 	opt.Data, opt.Site = filepath.Join(dir, "data"), filepath.Join(dir, "site.toml")
-	if err := os.WriteFile(opt.Site, []byte(trySite), 0o600); err != nil {
+	if err := os.WriteFile(opt.Site, fmt.Appendf(nil, trySite, freePool()), 0o600); err != nil {
 		return fmt.Errorf("writing the made-up site: %w", err)
 	}
 	b, err := New(ctx, opt)
