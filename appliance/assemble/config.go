@@ -3,6 +3,7 @@ package assemble
 import (
 	"net/netip"
 	"path/filepath"
+	"time"
 
 	"phonebox/appliance/clock"
 	"phonebox/appliance/netdev"
@@ -64,6 +65,9 @@ func makePlan(s *site.Site, o Options, http netip.AddrPort) plan {
 	p := plan{
 		netdev: netdev.Config{
 			Interface: iface, Address: s.Network.Address, Gateway: s.Network.Gateway, Manage: o.ManageAddress,
+			// A password leaves on what the wire says now. What it said a moment ago would let a request pass that a
+			// spoofer sends right after the phone's own, for the two may overtake the ARP packet that tells them apart.
+			Freshness: time.Nanosecond,
 		},
 		clock: clockConfig(s, o),
 		tftp:  tftp.Config{Listen: at(box, portTFTP), Interface: iface},
