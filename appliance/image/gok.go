@@ -35,12 +35,17 @@ func runGok(ctx context.Context, scratch string, args []string, stderr io.Writer
 	if err != nil {
 		return fmt.Errorf("finding this program: %w", err)
 	}
+	// What GOFLAGS the user has, in the environment or by go env -w, stays in force.
+	flags, err := exec.CommandContext(ctx, "go", "env", "GOFLAGS").Output()
+	if err != nil {
+		return fmt.Errorf("running go env: %w", err)
+	}
 	cmd := exec.CommandContext(ctx, self, append([]string{gokArgument}, args...)...)
 	out := &gokOutput{show: stderr}
 	cmd.Stdout, cmd.Stderr = out, out
 	cmd.Env = append(os.Environ(),
 		// gok builds with -mod=mod, which mends a go.mod: it works on a copy, the checkout stays as it was.
-		"GOFLAGS="+strings.TrimSpace(os.Getenv("GOFLAGS")+" -modfile="+filepath.Join(scratch, "go.mod")),
+		"GOFLAGS="+strings.TrimSpace(string(flags))+" -modfile="+filepath.Join(scratch, "go.mod"),
 		// What gok leaves when it is ended goes with the scratch folder.
 		"TMPDIR="+scratch)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
