@@ -118,7 +118,7 @@ func (c *Clock) query(ctx context.Context, name string, addr netip.AddrPort) (sa
 	if err == nil && (r.RTT < 0 || r.RootDistance > maxDistance) {
 		err = fmt.Errorf("its time may be wrong by %s, allowed is %s", r.RootDistance, maxDistance)
 	}
-	if err == nil && r.Time.Before(c.cfg.Floor) {
+	if err == nil && (r.Time.Before(c.cfg.Floor) || r.Time.Year() > maxYear) {
 		err = fmt.Errorf("it says that it is %s", r.Time.UTC().Format(time.DateTime))
 	}
 	if err != nil {
