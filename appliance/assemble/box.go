@@ -121,15 +121,16 @@ func (b *Box) make(ctx context.Context) error {
 	p := b.planOf(s)
 	b.index.Store(makeIndex(s))
 	b.cur = applied{site: s, text: text, etag: site.ETag(text), plan: p}
-	if b.journal, err = journal.New(journal.Config{Metrics: b.metrics}, b.store, b.log.With("svc", "journal")); err != nil {
-		return fmt.Errorf("opening the journal: %w", err)
-	}
-	b.tellJournal(s)
 	if b.clock, err = clock.New(p.clock, clock.Deps{
 		Store: b.store, Log: b.log.With("svc", "clock"), Resolver: func() *net.Resolver { return b.dns.Resolver() },
+		Report: b.onClock, Metrics: b.metrics,
 	}); err != nil {
 		return fmt.Errorf("making the clock: %w", err)
 	}
+	if b.journal, err = journal.New(journal.Config{Now: b.clock.Now, Metrics: b.metrics}, b.store, b.log.With("svc", "journal")); err != nil {
+		return fmt.Errorf("opening the journal: %w", err)
+	}
+	b.tellJournal(s)
 	if err := b.makeLink(p); err != nil {
 		return err
 	}
@@ -157,6 +158,7 @@ func (b *Box) makeServices(p plan) error {
 	var err error
 	if b.provision, err = provision.New(p.provision, provision.Deps{
 		Dir: filepath.Join(b.opt.Data, "tftp"), Observer: observer{b}, Guard: guard{b}, Log: log("provision"), Released: b.released,
+		Now: b.clock.Now,
 	}); err != nil {
 		return fmt.Errorf("opening the phones' files: %w", err)
 	}

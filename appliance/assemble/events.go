@@ -136,6 +136,21 @@ func fromWeb(e web.Event, mac phone.MAC) (journal.Event, bool) {
 	}, true
 }
 
+// fromPage tells what a person did on the page, for the timeline of the box: what concerns a phone does not belong into
+// that phone's own, which tells what the phone did.
+func fromPage(e web.Event) (text string, ok bool) {
+	switch e.Kind {
+	case web.EventSetup, web.EventChanged, web.EventSecrets:
+	default:
+		return "", false
+	}
+	text = strings.TrimSuffix(e.What, ".")
+	if !e.MAC.IsZero() {
+		text = fmt.Sprintf("%s: %s", e.MAC, text)
+	}
+	return fmt.Sprintf("%s (from %s)", text, e.From), true
+}
+
 // period writes how long a lease lasts: 8h, 10m.
 func period(d time.Duration) string {
 	s := d.Round(time.Second).String()
@@ -144,6 +159,9 @@ func period(d time.Duration) string {
 }
 
 func brief(d time.Duration) string {
+	if d < time.Millisecond {
+		return "under 1ms"
+	}
 	if d < time.Second {
 		return d.Round(time.Millisecond).String()
 	}

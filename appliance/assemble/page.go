@@ -77,6 +77,9 @@ func (p page) notices() []string {
 	if s := p.b.wire.State(); !s.Up() || s.Fault != "" || !s.Duplicate.IsZero() {
 		out = append(out, s.Text)
 	}
+	if problem := p.b.clock.Status().Problem; problem != "" {
+		out = append(out, problem)
+	}
 	if p.b.index.Load().site.Firmware.ConvertUnlisted {
 		out = append(out, "firmware.convert_unlisted is set: phones that are not listed get the target load as well")
 	}
@@ -103,7 +106,7 @@ func (p page) Health(ctx context.Context) (web.Status, map[string]string) {
 			why := ""
 			if svc.State == stateFailed {
 				why = svc.Detail
-			} else if err := probes[name](ctx); err != nil {
+			} else if err := runGuarded(ctx, probes[name]); err != nil {
 				why = "no answer to its probe: " + err.Error()
 			}
 			if why != "" {
@@ -162,7 +165,7 @@ func (p page) phone(j journal.Phone, ix *index) web.Phone {
 	return w
 }
 
-// Events implements [web.Box].
+// Events implements [web.Box]. The zero MAC has the timeline of the box itself: what people did on the page.
 func (p page) Events(mac phone.MAC) ([]web.PhoneEvent, bool) {
 	events := p.b.journal.Events(mac)
 	out := make([]web.PhoneEvent, len(events))
@@ -170,7 +173,7 @@ func (p page) Events(mac phone.MAC) ([]web.PhoneEvent, bool) {
 		out[i] = webEvent(e)
 	}
 	_, known := p.Phone(mac)
-	return out, known
+	return out, known || mac.IsZero()
 }
 
 func webEvent(e journal.Event) web.PhoneEvent {

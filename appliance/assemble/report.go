@@ -1,8 +1,11 @@
 package assemble
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
 
+	"phonebox/appliance/clock"
 	"phonebox/appliance/journal"
 	"phonebox/services/dhcp"
 	"phonebox/services/dns"
@@ -28,6 +31,15 @@ func (b *Box) onDHCP(e dhcp.Event) {
 	if ev, ok := fromDHCP(e); ok {
 		b.record(ev)
 	}
+}
+
+// onClock logs what the clock goes by; it may come while the parts are still being made.
+func (b *Box) onClock(e clock.Event) {
+	level := slog.LevelInfo
+	if e.Kind == clock.EventLost || e.Kind == clock.EventFailed {
+		level = slog.LevelWarn
+	}
+	b.log.Log(context.Background(), level, "clock", "svc", "clock", "event", e.Kind, "source", e.Source, "offset", e.Offset, "text", e.Text)
 }
 
 func (b *Box) onTFTP(e tftp.Event) {
@@ -75,6 +87,14 @@ func (b *Box) onWeb(e web.Event) {
 	if ev, ok := fromWeb(e, b.whose(e.From)); ok {
 		b.record(ev)
 	}
+	if text, ok := fromPage(e); ok {
+		b.note("web", text)
+	}
+}
+
+// note puts a sentence into the timeline of the box itself, which has the zero MAC.
+func (b *Box) note(service, text string) {
+	b.journal.Add(journal.Event{Time: b.clock.Now().Round(0), Service: service, Kind: journal.Note, Text: text})
 }
 
 // released journals that a file with a password is about to leave (promise 4); it returns when that is in the journal.

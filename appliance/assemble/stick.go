@@ -12,7 +12,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"phonebox/appliance/journal"
 )
 
 // resetFile on a USB stick takes the page's password away (promise 5): who can plug a stick in holds the box, and owns it.
@@ -139,6 +138,5 @@ func (b *Box) resetPassword() {
 		return
 	}
 	b.log.Warn("password reset", "file", resetFile)
-	// The zero MAC is the box itself: it has a timeline of its own.
-	b.journal.Add(journal.Event{Time: b.clock.Now().Round(0), Service: "box", Kind: journal.Note, Text: text})
+	b.note("box", text)
 }
