@@ -95,7 +95,8 @@ func storm(t *testing.T, w *phonesim.Wire, base phone.MAC, n int, remember map[p
 func TestTermWithOpenTransfers(t *testing.T) {
 	t.Parallel()
 	hosts := []testkit.Host{
-		{Name: "dead1", Addr: netip.MustParsePrefix("10.77.0.41/16")}, {Name: "dead2", Addr: netip.MustParsePrefix("10.77.0.42/16")},
+		{Name: "dead1", Addr: netip.MustParsePrefix("10.77.0.41/16")},
+		{Name: "dead2", Addr: netip.MustParsePrefix("10.77.0.42/16")},
 		{Name: "dead3", Addr: netip.MustParsePrefix("10.77.0.43/16")},
 	}
 	lan := office(t, hosts...)

@@ -1,0 +1,112 @@
+package e2e_test
+
+import (
+	"net/http"
+	"net/netip"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gopacket/gopacket/layers"
+
+	"phonebox/services/testkit"
+)
+
+const otherServer = "10.77.0.3"
+
+// TestOtherDHCPServer puts dnsmasq on the wire first: the box holds back until dnsmasq is gone, or somebody says so.
+func TestOtherDHCPServer(t *testing.T) {
+	t.Parallel()
+	testkit.Need(t, "dnsmasq", "udhcpc")
+	lan := office(t, testkit.Host{Name: "pc", MAC: "02:00:00:00:77:31"},
+		testkit.Host{Name: "other", MAC: "02:00:00:00:77:03", Addr: netip.MustParsePrefix(otherServer + "/16")})
+	startDnsmasq := func() *testkit.Process {
+		dir := t.TempDir()
+		p := lan.Node("other").Start(t, "dnsmasq", "--keep-in-foreground", "--log-facility=-", "--port=0", "--conf-file=/dev/null", "--user=root",
+			"--dhcp-range=10.77.200.1,10.77.200.200,255.255.0.0,1h", "--dhcp-leasefile="+filepath.Join(dir, "leases"), "--pid-file="+filepath.Join(dir, "pid"))
+		p.WaitOutput("DHCP, IP range", patience)
+		return p
+	}
+	dnsmasq := startDnsmasq()
+	b := newBox(t, lan, site{}.text(), nil)
+	c := b.node.Capture(t)
+
+	build(t)
+	began := time.Now()
+	b.start()
+	b.setPassword()
+	waitHeld(t, b, began)
+	if at, vars := takeLease(t, lan.Node("pc")); vars["serverid"] != otherServer {
+		t.Errorf("the client got %s from %s, wanted it from dnsmasq", at, vars["serverid"])
+	}
+	if n := answers(c); n != 0 {
+		t.Errorf("the box sent %d DHCP answers while it was held, wanted none", n)
+	}
+	b.healthy() // held is not ill
+
+	// dnsmasq goes: the box sees that by itself within a minute.
+	gone := time.Now()
+	if err := dnsmasq.Stop(); err != nil {
+		t.Logf("dnsmasq: %v", err)
+	}
+	testkit.Eventually(t, 90*time.Second, "the box serves once dnsmasq is gone", func() bool { return b.status().Services["dhcp"].State == "running" })
+	t.Logf("FIGURE serving by itself after another DHCP server left: %.0f s", time.Since(gone).Seconds())
+	if _, vars := takeLease(t, lan.Node("pc")); vars["serverid"] != boxAddr {
+		t.Errorf("the client's server is %s, wanted the box", vars["serverid"])
+	}
+
+	// It is there again at the next start; a person says "serve anyway" on the page.
+	dnsmasq = startDnsmasq()
+	began = time.Now()
+	b.kill()
+	b.start()
+	waitHeld(t, b, began)
+	code, body, _ := b.call(b.laptop, http.MethodPost, "/serve-anyway", nil, "Content-Type", "application/x-www-form-urlencoded")
+	if code != http.StatusSeeOther {
+		t.Fatalf("serve anyway: found %d %s", code, body)
+	}
+	b.waitReady()
+	b.restart()
+	if s := b.status(); s.Services["dhcp"].State != "running" || !strings.Contains(s.Services["dhcp"].Detail, otherServer) || len(s.Others) == 0 {
+		t.Errorf("after the restart dhcp is %+v beside %v, wanted that it runs and says beside whom", s.Services["dhcp"], s.Others)
+	}
+
+	// Another box there is told so in its settings.
+	b.kill()
+	sure := newBox(t, lan, site{dhcp: "authoritative = true"}.text(), nil)
+	sure.start()
+	sure.setPassword()
+	sure.waitReady()
+	if s := sure.status().Services["dhcp"]; s.State != "running" || !strings.Contains(s.Detail, otherServer) {
+		t.Errorf("with dhcp.authoritative dhcp is %+v, wanted that it runs and says beside whom", s)
+	}
+	_ = dnsmasq.Stop()
+}
+
+// waitHeld waits until dhcp is held because of dnsmasq; it may take five seconds from the start.
+func waitHeld(t *testing.T, b *box, began time.Time) {
+	t.Helper()
+	testkit.Eventually(t, patience, "dhcp is held because of dnsmasq", func() bool {
+		s := b.status()
+		return s.Services["dhcp"].State == "held" && strings.Contains(s.Services["dhcp"].Detail, otherServer)
+	})
+	took := time.Since(began)
+	t.Logf("FIGURE held because of another DHCP server after %.1f s", took.Seconds())
+	s := b.status()
+	if s.Ready || len(s.Others) != 1 || s.Others[0].Address != otherServer {
+		t.Errorf("the status tells ready %t and other servers %+v, wanted dnsmasq", s.Ready, s.Others)
+	}
+}
+
+// answers counts the DHCP packets that a capture saw from the box to clients.
+func answers(c *testkit.Capture) (n int) {
+	for _, p := range c.Packets() {
+		ip, _ := p.Layer(layers.LayerTypeIPv4).(*layers.IPv4)
+		u, _ := p.Layer(layers.LayerTypeUDP).(*layers.UDP)
+		if ip != nil && u != nil && ip.SrcIP.String() == boxAddr && u.SrcPort == 67 && len(u.Payload) > 0 && u.Payload[0] == 2 {
+			n++
+		}
+	}
+	return n
+}

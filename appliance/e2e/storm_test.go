@@ -1,0 +1,61 @@
+package e2e_test
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"phonebox/appliance/phonesim"
+	"phonebox/services/phone"
+	"phonebox/services/testkit"
+)
+
+// TestStorm boots two hundred phones within two seconds, as after a power cut, at the speed of real phones.
+func TestStorm(t *testing.T) {
+	const n = 200
+	lan := office(t, testkit.Host{Name: "wire"})
+	base := mustMAC("00:06:d7:50:00:00")
+	b := startBox(t, lan, site{phones: listed(base, n)}.text(), shelf())
+	b.setClock()
+	before := b.residentKB()
+	report := filepath.Join(t.TempDir(), "report.json")
+	out, err := lan.Node("wire").Try(t, build(t).phonesim, "-interface", testkit.Interface, "-n", itoa(n), "-window", "2s",
+		"-mac", base.String(), "-seed", "7", "-timeout", "3m", "-json", report)
+	if err != nil {
+		t.Errorf("phonesim: %v", err)
+	}
+	after := b.residentKB()
+	text, err := os.ReadFile(report)
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	var r phonesim.Report
+	if err := json.Unmarshal(text, &r); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("FIGURE storm of %d phones in 2 s: 50/95/100 %% ready after %.1f/%.1f/%.1f s, %d ready, %d failures, %d duplicate addresses, "+
+		"retransmissions %+v", n, r.Half.Seconds(), r.Most.Seconds(), r.All.Seconds(), r.Ready, len(r.Failures), len(r.Duplicates), r.Retransmits)
+	t.Logf("FIGURE resident memory of the daemon: %.1f MB before the storm, %.1f MB after it", float64(before)/1000, float64(after)/1000)
+	if r.Ready != n || len(r.Failures) > 0 || len(r.Duplicates) > 0 {
+		t.Errorf("found %d ready, failures %+v, duplicates %+v; wanted %d, none and none", r.Ready, r.Failures, r.Duplicates, n)
+	}
+	if after >= 60_000 {
+		t.Errorf("the daemon has %d kB in memory after the storm, wanted less than 60 MB", after)
+	}
+	ready, addresses := 0, map[string]bool{}
+	for _, p := range b.phones() {
+		if p.Step == phone.Ready {
+			ready++
+		}
+		addresses[p.Address] = true
+	}
+	if ready != n || len(addresses) != n {
+		t.Errorf("the box tells %d phones ready at %d addresses, wanted %d at as many", ready, len(addresses), n)
+	}
+	b.healthy()
+	if code, took := b.terminate(); code != 143 || took > 2*time.Second {
+		t.Errorf("after the storm the daemon ended with %d after %s, wanted 143 within 2 s", code, took)
+	}
+}
