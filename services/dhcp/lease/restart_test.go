@@ -84,6 +84,36 @@ func TestClockThatStepsForwardShortensNothingThatWasTold(t *testing.T) {
 	wantLeft(t, tab, stepped, 8*time.Hour)
 }
 
+// A clock that was trusted and behind (a slow RTC, a laptop's browser) is set right while a lease runs. Without Restamp
+// the record on disk ended hours ago, and the next restart gave the address away.
+func TestClockThatIsSetForwardFreesNothingAfterARestart(t *testing.T) {
+	m := start()
+	tab, store := lease.New(settings()), disk{}
+	store.commit(bind(t, tab, 1, ip("10.77.1.1"), m))
+	if n := tab.Restamp(after(m, time.Minute)); n != 0 {
+		t.Errorf("%d leases restamped while the clock ran on", n)
+	}
+	right := after(m, time.Hour)
+	right.Wall = right.Wall.Add(10 * time.Hour)
+	if n := tab.Restamp(right); n != 1 {
+		t.Errorf("%d leases restamped, want 1", n)
+	}
+	for _, rec := range tab.Dirty(10, func(lease.Key, netip.Addr) bool { return false }) {
+		store.commit(rec)
+		tab.Stored(rec, right)
+	}
+	if n := tab.Restamp(right); n != 0 {
+		t.Errorf("%d leases restamped again", n)
+	}
+	again := lease.New(settings())
+	later := after(right, time.Hour)
+	again.Restore(store.records(), later)
+	wantLeft(t, again, later, 6*time.Hour)
+	if addr, err := again.Offer(key(2), ip("10.77.1.1"), later); err != nil || addr == ip("10.77.1.1") {
+		t.Errorf("client 2 was offered %s, %v", addr, err)
+	}
+}
+
 func TestRestoreSurvivesOddRecords(t *testing.T) {
 	m := start()
 	tab := lease.New(settings())

@@ -73,6 +73,28 @@ func (t *Table) Trust(m Moment) {
 	t.emptyTill = time.Time{}
 }
 
+// restampAfter is how much too early the stored end of a lease may be: a slow disk makes it so, too.
+const restampAfter = 15 * time.Second
+
+// Restamp finds the leases whose stored end is too early by the wall clock of now, which was behind when they were
+// written and was set since, and gives them their true end. They are dirty then: after a restart the end that is on
+// disk would free an address that its client still uses. It returns how many they were. An end that is too late does
+// no harm, for Restore never gives more than a whole lease.
+func (t *Table) Restamp(m Moment) (n int) {
+	for _, e := range t.entries {
+		if !m.Trusted || !e.rec.Trusted || !e.live(m) {
+			continue
+		}
+		end := m.wall().Add(e.deadline.Sub(m.Mono))
+		if end.Sub(e.rec.End) <= restampAfter {
+			continue
+		}
+		e.rec.Start, e.rec.End, e.dirty = end.Add(-e.rec.Duration), end, true
+		n++
+	}
+	return n
+}
+
 // Expire ends every lease and quarantine whose time is over and forgets lapsed offers. It returns the records of the
 // leases that ended.
 func (t *Table) Expire(m Moment) []Record {
