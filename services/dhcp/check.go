@@ -45,10 +45,10 @@ func (s *Server) offerAfterProbe(ctx context.Context, out sender, r *request, ad
 		addr = next
 	}
 	eff := &effects{}
-	s.mu.Lock()
-	delete(s.busy, r.client.Key)
-	s.dropped(eff, r, refuse("addresses_in_use", "the last %d addresses that were probed are all in use by hosts that did not get them here", maxTries))
-	s.mu.Unlock()
+	s.locked(func() {
+		delete(s.busy, r.client.Key)
+		s.dropped(eff, r, refuse("addresses_in_use", "the last %d addresses that were probed are all in use by hosts that did not get them here", maxTries))
+	})
 	s.send(out, eff)
 }
 
@@ -93,11 +93,11 @@ func (s *Server) quarantine(eff *effects, r *request, addr netip.Addr, by phone.
 func (s *Server) bindAfterProbe(ctx context.Context, out sender, j job) {
 	by, used, _ := s.inUse(ctx, j.request, j.records[0].Address)
 	eff := &effects{}
-	s.mu.Lock()
-	if s.probed(ctx, eff, j, by, used) {
-		s.enqueue(eff, j)
-	}
-	s.mu.Unlock()
+	s.locked(func() {
+		if s.probed(ctx, eff, j, by, used) {
+			s.enqueue(eff, j)
+		}
+	})
 	s.send(out, eff)
 }
 
@@ -105,17 +105,17 @@ func (s *Server) bindAfterProbe(ctx context.Context, out sender, j job) {
 func (s *Server) ackAfterProbe(ctx context.Context, out sender, j job) {
 	by, used, err := s.inUse(ctx, j.request, j.records[0].Address)
 	eff := &effects{}
-	s.mu.Lock()
-	switch {
-	case !s.probed(ctx, eff, j, by, used):
-	case err != nil:
-		s.table.Abort(j.records[0])
-		delete(s.busy, j.records[0].Key)
-		s.dropped(eff, j.request, refuse("not_stored", "the lease can neither be written to disk nor probed: %v", err))
-	default:
-		s.acknowledge(eff, j, false, s.moment())
-	}
-	s.mu.Unlock()
+	s.locked(func() {
+		switch {
+		case !s.probed(ctx, eff, j, by, used):
+		case err != nil:
+			s.table.Abort(j.records[0])
+			delete(s.busy, j.records[0].Key)
+			s.dropped(eff, j.request, refuse("not_stored", "the lease can neither be written to disk nor probed: %v", err))
+		default:
+			s.acknowledge(eff, j, false, s.moment())
+		}
+	})
 	s.send(out, eff)
 }
 

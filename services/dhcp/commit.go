@@ -118,7 +118,12 @@ func (s *Server) store(ctx context.Context, records []lease.Record) error {
 // committed answers the requests whose records are on disk, or could not be put there.
 func (s *Server) committed(ctx context.Context, out sender, jobs []job, err error) {
 	eff := &effects{}
-	s.mu.Lock()
+	s.locked(func() { s.settle(ctx, out, eff, jobs, err) })
+	s.send(out, eff)
+}
+
+// settle does what committed does to the table; the caller holds the lock.
+func (s *Server) settle(ctx context.Context, out sender, eff *effects, jobs []job, err error) {
 	m := s.moment()
 	if err != nil {
 		s.storeFailed(err)
@@ -140,8 +145,6 @@ func (s *Server) committed(ctx context.Context, out sender, jobs []job, err erro
 			s.unstored(ctx, out, eff, j, err, m)
 		}
 	}
-	s.mu.Unlock()
-	s.send(out, eff)
 }
 
 // storeFailed and storeWorks keep track of the store; the caller holds the lock.

@@ -34,6 +34,7 @@ type Server struct {
 	view      view               // what was seen on the wire
 	phase     phase
 	relook    bool
+	metOthers bool // another server was known since the link came up
 	serveAny  bool // a person said: serve although another server answers
 	loaded    bool // the store's records are in the table
 	trusted   bool // the table was told that the clock is right
@@ -147,7 +148,7 @@ func (s *Server) start(ctx context.Context, fail context.CancelCauseFunc, out se
 func (s *Server) begin(q *queue, addr netip.AddrPort) {
 	eff := &effects{}
 	s.mu.Lock()
-	s.queue, s.addr, s.flushing, s.relook = q, addr, false, false
+	s.queue, s.addr, s.flushing, s.relook, s.metOthers = q, addr, false, false, false
 	clear(s.busy)
 	s.view, s.phase = view{looking: true}, phaseLooking()
 	if s.st.Relayed {
@@ -199,7 +200,12 @@ func (s *Server) Apply(cfg Config) error {
 	s.st = st
 	s.table.Apply(st.lease())
 	rebind := old.Listen != st.Listen || old.Interface != st.Interface
-	s.relook = s.relook || old.Server != st.Server || old.Relayed != st.Relayed || rebind
+	relook := old.Server != st.Server || old.Relayed != st.Relayed || rebind
+	s.relook = s.relook || relook
+	if relook && s.queue != nil { // not one more OFFER before the look
+		s.view = view{looking: true}
+		s.phase = s.judge()
+	}
 	restart := s.restart
 	s.mu.Unlock()
 	if rebind && restart != nil {
@@ -241,6 +247,14 @@ func (s *Server) ServeAnyway(ctx context.Context) error {
 		return fmt.Errorf("remembering to serve beside another DHCP server: %w", err)
 	}
 	return nil
+}
+
+// locked runs fn under the lock and gives it back even when fn panics: a helper that panicked with the lock held would
+// stop the service for good, for the restart needs it as well.
+func (s *Server) locked(fn func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	fn()
 }
 
 // moment is the time on both clocks. The monotonic one is Go's own, whatever the service clock does to the wall clock.

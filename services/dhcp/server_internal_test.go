@@ -337,3 +337,57 @@ func TestStopWritesWhatWaits(t *testing.T) {
 		b.wantState("off")
 	})
 }
+
+// The clock was ten hours behind when a phone got its lease, and is set while it runs; then the box restarts.
+func TestLeaseOutlivesAClockThatWasBehind(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		store := newStore()
+		b := newBench(t, config(), store)
+		b.clock.set(-10*time.Hour, true)
+		b.start()
+		time.Sleep(3100 * time.Millisecond)
+		addr := b.lease(1)
+		b.clock.set(0, true)
+		time.Sleep(3 * time.Second)
+		b.stop()
+		b.make(config())
+		b.start()
+		defer func() { b.stop() }()
+		if _, ok := b.s.LeaseOf(ip(addr)); !ok {
+			t.Errorf("the lease of %s is gone, though its phone was told 8 h a moment ago", addr)
+		}
+	})
+}
+
+// A panic in a helper must leave the lock free, or the service could neither be restarted nor asked how it is.
+func TestPanicWithTheLockHeldDoesNotStopTheRestart(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		store := newStore()
+		b := started(t, config(), store)
+		addr := b.lease(1)
+		clock := b.s.deps.Clock
+		store.onCommit(func([]lease.Record) error {
+			store.onCommit(nil)
+			b.s.deps.Clock = panickingClock{clock}
+			return nil
+		})
+		b.in(packet(t, msgRequest, mac(1), has(addr)))
+		synctest.Wait()
+		if b.ctx.Err() == nil {
+			t.Fatal("the panic of the committer did not end Serve")
+		}
+		b.s.deps.Clock = clock
+		b.stop()
+		b.start()
+		defer func() { b.stop() }()
+		time.Sleep(3100 * time.Millisecond)
+		b.wantState("running")
+		b.take()
+		b.want(msgAck, addr, packet(t, msgRequest, mac(1), has(addr)))
+	})
+}
+
+// panickingClock is a fault of ours somewhere under the lock.
+type panickingClock struct{ Clock }
+
+func (panickingClock) Now() time.Time { panic("planted") }

@@ -30,12 +30,20 @@ func (s *Server) tidy(ctx context.Context) {
 		s.load(ctx)
 	}
 	eff := &effects{}
-	s.mu.Lock()
+	s.locked(func() { s.tidyTable(eff, retry) })
+	s.perform(eff)
+}
+
+// tidyTable does what tidy does to the table; the caller holds the lock.
+func (s *Server) tidyTable(eff *effects, retry bool) {
 	m := s.moment()
 	if m.Trusted && s.loaded && !s.trusted {
 		s.trusted = true
 		s.table.Trust(m)
 		s.log.Info("clock is trusted, stored ends of leases count")
+	}
+	if n := s.table.Restamp(m); n > 0 {
+		s.log.Info("clock was set, leases get their ends by the new time", "leases", n)
 	}
 	for _, rec := range s.table.Expire(m) {
 		eff.unbind(rec.Address)
@@ -61,6 +69,4 @@ func (s *Server) tidy(ctx context.Context) {
 	if s.phase.running() {
 		s.phase = s.judge() // the detail follows the store's trouble
 	}
-	s.mu.Unlock()
-	s.perform(eff)
 }
