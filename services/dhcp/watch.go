@@ -87,7 +87,8 @@ func list(others []OtherServer) string {
 	return strings.Join(names, ", ")
 }
 
-// watch looks at the wire at each start of the link, and again while something is wrong there.
+// watch looks at the wire at each start of the link, again while something is wrong there, and each minute where another
+// server was met: it may have been restarting.
 func (s *Server) watch(ctx context.Context) {
 	var changes <-chan bool
 	if s.deps.Wire != nil {
@@ -98,20 +99,23 @@ func (s *Server) watch(ctx context.Context) {
 		}
 	}
 	for ctx.Err() == nil {
-		s.idle(ctx, changes, s.survey(ctx))
+		if again, changed := s.survey(ctx, changes); !changed {
+			s.idle(ctx, changes, again)
+		}
 	}
 }
 
-// survey looks once and returns when to look again; 0 = when the link changes.
-func (s *Server) survey(ctx context.Context) time.Duration {
+// survey looks once and returns when to look again, 0 = when the link changes; changed tells that it did while looking
+// (or the settings did), so that what was seen may be of another wire and counts for nothing.
+func (s *Server) survey(ctx context.Context, changes <-chan bool) (again time.Duration, changed bool) {
 	st := s.settings()
 	if st.Relayed {
 		s.seeing(view{})
-		return 0
+		return 0, false
 	}
 	if !s.deps.Wire.Up() {
 		s.seeing(view{down: true})
-		return recheckSoon
+		return recheckSoon, false
 	}
 	s.mu.Lock()
 	first := s.view.looking || s.view.down
@@ -119,19 +123,73 @@ func (s *Server) survey(ctx context.Context) time.Duration {
 	if first {
 		s.seeing(view{looking: true})
 	}
-	v := s.look(ctx, st.box)
-	if ctx.Err() != nil {
-		return 0
+	v, changed := s.lookOnOneWire(ctx, changes, st.box)
+	if changed || ctx.Err() != nil {
+		return 0, changed
 	}
 	v.down = !s.deps.Wire.Up()
 	s.seeing(v)
 	switch {
 	case v.down || !v.duplicate.IsZero() || v.err != nil:
-		return recheckSoon
-	case len(v.others) > 0:
-		return recheckOthers
+		return recheckSoon, false
+	case s.notAlone():
+		return recheckOthers, false
 	}
-	return 0
+	return 0, false
+}
+
+// lookOnOneWire looks, and gives up as soon as the link changes: the cable may be in another switch. Nothing is served
+// from that moment on.
+func (s *Server) lookOnOneWire(ctx context.Context, changes <-chan bool, box netip.Addr) (v view, changed bool) {
+	looking, cancel := context.WithCancel(ctx)
+	defer cancel()
+	over, other := make(chan struct{}), make(chan bool, 1)
+	go func() {
+		select {
+		case _, open := <-changes:
+			if open {
+				cancel()
+			}
+			other <- open
+		case <-over:
+			other <- false
+		}
+	}()
+	func() {
+		defer close(over)
+		v = s.look(looking, box)
+	}()
+	if changed = <-other; !changed {
+		select {
+		case _, changed = <-changes: // it came at the very end
+		default:
+		}
+	}
+	s.mu.Lock()
+	changed = changed || s.relook // Apply changed what is looked for
+	s.relook = false
+	s.mu.Unlock()
+	if changed {
+		s.lookAnew()
+	}
+	return v, changed
+}
+
+// lookAnew forgets what was seen; nothing is served until the next look is over.
+func (s *Server) lookAnew() {
+	s.mu.Lock()
+	s.metOthers = false
+	s.mu.Unlock()
+	s.seeing(view{looking: true})
+}
+
+// notAlone notes whether another server is known, and reports whether one ever was since the link came up: one that went
+// away may be back at any time, and then serving ends again.
+func (s *Server) notAlone() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.metOthers = s.metOthers || !s.sole(time.Now())
+	return s.metOthers
 }
 
 // look asks the wire who else has the box's address and who else serves DHCP, both at the same time.
@@ -189,23 +247,23 @@ func (s *Server) idle(ctx context.Context, changes <-chan bool, again time.Durat
 				changes = nil
 				continue
 			}
-			s.mu.Lock()
-			s.view = view{looking: true}
-			s.mu.Unlock()
+			s.lookAnew()
 			return
 		case <-timer:
 			return
 		case <-s.kick:
 			s.mu.Lock()
-			relook, v := s.relook, s.view
-			if relook {
-				s.relook, s.view = false, view{looking: true}
-			}
+			relook, v, met := s.relook, s.view, s.metOthers
+			s.relook = false
 			s.mu.Unlock()
 			if relook {
+				s.lookAnew()
 				return
 			}
 			s.seeing(v)
+			if !met && s.notAlone() { // a client chose another server: the look missed it, or it is new
+				return
+			}
 		}
 	}
 }
@@ -213,15 +271,14 @@ func (s *Server) idle(ctx context.Context, changes <-chan bool, again time.Durat
 // seeing takes a view and tells everybody when it changes whether the server serves.
 func (s *Server) seeing(v view) {
 	eff := &effects{}
-	s.mu.Lock()
-	s.view = v
-	before := s.phase
-	s.phase = s.judge()
-	now := s.phase
-	if now.code != before.code || now.state != before.state {
-		s.entered(eff, now)
-	}
-	s.mu.Unlock()
+	s.locked(func() {
+		before := s.phase
+		s.view = v
+		s.phase = s.judge()
+		if s.phase.code != before.code || s.phase.state != before.state {
+			s.entered(eff, s.phase)
+		}
+	})
 	s.perform(eff)
 }
 
@@ -260,6 +317,7 @@ func (s *Server) choseOther(server netip.Addr, now time.Time) {
 	s.chosen[server] = now
 	if !known {
 		s.log.Warn("a client chose another DHCP server", "server", server)
+		s.nudge()
 	}
 }
 

@@ -117,6 +117,90 @@ func TestOtherServerHolds(t *testing.T) {
 	})
 }
 
+// One that was gone for a moment, as a router that restarts is, must not find the box serving for good.
+func TestOtherServerThatComesBackHoldsAgain(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		b := newBench(t, config(), newStore())
+		b.wire.servers = []OtherServer{other}
+		b.start()
+		defer b.stop()
+		time.Sleep(3100 * time.Millisecond)
+		b.wantState("held")
+		b.wire.set(func(w *fakeWire) { w.servers = nil })
+		time.Sleep(64 * time.Second)
+		b.wantState("running")
+		b.wire.set(func(w *fakeWire) { w.servers = []OtherServer{other} })
+		time.Sleep(64 * time.Second)
+		b.wantState("held")
+		b.silent(packet(t, msgDiscover, mac(1)))
+	})
+}
+
+// The look may miss a server; a client that chooses it tells of it, and the box looks again.
+func TestServerThatAClientChoseIsLookedFor(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		b := started(t, config(), newStore())
+		defer b.stop()
+		b.wire.set(func(w *fakeWire) { w.servers = []OtherServer{other} })
+		b.silent(packet(t, msgRequest, mac(1), wanted("10.77.4.4"), toServer("10.77.0.2")))
+		time.Sleep(4 * time.Second)
+		b.wantState("held")
+	})
+}
+
+// The cable moves to another switch while the box looks: what it saw until then says nothing of the new wire.
+func TestLinkThatFlapsDuringTheLookIsLookedAtAnew(t *testing.T) {
+	for name, at := range map[string]time.Duration{"first look": 0, "a later look": 61 * time.Second} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				cfg := config()
+				cfg.Authoritative = at > 0
+				b := newBench(t, cfg, newStore())
+				if cfg.Authoritative { // it looks every minute then
+					b.wire.servers = []OtherServer{other}
+				}
+				b.start()
+				defer b.stop()
+				time.Sleep(at + 2900*time.Millisecond)
+				b.wire.link(false)
+				b.wire.link(true)
+				synctest.Wait()
+				b.wantState("held")
+				time.Sleep(2900 * time.Millisecond)
+				b.wantState("held")
+				b.silent(packet(t, msgDiscover, mac(1)))
+				b.wantState("running")
+			})
+		})
+	}
+}
+
+// A new address is looked for before it serves one more packet, also when a look runs already.
+func TestApplyOfAnAddressHoldsAtOnce(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		b := started(t, config(), newStore())
+		defer b.stop()
+		cfg := config()
+		for i, addr := range []string{"10.77.0.3/16", "10.77.0.4/16"} {
+			cfg.Server = netip.MustParsePrefix(addr)
+			if err := b.s.Apply(cfg); err != nil {
+				t.Fatal(err)
+			}
+			if got := b.in(packet(t, msgDiscover, mac(1))); len(got) != 0 {
+				t.Errorf("address %d: got %v, want silence", i, got)
+			}
+			time.Sleep(time.Second) // of the look at the first one
+		}
+		time.Sleep(2100 * time.Millisecond)
+		b.wantState("held")
+		time.Sleep(4 * time.Second)
+		b.wantState("running")
+		if last := b.wire.probed[len(b.wire.probed)-1]; last != ip("10.77.0.4") {
+			t.Errorf("the last look was for %s", last)
+		}
+	})
+}
+
 func TestWireThatCannotBeSearchedHolds(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		b := newBench(t, config(), newStore())
