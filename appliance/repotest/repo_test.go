@@ -41,6 +41,11 @@ func TestOnlyTheClockSetsAClock(t *testing.T) {
 	report(t, repotest.CheckClock(files))
 }
 
+func TestNothingSkipsInCI(t *testing.T) {
+	_, files := tree(t)
+	report(t, repotest.CheckSkips(files))
+}
+
 func TestInstance(t *testing.T) {
 	root, _ := tree(t)
 	faults, err := repotest.CheckInstance(root)

@@ -65,6 +65,19 @@ func CheckClock(files []File) []string {
 	return out
 }
 
+// CheckSkips returns a sentence for each test file that can skip a test without failing in CI.
+func CheckSkips(files []File) []string {
+	var out []string
+	for _, f := range files {
+		if strings.Contains(f.Source, "t.Skip"+"f(") || strings.Contains(f.Source, "t.Skip"+"(") || strings.Contains(f.Source, "t.Skip"+"Now(") {
+			if !strings.Contains(f.Source, `os.Getenv("CI")`) {
+				out = append(out, fmt.Sprintf("%s can skip a test: use testkit.Need, which fails where CI=true", f.Path))
+			}
+		}
+	}
+	return out
+}
+
 // CheckInstance returns a sentence for each disagreement between config.json and the checkout: every program of ours
 // exists, every extra file exists and does not aim at /perm, and every file of the overlay goes into the image.
 func CheckInstance(root string) ([]string, error) {

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
-	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -17,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"phonebox/services/dns"
+	"phonebox/services/testkit"
 )
 
 func TestProbeAndRestart(t *testing.T) {
@@ -326,13 +326,7 @@ func TestResolver(t *testing.T) {
 // dig is what an administrator uses.
 func TestDig(t *testing.T) {
 	t.Parallel()
-	dig, err := exec.LookPath("dig")
-	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("dig is missing, and CI has to run this")
-		}
-		t.Skip("dig is not installed")
-	}
+	testkit.Need(t, "dig")
 	b := start(t, office())
 	_, port, _ := net.SplitHostPort(b.addr)
 	for _, tt := range []struct{ args, want string }{
@@ -343,7 +337,7 @@ func TestDig(t *testing.T) {
 		{"+noall +comments nobody.voice.home.arpa", "status: NXDOMAIN"},
 	} {
 		args := append([]string{"@127.0.0.1", "-p", port, "+time=5"}, strings.Fields(tt.args)...)
-		out, err := exec.CommandContext(t.Context(), dig, args...).CombinedOutput()
+		out, err := exec.CommandContext(t.Context(), "dig", args...).CombinedOutput()
 		if err != nil || !strings.Contains(string(out), tt.want) {
 			t.Errorf("dig %s: %v\n%s", tt.args, err, out)
 		}
