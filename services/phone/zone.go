@@ -111,6 +111,11 @@ func changesOf(loc *time.Location, from, to time.Time) []change {
 		if end.IsZero() || end.After(to) {
 			return list
 		}
+		if !end.After(t) {
+			// Go counts 365 days in the last year of a zone that goes on by rule, and so stands still on the last day of a
+			// leap year. The box has such zones: those of time/tzdata end where their rule begins.
+			end = t.AddDate(0, 0, 1)
+		}
 		if before, after := offsetOf(end.Add(-time.Second)), offsetOf(end); before != after {
 			list = append(list, change{end, before, after})
 		}
