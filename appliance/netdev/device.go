@@ -50,6 +50,7 @@ type Device struct {
 	neighbours  map[netip.Addr]phone.MAC
 
 	managed string // the interface that Run set addresses on; "" = none
+	life    life   // of the link at Run's last look
 	limits  string // the folder of the neighbour limits
 }
 

@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/netip"
 	"slices"
 
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 
 	"phonebox/services/phone"
 )
@@ -22,7 +22,14 @@ type facts struct {
 	mac     phone.MAC
 	on      bool // switched on by the administrator
 	carrier bool
+	changes uint32 // how often the kernel saw the carrier come or go
 	addrs   []address
+}
+
+// life tells one link-up from the next: of another interface under the same name, or after the carrier went.
+type life struct {
+	index   int
+	changes uint32
 }
 
 // observe asks the kernel. An interface that is not there is no error.
@@ -35,8 +42,13 @@ func observe(name string) (facts, error) {
 		return facts{name: name}, fmt.Errorf("looking at %s: %w", name, err)
 	}
 	a := link.Attrs()
-	f := facts{present: true, index: a.Index, name: name, on: a.Flags&net.FlagUp != 0, carrier: a.Flags&net.FlagRunning != 0}
+	f := facts{present: true, index: a.Index, name: name}
 	copy(f.mac[:], a.HardwareAddr)
+	if f.on, f.carrier, f.changes, err = carrier(a.Index); errors.Is(err, unix.ENODEV) {
+		return facts{name: name}, nil // it went this moment
+	} else if err != nil {
+		return f, fmt.Errorf("looking at %s: %w", name, err)
+	}
 	f.addrs, err = dump(func() ([]address, error) { return addresses(f.index) })
 	if err != nil {
 		return f, fmt.Errorf("reading the addresses of %s: %w", name, err)
@@ -59,9 +71,16 @@ func (d *Device) evaluate() {
 	f, err := observe(cfg.Interface)
 	faults = append(faults, err, d.attach(f), d.reconcileNeighbours(cfg, f))
 	s := stateOf(cfg, f)
-	if s.Up() && !d.Up() {
+	now := life{f.index, f.changes}
+	if s.Up() && d.Up() && now != d.life {
+		// The link went and came back between two looks: it may be another wire, and whoever looked at the old one has to
+		// look again.
+		d.publish(State{Condition: Unplugged, Text: cfg.Interface + " had no link for a moment", MAC: f.mac})
+	}
+	d.life = now
+	back := s.Up() && !d.Up()
+	if back {
 		d.holders.reset() // it may be another wire
-		d.checkSoon()
 	}
 	d.mu.Lock()
 	if !s.Up() {
@@ -77,6 +96,9 @@ func (d *Device) evaluate() {
 		s.Text += "; " + s.Fault
 	}
 	d.publish(s)
+	if back {
+		d.checkSoon() // not before: a probe while the state is still the old one would be refused, and the check be lost
+	}
 }
 
 // stateOf says in words what the facts mean.

@@ -177,6 +177,25 @@ func TestAddressRouteAndLinkComeBackByThemselves(t *testing.T) {
 	})
 }
 
+// Somebody switches the interface off and the box switches it on again in the same look; a cable may be that quick, too.
+// Whoever searched the wire for other servers has to be told.
+func TestALinkThatIsBackBeforeTheLookIsToldAllTheSame(t *testing.T) {
+	inBox(t, func(t *testing.T, lan *testkit.LAN) {
+		b := run(t, managed())
+		b.wait(t, netdev.Ready)
+		changes := b.Changes()
+		next(t, changes)
+		for range 3 {
+			lan.Node("box").IP(t, "link", "set", testkit.Interface, "down")
+			for !next(t, changes) {
+			}
+			if !b.Up() {
+				t.Error("the last change says that the wire is up, and it is not")
+			}
+		}
+	})
+}
+
 // permanent waits until the host's kernel has that permanent entry; mac "" means none.
 func permanent(t *testing.T, n *testkit.Node, addr netip.Addr, mac string) {
 	t.Helper()
