@@ -169,6 +169,12 @@ func (s *Server) storeWorks() {
 func (s *Server) acknowledge(eff *effects, j job, onDisk bool, m lease.Moment) {
 	rec, r := j.records[0], j.request
 	delete(s.busy, rec.Key)
+	// The settings may have changed while the disk was busy: the address may even be the box's own now.
+	if standing := s.table.Standing(rec.Key, rec.Address, m); standing != lease.Own && standing != lease.Free {
+		s.table.Abort(rec)
+		s.deny(eff, r, s.st.refuseAs(standing, rec.Address).why)
+		return
+	}
 	before, err := s.table.Finish(rec, onDisk, m)
 	if err != nil {
 		s.deny(eff, r, codeOf(err))

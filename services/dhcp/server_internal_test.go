@@ -359,6 +359,33 @@ func TestLeaseOutlivesAClockThatWasBehind(t *testing.T) {
 	})
 }
 
+// The address stops being one that is handed out while its record is on the way to the disk.
+func TestSettingsThatChangeDuringTheCommitCount(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		store := newStore()
+		b := started(t, config(), store)
+		defer b.stop()
+		got := b.want(msgOffer, "", packet(t, msgDiscover, mac(1)))
+		store.onCommit(func([]lease.Record) error {
+			time.Sleep(500 * time.Millisecond)
+			return nil
+		})
+		b.in(selecting(t, 1, got.YourIPAddr.String()))
+		cfg := config()
+		cfg.Gateway = addrOf(got.YourIPAddr)
+		if err := b.s.Apply(cfg); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		if sent := b.take(); len(sent) != 1 || sent[0].MessageType() != msgNak {
+			t.Errorf("got %v, want a NAK: the address is the gateway's now", sent)
+		}
+		if _, ok := b.s.LeaseOf(cfg.Gateway); ok {
+			t.Error("the gateway's address is leased")
+		}
+	})
+}
+
 // A panic in a helper must leave the lock free, or the service could neither be restarted nor asked how it is.
 func TestPanicWithTheLockHeldDoesNotStopTheRestart(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
