@@ -26,6 +26,7 @@ func (s *Server) Resolver() *net.Resolver {
 // servePipe answers the questions of one lookup, until the resolver closes its end; it does so on a time-out too.
 func (s *Server) servePipe(c net.Conn) {
 	defer c.Close()
+	defer s.panics.Recover(nil) // what a lookup of the box meets must not end the box
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	conn := &dns.Conn{Conn: c}

@@ -370,3 +370,23 @@ func TestNewRefuses(t *testing.T) {
 		t.Error("metrics were registered twice")
 	}
 }
+
+// brokenNames is a fault of ours.
+type brokenNames struct{ phoneNames }
+
+func (brokenNames) Lookup(string) (netip.Addr, bool) { panic("planted") }
+
+// The box's own look-ups run on a goroutine that no loop guards; without a guard the panic ends the process, and this test.
+func TestPanicInALookUpOfTheBoxIsOnlyItsOwn(t *testing.T) {
+	t.Parallel()
+	s, err := dns.New(office(), dns.Deps{Names: brokenNames{}, Log: slog.New(slog.DiscardHandler), Report: func(dns.Event) {}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Resolver().LookupNetIP(t.Context(), "ip4", "reception.voice.home.arpa"); err == nil {
+		t.Error("a look-up that panicked has an answer")
+	}
+	if got, err := s.Resolver().LookupNetIP(t.Context(), "ip4", "pbx.voice.home.arpa"); err != nil || len(got) != 1 {
+		t.Errorf("the next look-up: got %v, %v", got, err)
+	}
+}
