@@ -24,8 +24,12 @@ func (b *Box) firstSite(ctx context.Context) (*site.Site, []byte, error) {
 		path = b.opt.Site
 		text, err = site.LoadFile(path)
 	}
-	if err != nil {
-		b.refuse(fmt.Sprintf("there are no settings yet: %v", err))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		b.refuse("there are no settings yet: " + path + " does not exist")
+		return b.fallback(ctx)
+	case err != nil:
+		b.refuse(fmt.Sprintf("the settings could not be read: %v", err))
 		return b.fallback(ctx)
 	}
 	s, faults := site.Parse(text, site.Catalogue())
@@ -33,12 +37,8 @@ func (b *Box) firstSite(ctx context.Context) (*site.Site, []byte, error) {
 		b.log.Warn("site file", "file", path, "fault", f.String(), "warning", f.Warning)
 	}
 	if s == nil {
-		b.refuse(fmt.Sprintf("the settings in %s were refused; the box runs with the last ones that were good", filepath.Base(path)))
-		for _, f := range faults {
-			if !f.Warning {
-				b.refuse(f.String())
-			}
-		}
+		b.refuse(fmt.Sprintf("the settings in %s were refused:", filepath.Base(path)))
+		b.refuseFor(faults)
 		return b.fallback(ctx)
 	}
 	if fresh {
@@ -60,6 +60,7 @@ func (b *Box) fallback(ctx context.Context) (*site.Site, []byte, error) {
 	}
 	if text != nil {
 		if s, _ := site.Parse(text, site.Catalogue()); s != nil {
+			b.refuse("the box runs with the last settings that were good")
 			return s, text, nil
 		}
 	}
@@ -82,6 +83,15 @@ func (b *Box) refuse(why string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.refused = append(b.refused, why)
+}
+
+// refuseFor keeps the faults that are no warnings.
+func (b *Box) refuseFor(faults []site.Fault) {
+	for _, f := range faults {
+		if !f.Warning {
+			b.refuse(f.String())
+		}
+	}
 }
 
 // apply puts a checked site in force and saves it. When a part cannot take it the former site goes on and the error says
@@ -153,11 +163,9 @@ func (b *Box) Reload(ctx context.Context) error {
 	s, faults := site.Parse(text, site.Catalogue())
 	if err := refused(faults); err != nil {
 		b.mu.Lock()
-		b.refused = []string{"the settings in site.toml were refused; the former ones go on"}
+		b.refused = []string{"the settings in site.toml were refused; the former ones go on:"}
 		b.mu.Unlock()
-		for _, f := range faults {
-			b.refuse(f.String())
-		}
+		b.refuseFor(faults)
 		return err
 	}
 	return b.apply(ctx, s, text)

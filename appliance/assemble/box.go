@@ -76,6 +76,7 @@ type Box struct {
 	metrics   *prometheus.Registry
 
 	serveContext context.Context // the life of the services: from Run until its context ended
+	started      chan struct{}   // closed when Run has started the services; before that there is nothing to reload
 
 	bare     *site.Site // the site of a box without any good settings; nil when it has some
 	index    atomic.Pointer[index]
@@ -97,7 +98,7 @@ type applied struct {
 
 // New opens what lasts, reads the site and makes all parts; nothing is served yet.
 func New(ctx context.Context, opt Options) (*Box, error) {
-	b := &Box{opt: opt, log: opt.Log, began: time.Now(), metrics: prometheus.NewRegistry()}
+	b := &Box{opt: opt, log: opt.Log, began: time.Now(), metrics: prometheus.NewRegistry(), started: make(chan struct{})}
 	b.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	if err := os.MkdirAll(opt.Data, 0o700); err != nil {
 		return nil, fmt.Errorf("making the data folder: %w", err)

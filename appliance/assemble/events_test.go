@@ -37,6 +37,7 @@ func TestEventsReadAsSentences(t *testing.T) {
 		{fromD(dhcp.Event{Kind: dhcp.EventNak, Reason: "it is of another network"}), journal.LeaseTrouble, "was told to ask for another address: it is of another network"},
 		{fromD(dhcp.Event{Kind: dhcp.EventNotStored, Err: errors.New("disk full")}), journal.LeaseTrouble, "its address could not be written to the card: disk full"},
 		{fromT(tftp.Event{Kind: tftp.EventSent, Name: "/SIPDefault.cnf", Size: 1200, Bytes: 1200, Took: 5 * time.Millisecond, Retransmits: 2}), journal.Transfer, "got SIPDefault.cnf (1200 bytes in 5ms, 2 blocks sent again)"},
+		{fromT(tftp.Event{Kind: tftp.EventSent, Name: "OS79XX.TXT", Size: 13, Bytes: 13, Took: 90 * time.Microsecond}), journal.Transfer, "got OS79XX.TXT (13 bytes in under 1ms)"},
 		{fromT(tftp.Event{Kind: tftp.EventProgress, Name: "P0S3-8-12-00.sb2", Size: 756524, Bytes: 378262}), journal.Transfer, "P0S3-8-12-00.sb2: 50 % sent"},
 		{fromT(tftp.Event{Kind: tftp.EventAborted, Name: "P0S3-8-12-00.sb2", Size: 756524, Bytes: 1024, Reason: "no answer for 25 s"}), journal.Transfer, "P0S3-8-12-00.sb2 broke off after 1024 bytes of 757 KB: no answer for 25 s"},
 		{fromN(sntp.Event{Kind: sntp.EventAnswered, Stratum: 3}), journal.Time, "asked the time and got it"},

@@ -83,6 +83,7 @@ func (p page) notices() []string {
 	if p.b.index.Load().site.Firmware.ConvertUnlisted {
 		out = append(out, "firmware.convert_unlisted is set: phones that are not listed get the target load as well")
 	}
+	out = append(out, p.b.index.Load().doubts...)
 	return append(out, p.b.provision.Warnings()...)
 }
 

@@ -26,6 +26,7 @@ func (b *Box) Run(ctx context.Context) error {
 	if err := b.start(ctx, life); err != nil && ctx.Err() == nil {
 		b.log.Error("starting", "err", err)
 	}
+	close(b.started)
 	<-ctx.Done()
 	b.log.Info("stopping")
 	deadline, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTime)

@@ -15,7 +15,13 @@ func Serve(ctx context.Context, opt Options, reload <-chan os.Signal) error {
 	return b.Run(ctx)
 }
 
+// reloads waits for the start: a signal that comes before it is answered after it.
 func (b *Box) reloads(ctx context.Context, reload <-chan os.Signal) {
+	select {
+	case <-ctx.Done():
+		return
+	case <-b.started:
+	}
 	for {
 		select {
 		case <-ctx.Done():

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-
 )
 
 // resetFile on a USB stick takes the page's password away (promise 5): who can plug a stick in holds the box, and owns it.

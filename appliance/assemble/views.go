@@ -23,12 +23,17 @@ type index struct {
 	byName map[string]phone.MAC     // host name made of the label
 	byAddr map[netip.Addr]phone.MAC // reservations
 	hostOf map[phone.MAC]string
+	doubts []string // what is allowed in the settings and yet looks wrong, a sentence each
 }
 
 func makeIndex(s *site.Site) *index {
 	ix := &index{
 		site: s, byMAC: map[phone.MAC]*site.Phone{}, byName: map[string]phone.MAC{},
 		byAddr: map[netip.Addr]phone.MAC{}, hostOf: map[phone.MAC]string{},
+	}
+	// What the phones' catalogue has to say comes from provision, in words of its own.
+	for _, f := range s.Check(site.Options{}) {
+		ix.doubts = append(ix.doubts, strings.TrimPrefix(f.String(), "warning: "))
 	}
 	for i := range s.Phones {
 		p := &s.Phones[i]

@@ -65,17 +65,25 @@ func (s *Server) knownPhone(r *http.Request) (Phone, error) {
 	}
 	p, ok := s.deps.Box.Phone(mac)
 	if !ok {
-		return Phone{}, public(http.StatusNotFound, "The box does not know a phone with the address "+mac.String()+".")
+		return Phone{}, unknownPhone(mac)
 	}
 	return p, nil
 }
 
+func unknownPhone(mac phone.MAC) error {
+	return public(http.StatusNotFound, "The box does not know a phone with the address "+mac.String()+".")
+}
+
+// apiPhoneEvents gives a timeline; that of the box itself, what people did on the page, has the zero MAC.
 func (s *Server) apiPhoneEvents(w http.ResponseWriter, r *http.Request) error {
-	p, err := s.knownPhone(r)
+	mac, err := pathMAC(r)
 	if err != nil {
 		return err
 	}
-	events, _ := s.deps.Box.Events(p.MAC)
+	events, ok := s.deps.Box.Events(mac)
+	if !ok {
+		return unknownPhone(mac)
+	}
 	if events == nil {
 		events = []PhoneEvent{}
 	}
