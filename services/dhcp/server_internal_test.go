@@ -418,3 +418,39 @@ func TestPanicWithTheLockHeldDoesNotStopTheRestart(t *testing.T) {
 type panickingClock struct{ Clock }
 
 func (panickingClock) Now() time.Time { panic("planted") }
+
+// Thousands of made-up MACs take no more memory than the bounds allow, and no phone that has an address or a reservation
+// loses it to them.
+func TestFloodOfStrangersIsBounded(t *testing.T) {
+	for name, probing := range map[string]bool{"with probes": true, "without": false} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				cfg := config()
+				cfg.PingCheck = probing
+				b := started(t, cfg, newStore())
+				defer b.stop()
+				addr := b.lease(1)
+				for i := range 3 * remembered {
+					b.in(packet(t, msgDiscover, phone.MAC{2, 0, 0, 0, byte(i >> 8), byte(i)}))
+				}
+				b.s.mu.Lock()
+				for what, n := range map[string]int{
+					"seen": len(b.s.seen), "said": len(b.s.said), "busy": len(b.s.busy), "checked": len(b.s.checked),
+				} {
+					if n > remembered {
+						t.Errorf("%s remembers %d", what, n)
+					}
+				}
+				b.s.mu.Unlock()
+				time.Sleep(2 * time.Second)
+				b.take()
+				b.forget()
+				b.want(msgAck, addr, packet(t, msgRequest, mac(1), has(addr)))
+				b.want(msgOffer, "10.77.0.50", packet(t, msgDiscover, mac(9)))
+				b.silent(packet(t, msgDiscover, mac(5))) // the strangers hold the pool for a minute
+				time.Sleep(lease.OfferTime)
+				b.want(msgOffer, "", packet(t, msgDiscover, mac(5)))
+			})
+		})
+	}
+}
