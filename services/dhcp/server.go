@@ -48,6 +48,8 @@ type Server struct {
 	said      map[saying]time.Time
 	chosen    map[netip.Addr]time.Time // other servers that clients chose
 	lastPanic time.Time
+
+	looks int // that found nothing since the link came up; of watch alone
 }
 
 // maxWorkers bounds the probes that wait at a time; phones beyond it are answered at their next try.

@@ -20,6 +20,19 @@ const (
 	maxOthers     = 16
 )
 
+// laterLook is how long after the nth look since the link came up another one follows, without a break in serving; 0 =
+// none. A switch may take up to 50 s until it forwards the packets of a new port (spanning tree, IEEE 802.1D), and until
+// then nobody on the wire hears the box.
+func laterLook(n int) time.Duration {
+	switch n {
+	case 1:
+		return 15 * time.Second
+	case 2:
+		return 30 * time.Second
+	}
+	return 0
+}
+
 // view is what was seen on the wire since the link came up.
 type view struct {
 	looking   bool // the first look since the link came up is not over
@@ -87,9 +100,10 @@ func list(others []OtherServer) string {
 	return strings.Join(names, ", ")
 }
 
-// watch looks at the wire at each start of the link, again while something is wrong there, and each minute where another
-// server was met: it may have been restarting.
+// watch looks at the wire at each start of the link and twice in the minute after it, again while something is wrong
+// there, and each minute where another server was met: it may have been restarting.
 func (s *Server) watch(ctx context.Context) {
+	s.looks = 0
 	var changes <-chan bool
 	if s.deps.Wire != nil {
 		changes = s.deps.Wire.Changes()
@@ -135,7 +149,8 @@ func (s *Server) survey(ctx context.Context, changes <-chan bool) (again time.Du
 	case s.notAlone():
 		return recheckOthers, false
 	}
-	return 0, false
+	s.looks++
+	return laterLook(s.looks), false
 }
 
 // lookOnOneWire looks, and gives up as soon as the link changes: the cable may be in another switch. Nothing is served
@@ -177,6 +192,7 @@ func (s *Server) lookOnOneWire(ctx context.Context, changes <-chan bool, box net
 
 // lookAnew forgets what was seen; nothing is served until the next look is over.
 func (s *Server) lookAnew() {
+	s.looks = 0
 	s.mu.Lock()
 	s.metOthers = false
 	s.mu.Unlock()

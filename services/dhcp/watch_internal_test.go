@@ -136,6 +136,34 @@ func TestOtherServerThatComesBackHoldsAgain(t *testing.T) {
 	})
 }
 
+// A switch that does not forward at once hides the other server from the first look.
+func TestServerBehindASlowSwitchPortIsFound(t *testing.T) {
+	for name, after := range map[string]time.Duration{"15 s": 15 * time.Second, "45 s": 45 * time.Second} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				b := started(t, config(), newStore())
+				defer b.stop()
+				time.Sleep(after)
+				b.wire.set(func(w *fakeWire) { w.servers = []OtherServer{other} })
+				time.Sleep(time.Minute - after)
+				b.wantState("held")
+			})
+		})
+	}
+}
+
+func TestQuietWireIsLeftAlone(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		b := started(t, config(), newStore())
+		defer b.stop()
+		time.Sleep(24 * time.Hour)
+		b.stop()
+		if b.wire.looks != 3 {
+			t.Errorf("got %d looks in a day, want 3", b.wire.looks)
+		}
+	})
+}
+
 // The look may miss a server; a client that chooses it tells of it, and the box looks again.
 func TestServerThatAClientChoseIsLookedFor(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
@@ -264,7 +292,7 @@ func TestFirstValueOfTheWireIsNoChange(t *testing.T) {
 		b.wire.changes <- true // a new subscription begins with the state as it is
 		b.start()
 		defer b.stop()
-		time.Sleep(time.Minute)
+		time.Sleep(10 * time.Second)
 		b.wantState("running")
 		if b.wire.looks != 1 {
 			t.Errorf("got %d looks, want 1", b.wire.looks)
