@@ -97,6 +97,7 @@ type Clock struct {
 	problem  string        // of upstream
 	failure  string        // of setting
 	synced   time.Time     // last answer of an upstream server that was followed, on the system clock
+	doubted  *sample       // the last answer, if it was too far off to be believed at once
 	unsaved  bool          // what the clock goes by changed since it was stored
 	steps    int           // counts corrections, so that a measurement from before one is not used after it
 	previous instant       // for jump

@@ -2,7 +2,9 @@ package clock
 
 import (
 	"context"
+	"encoding/binary"
 	"log/slog"
+	"net"
 	"testing"
 	"time"
 )
@@ -60,8 +62,13 @@ func TestSmallOffsetsAreSlewedAndTheDriftIsKept(t *testing.T) {
 	if wait = follow(100*time.Millisecond, wait); wait != minPoll || len(q.slews) != 7 {
 		t.Errorf("one that runs badly every %s, slews %v", wait, q.slews)
 	}
-	if follow(time.Second, wait); len(q.steps) != 2 {
-		t.Errorf("a second is stepped: %v", q.steps)
+	for _, wild := range []time.Duration{time.Second, time.Hour, 10 * time.Millisecond, time.Second} {
+		if follow(wild, wait); len(q.steps) != 1 {
+			t.Errorf("one answer that is off by %s was believed: %v", wild, q.steps)
+		}
+	}
+	if follow(time.Second, wait); len(q.steps) != 2 || c.Status().Problem != "" {
+		t.Errorf("a second, told twice, is stepped: %v, %q", q.steps, c.Status().Problem)
 	}
 	if c.follow(sample{offset: time.Hour}, c.steps-1, wait); len(q.steps) != 2 {
 		t.Error("a measurement of before a correction was used")
@@ -94,5 +101,47 @@ func TestRetries(t *testing.T) {
 	c.cfg.Upstream = nil
 	if c.poll(t.Context(), 0) != maxPoll {
 		t.Error("without servers it asks often")
+	}
+}
+
+// kiss answers every question with a kiss of death (RFC 5905 section 7.4).
+func kiss(t *testing.T) string {
+	t.Helper()
+	conn, err := net.ListenPacket("udp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	go func() {
+		buf := make([]byte, 512)
+		for {
+			n, from, err := conn.ReadFrom(buf)
+			if err != nil {
+				return
+			}
+			if n < 48 {
+				continue
+			}
+			out := make([]byte, 48)
+			out[0] = 3<<6 | 4<<3 | 4
+			copy(out[12:], "RATE")
+			copy(out[24:32], buf[40:48])
+			for _, at := range []int{32, 40} {
+				binary.BigEndian.PutUint32(out[at:], uint32(time.Now().Unix()+2208988800))
+			}
+			_, _ = conn.WriteTo(out, from)
+		}
+	}()
+	return conn.LocalAddr().String()
+}
+
+func TestServerThatIsAskedTooOftenIsAskedMoreSeldom(t *testing.T) {
+	c, _ := managed(t, values{})
+	c.cfg.Upstream = []string{kiss(t)}
+	wait := time.Duration(0)
+	for _, want := range []time.Duration{64, 128, 256, 512, 1024, 1024} {
+		if wait = c.poll(t.Context(), wait); wait != want*time.Second {
+			t.Fatalf("it is asked again after %s, want %d s (%s)", wait, want, c.Status().Problem)
+		}
 	}
 }

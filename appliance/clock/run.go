@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/beevik/ntp"
 )
 
 const (
@@ -82,13 +84,17 @@ func (c *Clock) poll(ctx context.Context, waited time.Duration) time.Duration {
 			err = why
 		}
 		c.lost(err)
-		return c.retry(waited)
+		return retry(waited, why)
 	}
 	return c.follow(best, steps, waited)
 }
 
-// retry doubles the wait from two seconds to the shortest poll interval.
-func (c *Clock) retry(waited time.Duration) time.Duration {
+// retry doubles the wait from two seconds to the shortest poll interval. A server that says that it is asked too often,
+// or not to be asked at all, is asked more seldom than before (RFC 5905 section 7.4).
+func retry(waited time.Duration, why error) time.Duration {
+	if errors.Is(why, ntp.ErrKissOfDeath) {
+		return min(max(2*waited, minPoll), maxPoll)
+	}
 	return min(max(2*waited, firstPoll), minPoll)
 }
 
@@ -121,9 +127,17 @@ func (c *Clock) follow(s sample, steps int, waited time.Duration) time.Duration 
 	}
 	first := c.synced.IsZero()
 	next := minPoll
-	if delta := s.offset - c.offset; !first && waited >= minPoll && delta.Abs() < steady {
+	delta := s.offset - c.offset
+	if !first && waited >= minPoll && delta.Abs() < steady {
 		next = min(2*waited, maxPoll)
 	}
+	if c.ref.mono.Equal(c.synced) && delta.Abs() >= slewLimit && !c.confirmed(s) {
+		c.problem = fmt.Sprintf("%s tells a time that is off by %s from what it was a moment ago; it is asked again before that is believed.",
+			s.name, delta.Round(time.Millisecond))
+		c.mu.Unlock()
+		return minPoll
+	}
+	c.doubted = nil
 	events := c.correct(s.offset, !first, next)
 	before := c.ref.Source
 	c.ref = s.reference()
@@ -144,6 +158,15 @@ func (c *Clock) follow(s sample, steps int, waited time.Duration) time.Duration 
 	c.mu.Unlock()
 	c.report(events...)
 	return next
+}
+
+// confirmed reports whether an offset that would step a clock which follows upstream already was measured before: one
+// answer may have waited in a full queue, or be that of a server which has gone wrong (RFC 5905 section 12 waits 5
+// minutes). It notes the offset for the next time. The caller holds mu.
+func (c *Clock) confirmed(s sample) bool {
+	before := c.doubted
+	c.doubted = &s
+	return before != nil && (s.offset-before.offset).Abs() <= s.distance()+before.distance()+slack
 }
 
 // instant is a moment on two clocks; one that is set and one that isn't.
