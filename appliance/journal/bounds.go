@@ -96,27 +96,33 @@ func (j *Journal) drop(mac phone.MAC, en *entry, n int) {
 	en.refs = slices.Delete(en.refs, 0, n)
 }
 
-// shrink keeps all timelines together below their bound: strangers go first, then the phone that takes most loses the
-// older quarter of its events.
+// shrink keeps all timelines together below their bound: strangers go first, then of the unlisted phones, and at last of
+// all, the one that takes most loses the older quarter of its events.
 func (j *Journal) shrink() {
 	for j.bytes > j.cfg.MaxBytes {
 		if victim := j.leastActive(phone.MAC{}, stranger); !victim.IsZero() && len(j.entries) > 1 {
 			j.forget(victim)
 			continue
 		}
-		var biggest phone.MAC
-		most := -1
-		for mac, en := range j.entries {
-			if en.bytes > most {
-				biggest, most = mac, en.bytes
-			}
+		mac, en := j.biggest(func(c class) bool { return c == leasedOnly })
+		if en == nil {
+			mac, en = j.biggest(func(class) bool { return true })
 		}
-		en := j.entries[biggest]
-		if len(en.refs) == 0 {
+		if en == nil {
 			return
 		}
-		j.drop(biggest, en, (len(en.refs)+3)/4)
+		j.drop(mac, en, (len(en.refs)+3)/4)
 	}
+}
+
+// biggest returns whoever of some classes has the longest timeline; nil when none of them has an event.
+func (j *Journal) biggest(of func(class) bool) (mac phone.MAC, found *entry) {
+	for m, en := range j.entries {
+		if len(en.refs) > 0 && of(j.class(m, en)) && (found == nil || en.bytes > found.bytes) {
+			mac, found = m, en
+		}
+	}
+	return mac, found
 }
 
 // SetListed says which phones the site lists; it replaces the ones before.
@@ -134,9 +140,14 @@ func (j *Journal) SetListed(macs []phone.MAC) {
 func (j *Journal) SetLeased(macs []phone.MAC) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	leased := make(map[phone.MAC]bool, len(macs))
+	for _, mac := range macs {
+		leased[mac] = true
+	}
 	for mac, en := range j.entries {
-		en.state.Leased = slices.Contains(macs, mac)
-		en.dirty = true
+		if en.state.Leased != leased[mac] { // all else would be written to the card every few seconds
+			en.state.Leased, en.dirty = leased[mac], true
+		}
 	}
 	j.bound(phone.MAC{})
 }

@@ -209,6 +209,46 @@ func TestAllTimelinesTogetherAreBounded(t *testing.T) {
 	}
 }
 
+// Promise 8: of all phones the unlisted are dropped first, also those that have a lease.
+func TestUnlistedPhonesMakeRoomForListedOnes(t *testing.T) {
+	j := open(t, journal.Config{MaxBytes: 100_000}, openStore(t, t.TempDir()))
+	j.SetListed([]phone.MAC{mac(1)})
+	j.Add(journal.Event{MAC: mac(2), Service: "dhcp", Kind: journal.Lease, Address: addr(2)})
+	const events = 150
+	for i := range events {
+		j.Add(note(1, fmt.Sprintf("%d %s", i, strings.Repeat("x", 300))))
+	}
+	for i := range 400 {
+		j.Add(note(2, fmt.Sprintf("%d %s", i, strings.Repeat("y", 100))))
+	}
+	if got := len(j.Events(mac(1))); got != events {
+		t.Errorf("%d events of the listed phone are left, want all %d", got, events)
+	}
+	if got := len(j.Events(mac(2))); got == 0 {
+		t.Error("nothing is left of the unlisted one")
+	}
+}
+
+// The leases are told every few seconds; a phone of which nothing changed is not written again by that.
+func TestLeasesThatStayAreNotWrittenAgain(t *testing.T) {
+	s := &memory{}
+	j := open(t, journal.Config{}, s)
+	for _, n := range []int{1, 2} {
+		j.Add(journal.Event{MAC: mac(n), Service: "dhcp", Kind: journal.Lease, Address: addr(n)})
+	}
+	if err := j.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	clear(s.m)
+	j.SetLeased([]phone.MAC{mac(1)})
+	if err := j.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	if len(s.m) != 1 {
+		t.Errorf("%d entries were written, want the one phone whose lease ended", len(s.m))
+	}
+}
+
 // memory is a store that can fail, and hold a write up until the test lets it go on.
 type memory struct {
 	mu    sync.Mutex

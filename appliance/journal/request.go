@@ -247,7 +247,7 @@ func (s *state) again(f phone.FileName, e *Event, m moment) {
 		r.name, r.since, r.count = f.Clean, m.now, 0
 	}
 	r.count++
-	if f.Kind == phone.KindSEP {
+	if f.Kind == phone.KindSEP && e.Kind == Request { // a file that is not there cannot be the unusable one
 		if r.seps == 0 || m.now.Sub(r.sepFrom) > requestSpan {
 			r.seps, r.sepFrom = 0, m.now
 		}

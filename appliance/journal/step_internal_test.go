@@ -482,6 +482,26 @@ func TestKnownTroubles(t *testing.T) {
 		}
 		p.wantStuck("cannot use")
 	})
+	t.Run("a missing file is not unusable", func(t *testing.T) {
+		p := play(t)
+		p.dhcp(without)
+		for range 6 {
+			p.miss("SEP" + own + ".cnf.xml")
+			p.miss("XMLDefault.cnf.xml")
+			p.wait(2 * time.Second)
+		}
+		p.want(phone.Loading)
+		p.wait(phone.LoaderHunt * 3 / 2)
+		p.wantStuck("cannot start without XMLDefault.cnf.xml")
+	})
+	t.Run("configured, and on SCCP without the load that it should run", func(t *testing.T) {
+		p := play(t)
+		p.dhcp(withPre)
+		p.get("SIP"+own+".cnf", "")
+		p.miss("XMLDefault.cnf.xml")
+		p.wait(phone.LoaderHunt * 3 / 2)
+		p.wantStuck("cannot go on without XMLDefault.cnf.xml")
+	})
 	t.Run("transfers break off", func(t *testing.T) {
 		p := play(t)
 		p.dhcp(withPre)

@@ -98,6 +98,9 @@ func (s *state) tooLong() string {
 	case phone.Upgrading:
 		return "Writing the firmware takes too long."
 	case phone.Configured:
+		if s.Lacks != "" {
+			return "It has its configuration and cannot go on without " + s.lack() + "."
+		}
 		return "It has its configuration and its SIP application does not show itself."
 	}
 	return ""
