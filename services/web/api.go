@@ -122,8 +122,12 @@ func fileType(a FileAnswer) string {
 	if bytes.IndexByte(a.Body, 0) >= 0 {
 		return "application/octet-stream"
 	}
-	if kind, _, err := mime.ParseMediaType(a.ContentType); err == nil && strings.HasSuffix(kind, "xml") {
+	kind, parameters, err := mime.ParseMediaType(a.ContentType)
+	switch {
+	case err == nil && strings.HasSuffix(kind, "xml"):
 		return a.ContentType
+	case err == nil && parameters["charset"] != "": // .cnf files are in ISO-8859-1
+		return "text/plain; charset=" + parameters["charset"]
 	}
 	return "text/plain; charset=utf-8"
 }

@@ -97,7 +97,7 @@ func newRow(p Phone, now time.Time) rowView {
 	r := rowView{
 		ID: "p-" + p.MAC.Name(), MAC: p.MAC.String(), Path: "/phones/" + p.MAC.Name(),
 		Label: p.Label, Model: p.Model, Address: p.Address, Load: p.Load, Protocol: strings.ToUpper(string(p.Protocol)),
-		Listed: p.Known, Step: words, Mood: mood, WaitingFor: p.WaitingFor, Problem: p.Problem,
+		Listed: p.Known, Step: words, Mood: mood, WaitingFor: waitingWords(p), Problem: p.Problem,
 		Updated: timeWords(p.Updated, now), phone: p,
 	}
 	if r.Label == "" {

@@ -267,3 +267,31 @@ func TestTheTableSendsOnlyWhatChanged(t *testing.T) {
 		t.Errorf("a row went, and it sends %s", got)
 	}
 }
+
+func TestWhatAProblemSaysIsNotSaidTwice(t *testing.T) {
+	p := Phone{WaitingFor: "SIP0006D7AA2A2E.cnf: add it", Problem: "It cannot start without SIP0006D7AA2A2E.cnf: add it."}
+	if got := newRow(p, time.Now()); got.WaitingFor != "" || got.Problem != p.Problem {
+		t.Errorf("problem %q, waiting for %q; want the problem alone", got.Problem, got.WaitingFor)
+	}
+	p.Problem = "The transfer breaks off."
+	if got := newRow(p, time.Now()); got.WaitingFor != p.WaitingFor {
+		t.Errorf("waiting for %q, want %q", got.WaitingFor, p.WaitingFor)
+	}
+}
+
+// The bytes of a .cnf file are ISO-8859-1; shown as UTF-8 every accent of a label would be a question mark.
+func TestAPreviewIsShownInTheFilesOwnCharacters(t *testing.T) {
+	for content, want := range map[string]string{
+		"text/plain; charset=iso-8859-1": "text/plain; charset=iso-8859-1",
+		"text/xml":                       "text/xml",
+		"text/html":                      "text/plain; charset=utf-8",
+		"":                               "text/plain; charset=utf-8",
+	} {
+		if got := fileType(FileAnswer{Body: []byte("x"), ContentType: content}); got != want {
+			t.Errorf("a file of %q is shown as %q, want %q", content, got, want)
+		}
+	}
+	if got := fileType(FileAnswer{Body: []byte{'x', 0}, ContentType: "text/plain; charset=iso-8859-1"}); got != "application/octet-stream" {
+		t.Errorf("bytes are shown as %q", got)
+	}
+}

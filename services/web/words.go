@@ -152,6 +152,14 @@ func stepInWords(step phone.Step) (words, mood string) {
 	return w.words, w.mood
 }
 
+// waitingWords is what a phone waits for, unless its problem says that already.
+func waitingWords(p Phone) string {
+	if strings.Contains(p.Problem, p.WaitingFor) {
+		return ""
+	}
+	return p.WaitingFor
+}
+
 // phonesSentence counts the phones by what matters.
 func phonesSentence(phones []Phone) string {
 	if len(phones) == 0 {
