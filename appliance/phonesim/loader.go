@@ -43,10 +43,10 @@ func (b *boot) loader(ctx context.Context) error {
 	}
 }
 
-// hunt asks for the five names of phones.md a.4 until one names a load. found tells that a file of the phone's
-// configuration was there at all; load is "" where none named one.
+// hunt asks for the five names of phones.md a.4 until one names a load. found tells that a file which configures the
+// phone's application was there; load is "" where none named one.
 func (b *boot) hunt(ctx context.Context) (load string, found bool, err error) {
-	mac := b.cfg.MAC.Name()
+	mac, sip := b.cfg.MAC.Name(), false
 	for _, name := range []string{"CTLSEP" + mac + ".tlv", "SEP" + mac + ".cnf.xml", "SIP" + mac + ".cnf", "MGC" + mac + ".cnf", "XMLDefault.cnf.xml"} {
 		data, err := b.fetch(ctx, name, loaderSchedule())
 		if err != nil {
@@ -62,11 +62,18 @@ func (b *boot) hunt(ctx context.Context) (load string, found bool, err error) {
 		if load != "" {
 			return load, true, nil
 		}
-		found = true
+		if file := phone.ParseFileName(name); file.Kind == phone.KindSIP {
+			sip = true
+		} else {
+			found = true
+		}
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if found && b.runs.protocol() == phone.SIP {
+	if b.runs.protocol() != phone.SIP {
+		return load, found, nil // SIP<MAC>.cnf configures no other application
+	}
+	if found = found || sip; found {
 		load = b.runs.image // what the SIP application was told last
 	}
 	return load, found, nil
