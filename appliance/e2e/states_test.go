@@ -42,8 +42,9 @@ func TestStatesWithoutFirmware(t *testing.T) {
 	t.Parallel()
 	lan := office(t, testkit.Host{Name: "wire"})
 	base := mustMAC("00:06:d7:60:00:00")
-	sipListed, sipOld, bare, sccp, sccpOld := base, phonesim.AddMAC(base, 1), phonesim.AddMAC(base, 2), phonesim.AddMAC(base, 3), phonesim.AddMAC(base, 4)
-	b := startBox(t, lan, site{phones: listed(base, 2)}.text(), nil)
+	mac := func(n int) phone.MAC { return phonesim.AddMAC(base, n) }
+	sipListed, sipOld, sccpListed, bare, sccp, sccpOld := mac(0), mac(1), mac(2), mac(3), mac(4), mac(5)
+	b := startBox(t, lan, site{phones: listed(base, 3)}.text(), nil)
 	b.setClock()
 	w := newWire(t, lan.Node("wire"))
 
@@ -74,6 +75,17 @@ func TestStatesWithoutFirmware(t *testing.T) {
 		}
 		if e := agree(t, b.with(t), p, 10*time.Second); e.Step != phone.Loading || e.Known || !strings.Contains(e.WaitingFor, "SIP"+bare.Name()+".cnf") {
 			t.Errorf("the box tells %+v, wanted an unlisted phone that loads and waits for its configuration", e)
+		}
+	})
+	t.Run("sccp, listed", func(t *testing.T) { // its protocol is not known yet, so that it gets a configuration for SIP
+		t.Parallel()
+		p, _ := plug(t, phonesim.Config{Link: w, MAC: sccpListed, State: phonesim.StateSCCP})
+		waitHunts(t, p, 3)
+		if e := agree(t, b.with(t), p, 10*time.Second); e.Step != phone.Configured || e.Protocol != phone.SCCP || !strings.Contains(e.WaitingFor, "XMLDefault.cnf.xml") {
+			t.Errorf("the box tells %+v, wanted a phone on SCCP that waits for XMLDefault.cnf.xml", e)
+		}
+		if r := p.Result(); len(r.Flashed) > 0 || len(r.Faults) > 0 {
+			t.Errorf("flashed %v, faults %v: wanted none", r.Flashed, r.Faults)
 		}
 	})
 	for _, c := range []struct {
