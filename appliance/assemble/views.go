@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"strconv"
 	"strings"
 
 	"phonebox/appliance/journal"
@@ -189,9 +190,25 @@ func (b *Box) target(p journal.Phone, known *site.Phone) (sip.Target, bool) {
 	if !ok {
 		return sip.Target{}, false
 	}
-	t := sip.Target{MAC: p.MAC, Address: netip.AddrPortFrom(addr, sipPort)}
+	t := sip.Target{MAC: p.MAC, Address: netip.AddrPortFrom(addr, controlPort(b.index.Load().site, known))}
 	if known != nil && len(known.Lines) > 0 {
 		t.User = known.Lines[0].Name
 	}
 	return t, true
+}
+
+// controlPort is where the files of a phone tell its SIP application to listen: its own first, then those of the site.
+func controlPort(s *site.Site, known *site.Phone) uint16 {
+	of := []map[string]string{s.SIP.Parameters}
+	if known != nil {
+		of = []map[string]string{known.Parameters, s.SIP.Parameters}
+	}
+	for _, parameters := range of {
+		for name, value := range parameters {
+			if port, err := strconv.ParseUint(value, 10, 16); err == nil && strings.EqualFold(name, "voip_control_port") {
+				return uint16(port)
+			}
+		}
+	}
+	return sipPort
 }
