@@ -21,16 +21,13 @@ const (
 )
 
 // laterLook is how long after the nth look since the link came up another one follows, without a break in serving; 0 =
-// none. A switch may take up to 50 s until it forwards the packets of a new port (spanning tree, IEEE 802.1D), and until
-// then nobody on the wire hears the box.
+// none. A switch may take up to 50 s until it forwards the packets of a new port (spanning tree, IEEE 802.1D), and after
+// a power cut a router takes minutes until it serves. Later on a hold would cost phones the addresses that they have.
 func laterLook(n int) time.Duration {
-	switch n {
-	case 1:
-		return 15 * time.Second
-	case 2:
-		return 30 * time.Second
+	if n > 4 {
+		return 0
 	}
-	return 0
+	return 15 * time.Second << (n - 1)
 }
 
 // view is what was seen on the wire since the link came up.
@@ -100,7 +97,7 @@ func list(others []OtherServer) string {
 	return strings.Join(names, ", ")
 }
 
-// watch looks at the wire at each start of the link and twice in the minute after it, again while something is wrong
+// watch looks at the wire at each start of the link and four times in the minutes after it, again while something is wrong
 // there, and each minute where another server was met: it may have been restarting.
 func (s *Server) watch(ctx context.Context) {
 	s.looks = 0
