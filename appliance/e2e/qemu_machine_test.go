@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"html"
 	"io"
 	"net"
 	"net/http"
@@ -23,7 +24,7 @@ import (
 )
 
 // bootPatience is how long an emulated computer may take to serve, on a busy machine.
-const bootPatience = 3 * time.Minute
+const bootPatience = 2 * time.Minute
 
 // machineMAC is the Ethernet address of the virtual computer. The host box, in whose namespace QEMU runs, has another.
 const machineMAC = "02:00:00:00:77:02"
@@ -76,6 +77,49 @@ func (m *machine) power(rtc string) {
 		args = append(args, "-accel", "tcg", "-cpu", "max")
 	}
 	m.proc = m.node.Start(m.t, qemuProgram(m.arch), args...)
+	proc := m.proc
+	m.t.Cleanup(func() {
+		select {
+		case <-proc.Ended():
+		default:
+			if m.t.Failed() {
+				m.logDaemon()
+			}
+		}
+	})
+}
+
+// logDaemon puts the daemon's log into the test's log: gokrazy keeps its last lines and shows them on its page.
+func (m *machine) logDaemon() {
+	code, body := m.quickly(http.MethodGet, "/gokrazy/status?path=/user/phoneboxd")
+	m.t.Logf("the daemon's log (%d): %s", code, html.UnescapeString(body))
+}
+
+// reboot restarts the computer through gokrazy's page, which may be gone before it has answered.
+func (m *machine) reboot() {
+	m.t.Helper()
+	if code, body := m.quickly(http.MethodPost, "/gokrazy/reboot"); code >= 400 {
+		m.t.Fatalf("rebooting: found %d: %s", code, body)
+	}
+}
+
+// quickly is a call that may get no answer, 0, also while the test ends.
+func (m *machine) quickly(method, path string) (code int, body string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(m.t.Context()), 10*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, method, "http://"+boxAddr+path, nil)
+	if err != nil {
+		m.t.Error(err)
+		return 0, ""
+	}
+	req.SetBasicAuth("admin", password)
+	resp, err := m.laptop.Do(req)
+	if err != nil {
+		return 0, err.Error()
+	}
+	defer resp.Body.Close()
+	text, _ := io.ReadAll(resp.Body)
+	return resp.StatusCode, string(text)
 }
 
 // cut is a power cut: what the computer had not written to its disk is lost.

@@ -1,30 +1,338 @@
 package e2e_test
 
 import (
+	"context"
 	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"phonebox/appliance/phonesim"
+	"phonebox/services/phone"
+	"phonebox/services/testkit"
 )
 
-func TestImageBoots(t *testing.T) {
+// past is what the real-time clock of a computer shows whose battery is empty.
+const past = "2020-01-01T00:00:00"
+
+// qemuRun is what one boot of the computer leaves for the next to find.
+type qemuRun struct {
+	*machine
+	capture *testkit.Capture
+	wire    *phonesim.Wire
+	mac     phone.MAC // of the listed phone
+
+	phoneAddress string
+	seen         []event // of the listed phone, old enough to be on the disk
+	site         string
+	set          time.Time // when the clock was set
+	acknowledged map[phone.MAC]netip.Addr
+}
+
+// TestBoxInQEMU is the image on a wire: a phone boots against it, power is cut, power is cut again in a storm of phones,
+// and nothing is lost that was promised.
+func TestBoxInQEMU(t *testing.T) {
 	m := newMachine(t, "arm64")
-	c := m.node.Capture(t)
+	r := &qemuRun{machine: m, capture: m.node.Capture(t), wire: newWire(t, m.lan.Node("wire")), mac: mustMAC("00:06:d7:77:00:00")}
+	r.firstBoot()
+	r.lockedUntilLogin()
+	r.takeTime()
+	r.bootPhone()
+	r.silence()
+	r.memory()
+	r.rebootKeepsTime()
+	r.remember()
+	r.cut()
+
+	r.power(past)
+	r.waitPage()
+	r.recalled()
+	r.storm()
+
+	r.power("utc")
+	r.waitPage()
+	r.leasesKept()
+	r.stormAgain()
+}
+
+// firstBoot measures how long the computer takes from being switched on to its first offer.
+func (r *qemuRun) firstBoot() {
+	r.t.Helper()
 	began := time.Now()
-	m.power("2020-01-01T00:00:00")
-	m.waitPage()
-	t.Log(time.Since(began))
-	t.Log(m.systemClock())
-	m.setPassword()
-	_, body, _ := m.call(m.laptop, http.MethodGet, "/gokrazy/", nil)
-	t.Log(string(body))
-	_, body, _ = m.call(m.laptop, http.MethodGet, "/gokrazy/status?path=/user/phoneboxd", nil)
-	t.Log(string(body))
-	t.Logf("%+v", m.status())
-	time.Sleep(5 * time.Second)
-	t.Logf("%+v", m.status())
-	_, body, _ = m.call(m.laptop, http.MethodGet, "/gokrazy/status?path=/user/phoneboxd", nil)
-	t.Log(string(body))
-	for _, p := range c.Packets() {
-		t.Log(p.String())
+	r.power(past)
+	offer := r.waitOffer()
+	r.t.Logf("FIGURE image: first OFFER %.1f s after QEMU's start, of which 3 s are listening for others", time.Since(began).Seconds())
+	if got := offer.ServerIPAddr.String(); got != boxAddr {
+		r.t.Errorf("the offer names the TFTP server %s, wanted %s", got, boxAddr)
 	}
+}
+
+// lockedUntilLogin looks for gokrazy's own page, before there is a password, without it and with it.
+func (r *qemuRun) lockedUntilLogin() {
+	r.t.Helper()
+	r.refusedGokrazy("before the password is set")
+	r.setPassword()
+	r.refusedGokrazy("without a login")
+	code, body, _ := r.call(r.laptop, http.MethodGet, "/gokrazy/", nil)
+	if code != http.StatusOK || !strings.Contains(string(body), "/user/phoneboxd") {
+		r.t.Errorf("gokrazy's page with a login: found %d: %.300s", code, body)
+	}
+	if strings.Contains(string(body), "/gokrazy/dhcp") || strings.Contains(string(body), "/gokrazy/ntp") {
+		r.t.Error("gokrazy's page lists its own DHCP or NTP client")
+	}
+	r.waitReady()
+	r.healthy()
+}
+
+func (r *qemuRun) refusedGokrazy(when string) {
+	r.t.Helper()
+	for _, path := range []string{"/gokrazy/", "/gokrazy/status?path=/user/phoneboxd", "/gokrazy/reboot"} {
+		code, _ := r.tryGet(path)
+		if code == 0 || code < 300 || code >= 500 {
+			r.t.Errorf("GET %s %s: found %d, wanted a refusal", path, when, code)
+		}
+	}
+}
+
+// takeTime sets the clock from a browser and looks at the system clock and at what NTP says before and after.
+func (r *qemuRun) takeTime() {
+	r.t.Helper()
+	if c := r.status().Clock; c.Trusted {
+		r.t.Errorf("before anybody told the time the clock is %+v, wanted it not trusted", c)
+	}
+	if a := r.askTime(); a.Validate() == nil {
+		r.t.Errorf("before anybody told the time NTP says stratum %d, leap %d: wanted unsynchronised", a.Stratum, a.Leap)
+	}
+	r.set = time.Now()
+	r.setClock()
+	r.rightTime("after the browser told the time")
+}
+
+// rightTime wants the system clock and the answers of NTP to show the time and to stand for it.
+func (r *qemuRun) rightTime(when string) {
+	r.t.Helper()
+	if d := time.Until(r.systemClock()).Abs(); d > 5*time.Second {
+		r.t.Errorf("%s the system clock is wrong by %s", when, d)
+	}
+	a := r.askTime()
+	if err := a.Validate(); err != nil {
+		r.t.Errorf("%s NTP is not to be used: %v", when, err)
+	}
+	if d := a.ClockOffset.Abs(); d > 3*time.Second {
+		r.t.Errorf("%s NTP is wrong by %s", when, d)
+	}
+}
+
+// bootPhone uploads firmware and boots a phone that has to be upgraded.
+func (r *qemuRun) bootPhone() {
+	r.t.Helper()
+	r.uploadFirmware(shelf())
+	p, unplug := plug(r.t, phonesim.Config{Link: r.wire, MAC: r.mac, State: phonesim.StateSIP7, Want: imageTarget})
+	defer unplug()
+	began := time.Now()
+	result := waitDone(r.t, p, 2*time.Minute)
+	r.t.Logf("FIGURE image: a virtual phone upgraded and ready after %.1f s in %d boots", time.Since(began).Seconds(), result.Boots)
+	e := agree(r.t, &r.box, p, 15*time.Second)
+	if e.Step != phone.Ready || e.Load != imageTarget || e.Address != result.Address.String() {
+		r.t.Errorf("the box tells %+v, wanted a phone that is ready with %s at %s", e, imageTarget, result.Address)
+	}
+	if !slices.Equal(result.Lines, []string{"200"}) {
+		r.t.Errorf("the phone has the lines %q, wanted 200", result.Lines)
+	}
+	r.phoneAddress = e.Address
+}
+
+// silence looks at what the computer asked of others: one look for other DHCP servers, and nothing else. A client of
+// DHCP or NTP in the image would show here.
+func (r *qemuRun) silence() {
+	r.t.Helper()
+	asked := askedByMachine(r.t, r.capture)
+	const discover, inform = "DHCP DISCOVER", "DHCP INFORM"
+	if asked[discover] != 3 || asked[inform] > 1 {
+		r.t.Errorf("the computer asked others %v, wanted the three DISCOVERs of its look for other servers", asked)
+	}
+	delete(asked, discover)
+	delete(asked, inform)
+	if len(asked) > 0 {
+		r.t.Errorf("the computer asked others: %v, wanted nothing but DHCP", asked)
+	}
+}
+
+// memory measures the daemon after a phone was upgraded.
+func (r *qemuRun) memory() {
+	r.t.Helper()
+	r.t.Logf("FIGURE image: daemon's memory in the virtual computer %.0f MB", r.gauge("process_resident_memory_bytes")/1e6)
+}
+
+// rebootKeepsTime restarts the computer, whose real-time clock was 2020: it must have been corrected with the system clock.
+func (r *qemuRun) rebootKeepsTime() {
+	r.t.Helper()
+	r.reboot()
+	testkit.Eventually(r.t, patience, "the computer goes down", func() bool {
+		code, _ := r.tryGet("/alive")
+		return code == 0
+	})
+	r.waitPage()
+	if c := r.status().Clock; !c.Trusted || !strings.Contains(c.Source, "real-time clock") {
+		r.t.Errorf("after a reboot the clock is %+v, wanted it from the real-time clock, which was set too", c)
+	}
+	r.rightTime("after a reboot")
+}
+
+// remember notes what the next boot has to know.
+func (r *qemuRun) remember() {
+	r.t.Helper()
+	text, _ := r.box.site()
+	r.site = string(text)
+	// Promise 8: at most the last five seconds are lost; one more for the clocks of the two computers.
+	for _, e := range r.events(r.mac) {
+		if time.Since(e.Time) > 6*time.Second {
+			r.seen = append(r.seen, e)
+		}
+	}
+	if len(r.seen) < 10 {
+		r.t.Fatalf("the timeline has %d events that are old enough, wanted at least ten: %+v", len(r.seen), r.events(r.mac))
+	}
+}
+
+// recalled looks for what was there before the power cut. No phone has spoken since.
+func (r *qemuRun) recalled() {
+	r.t.Helper()
+	if e := r.phone(r.mac); e.Address != r.phoneAddress || e.Label != "Desk 1" {
+		r.t.Errorf("after a power cut the box tells %+v, wanted Desk 1 at %s", e, r.phoneAddress)
+	}
+	now := map[uint64]string{}
+	for _, e := range r.events(r.mac) {
+		now[e.ID] = e.Text
+	}
+	for _, e := range r.seen {
+		if now[e.ID] != e.Text {
+			r.t.Errorf("after a power cut event %d is %q, it was %q", e.ID, now[e.ID], e.Text)
+		}
+	}
+	if text, _ := r.box.site(); string(text) != r.site {
+		r.t.Errorf("after a power cut the site is\n%s\nit was\n%s", text, r.site)
+	}
+	if _, answer := r.file(r.mac, imageTarget+".sb2"); answer != "ok" {
+		r.t.Errorf("after a power cut the uploaded firmware is %q", answer)
+	}
+	body := []byte(`{"password":"another good password"}`)
+	if code, _, _ := r.call(r.laptop, http.MethodPost, "/api/v1/setup", body, "Content-Type", "application/json"); code < 400 {
+		r.t.Errorf("after a power cut anybody may set the password: found %d", code)
+	}
+	// Its real-time clock shows 2020 again.
+	if c := r.status().Clock; c.Trusted {
+		r.t.Errorf("after a power cut the clock is %+v, wanted it not trusted", c)
+	}
+	if now := r.systemClock(); now.Before(r.set.Truncate(time.Second)) {
+		r.t.Errorf("after a power cut the system clock shows %s, less than was known before: %s", now, r.set)
+	}
+}
+
+// stormSize is how many phones are switched on at once.
+const stormSize = 50
+
+func (r *qemuRun) stormConfig() phonesim.StormConfig {
+	return phonesim.StormConfig{
+		Link: r.wire, Phones: stormSize, Base: mustMAC("00:06:d7:78:00:00"), States: []phonesim.State{phonesim.StateBare}, Speed: fast,
+		Window: 2 * time.Second,
+	}
+}
+
+// storm cuts the power when half of the phones have their address, and notes what was acknowledged on the wire.
+func (r *qemuRun) storm() {
+	r.t.Helper()
+	r.waitServing()
+	before := len(r.capture.Frames())
+	var addressed atomic.Int64
+	half := make(chan struct{})
+	cfg := r.stormConfig()
+	cfg.OnEvent = func(e phonesim.Event) {
+		if e.Kind == phonesim.EventStep && e.Step == phone.Addressed && addressed.Add(1) == stormSize/2 {
+			close(half)
+		}
+	}
+	ctx, cancel := context.WithCancel(r.t.Context())
+	defer cancel()
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		if _, err := phonesim.Storm(ctx, cfg); err != nil {
+			r.t.Errorf("the storm: %v", err)
+		}
+	}()
+	select {
+	case <-half:
+	case <-time.After(time.Minute):
+		r.t.Errorf("after a minute %d of %d phones have an address", addressed.Load(), stormSize)
+	}
+	r.cut()
+	cancel()
+	<-over
+	r.acknowledged = acknowledgedSince(r.t, r.capture, before)
+	r.t.Logf("%d leases were acknowledged before the power was cut", len(r.acknowledged))
+	if len(r.acknowledged) < stormSize/2 {
+		r.t.Fatalf("found %d acknowledgements on the wire, wanted at least %d", len(r.acknowledged), stormSize/2)
+	}
+}
+
+// leasesKept asks for the leases before any phone speaks.
+func (r *qemuRun) leasesKept() {
+	r.t.Helper()
+	told := map[phone.MAC]string{}
+	for _, e := range r.phones() {
+		told[e.MAC] = e.Address
+	}
+	for mac, addr := range r.acknowledged {
+		if told[mac] != addr.String() {
+			r.t.Errorf("after a power cut in a storm %s has %q, %s was acknowledged", mac, told[mac], addr)
+		}
+	}
+	if told[r.mac] != r.phoneAddress {
+		r.t.Errorf("after two power cuts %s has %q, it had %s", r.mac, told[r.mac], r.phoneAddress)
+	}
+	if c := r.status().Clock; !c.Trusted {
+		r.t.Errorf("with a right real-time clock the clock is %+v, wanted it trusted", c)
+	}
+}
+
+// stormAgain boots the same phones to the end: each gets the address that it was told before.
+func (r *qemuRun) stormAgain() {
+	r.t.Helper()
+	r.waitServing()
+	cfg := r.stormConfig()
+	cfg.Timeout = 2 * time.Minute
+	began := time.Now()
+	report, err := phonesim.Storm(r.t.Context(), cfg)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.t.Logf("FIGURE image: %d phones done %.1f s after a power cut, %d failures, %d duplicate addresses",
+		stormSize, time.Since(began).Seconds(), report.Failed, len(report.Duplicates))
+	for _, f := range report.Failures {
+		r.t.Errorf("phone %s: step %s, waiting for %s %s %v", f.MAC, f.Step, f.WaitingFor, f.Problem, f.Faults)
+	}
+	if len(report.Duplicates) > 0 {
+		r.t.Errorf("addresses held by two phones at once: %v", report.Duplicates)
+	}
+	for _, p := range report.Results {
+		if addr, ok := r.acknowledged[p.MAC]; ok && p.Address != addr {
+			r.t.Errorf("phone %s got %s, %s was acknowledged before the power cut", p.MAC, p.Address, addr)
+		}
+	}
+}
+
+// TestPCImageBoots boots the image for a PC with its own boot loader, until all of the box is well.
+func TestPCImageBoots(t *testing.T) {
+	m := newMachine(t, "amd64")
+	began := time.Now()
+	m.power("utc")
+	testkit.Eventually(t, bootPatience, "/healthz says that all is well", func() bool {
+		code, _ := m.tryGet("/healthz")
+		return code == http.StatusOK
+	})
+	t.Logf("FIGURE image: a PC is healthy %.1f s after QEMU's start", time.Since(began).Seconds())
 }
