@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -327,6 +328,34 @@ func (b *browser) loginAt(url string) {
 	b.do(chromedp.Navigate(url), chromedp.WaitVisible(chromedp.CSS("[name=password]")),
 		chromedp.SendKeys(chromedp.CSS("[name=password]"), password), chromedp.Click(chromedp.CSS("main button[type=submit]")),
 		chromedp.WaitVisible(chromedp.CSS("#phones")))
+}
+
+// On a slow network the extension that opens the stream comes later than htmx; the page must become live all the same.
+func TestThePageIsLiveHoweverSlowlyItsScriptsCome(t *testing.T) {
+	r := newRig(t, single)
+	furnish(t, r)
+	r.run()
+	r.setUpOver(http.DefaultClient)
+	asked, goOn := make(chan struct{}), make(chan struct{})
+	ask, letGo := sync.OnceFunc(func() { close(asked) }), sync.OnceFunc(func() { close(goOn) })
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		if strings.HasSuffix(req.URL.Path, "hx-sse.min.js") {
+			ask()
+			<-goOn
+		}
+		r.server.HTTPHandler().ServeHTTP(w, req)
+	}))
+	defer srv.Close()
+	defer srv.CloseClientConnections()
+	defer letGo()
+	b := newBrowser(t)
+	b.loginAt(srv.URL)
+	<-asked
+	waitFor(t, "htmx is there", func() bool { return eval[bool](b, `typeof htmx === "object"`) })
+	eval[chromedp.Void](b, `setTimeout(() => { window.ticked = true })`)
+	waitFor(t, "what htmx put off is done", func() bool { return eval[bool](b, `window.ticked === true`) })
+	letGo()
+	waitFor(t, "the page opens its stream", func() bool { return r.box.subscribers() == 1 })
 }
 
 func TestEveryPageFitsEveryScreen(t *testing.T) {
