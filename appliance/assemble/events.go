@@ -16,9 +16,6 @@ import (
 	"phonebox/services/web"
 )
 
-// whose finds the phone behind an address; zero when nobody was seen there.
-type whose func(netip.Addr) phone.MAC
-
 // fromDHCP tells an event of the DHCP server in the journal's words. ok is false for what belongs to no phone.
 func fromDHCP(e dhcp.Event) (ev journal.Event, ok bool) {
 	ev = journal.Event{
