@@ -121,7 +121,8 @@ func (p page) Health(ctx context.Context) (web.Status, map[string]string) {
 	return st, failed
 }
 
-// Phones implements [web.Box]: the listed phones, seen or not, and every other that was seen.
+// Phones implements [web.Box]: the listed phones, seen or not, and every other that was seen or has a lease. After a power
+// cut the lease may be there and what the phone did in the last seconds not.
 func (p page) Phones() []web.Phone {
 	ix := p.b.index.Load()
 	seen := map[phone.MAC]bool{}
@@ -129,6 +130,12 @@ func (p page) Phones() []web.Phone {
 	for _, j := range p.b.journal.Phones() {
 		seen[j.MAC] = true
 		out = append(out, p.phone(j, ix))
+	}
+	for _, l := range p.b.dhcp.Leases() {
+		if !seen[l.MAC] && !l.MAC.IsZero() {
+			seen[l.MAC] = true
+			out = append(out, p.phone(journal.Phone{MAC: l.MAC, Step: phone.Addressed}, ix))
+		}
 	}
 	for mac := range ix.byMAC {
 		if !seen[mac] {
@@ -145,6 +152,9 @@ func (p page) Phone(mac phone.MAC) (web.Phone, bool) {
 	j, ok := p.b.journal.Phone(mac)
 	if !ok {
 		j = journal.Phone{MAC: mac}
+		if _, leased := p.b.dhcp.LeaseFor(mac); leased {
+			ok, j.Step = true, phone.Addressed
+		}
 	}
 	return p.phone(j, ix), ok || ix.byMAC[mac] != nil
 }
