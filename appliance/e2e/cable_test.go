@@ -26,8 +26,9 @@ func TestCable(t *testing.T) {
 			s = b.insideStatus()
 			return s.Services["dhcp"].State == "held"
 		})
-		if s.Ready || len(s.Notices) == 0 {
-			t.Errorf("the status tells ready %t and the notices %q, wanted one that says why", s.Ready, s.Notices)
+		if s.Ready || len(s.Notices) == 0 || !strings.Contains(s.Services["dhcp"].Detail, "cable") {
+			t.Errorf("the status tells ready %t, the notices %q and of dhcp %q, wanted the cable as the reason",
+				s.Ready, s.Notices, s.Services["dhcp"].Detail)
 		}
 		t.Logf("while it is out: %s; %q", s.Services["dhcp"].Detail, s.Notices)
 	}

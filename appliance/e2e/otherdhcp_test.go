@@ -21,14 +21,7 @@ func TestOtherDHCPServer(t *testing.T) {
 	testkit.Need(t, "dnsmasq", "udhcpc")
 	lan := office(t, testkit.Host{Name: "pc", MAC: "02:00:00:00:77:31"},
 		testkit.Host{Name: "other", MAC: "02:00:00:00:77:03", Addr: netip.MustParsePrefix(otherServer + "/16")})
-	startDnsmasq := func() *testkit.Process {
-		dir := t.TempDir()
-		p := lan.Node("other").Start(t, "dnsmasq", "--keep-in-foreground", "--log-facility=-", "--port=0", "--conf-file=/dev/null", "--user=root",
-			"--dhcp-range=10.77.200.1,10.77.200.200,255.255.0.0,1h", "--dhcp-leasefile="+filepath.Join(dir, "leases"), "--pid-file="+filepath.Join(dir, "pid"))
-		p.WaitOutput("DHCP, IP range", patience)
-		return p
-	}
-	dnsmasq := startDnsmasq()
+	dnsmasq := startDnsmasq(t, lan.Node("other"))
 	b := newBox(t, lan, site{}.text(), nil)
 	c := b.node.Capture(t)
 
@@ -36,7 +29,8 @@ func TestOtherDHCPServer(t *testing.T) {
 	began := time.Now()
 	b.start()
 	b.setPassword()
-	waitHeld(t, b, began)
+	waitHeld(t, b)
+	t.Logf("FIGURE held because of another DHCP server, from the start of the daemon: %.1f s", time.Since(began).Seconds())
 	if at, vars := takeLease(t, lan.Node("pc")); vars["serverid"] != otherServer {
 		t.Errorf("the client got %s from %s, wanted it from dnsmasq", at, vars["serverid"])
 	}
@@ -57,11 +51,10 @@ func TestOtherDHCPServer(t *testing.T) {
 	}
 
 	// It is there again at the next start; a person says "serve anyway" on the page.
-	dnsmasq = startDnsmasq()
-	began = time.Now()
+	dnsmasq = startDnsmasq(t, lan.Node("other"))
 	b.kill()
 	b.start()
-	waitHeld(t, b, began)
+	waitHeld(t, b)
 	code, body, _ := b.call(b.laptop, http.MethodPost, "/serve-anyway", nil, "Content-Type", "application/x-www-form-urlencoded")
 	if code != http.StatusSeeOther {
 		t.Fatalf("serve anyway: found %d %s", code, body)
@@ -84,15 +77,43 @@ func TestOtherDHCPServer(t *testing.T) {
 	_ = dnsmasq.Stop()
 }
 
-// waitHeld waits until dhcp is held because of dnsmasq; it may take five seconds from the start.
-func waitHeld(t *testing.T, b *box, began time.Time) {
+// TestOtherDHCPServerAtLinkUp connects a box that served before to a wire with another DHCP server.
+func TestOtherDHCPServerAtLinkUp(t *testing.T) {
+	t.Parallel()
+	testkit.Need(t, "dnsmasq", "udhcpc")
+	lan := office(t, testkit.Host{Name: "pc", MAC: "02:00:00:00:77:31"},
+		testkit.Host{Name: "other", MAC: "02:00:00:00:77:03", Addr: netip.MustParsePrefix(otherServer + "/16")})
+	b := startBox(t, lan, site{}.text(), nil)
+	b.node.CableOut(t)
+	testkit.Eventually(t, patience, "dhcp is held", func() bool { return b.insideStatus().Services["dhcp"].State == "held" })
+	startDnsmasq(t, lan.Node("other"))
+	c := b.node.Capture(t)
+	b.node.CableIn(t)
+	if at, vars := takeLease(t, lan.Node("pc")); vars["serverid"] != otherServer {
+		t.Errorf("the client got %s from %s, wanted it from dnsmasq", at, vars["serverid"])
+	}
+	waitHeld(t, b)
+	if n := answers(c); n != 0 {
+		t.Errorf("the box sent %d DHCP answers since the cable is in, wanted none", n)
+	}
+}
+
+func startDnsmasq(t *testing.T, n *testkit.Node) *testkit.Process {
+	t.Helper()
+	dir := t.TempDir()
+	p := n.Start(t, "dnsmasq", "--keep-in-foreground", "--log-facility=-", "--port=0", "--conf-file=/dev/null", "--user=root",
+		"--dhcp-range=10.77.200.1,10.77.200.200,255.255.0.0,1h", "--dhcp-leasefile="+filepath.Join(dir, "leases"), "--pid-file="+filepath.Join(dir, "pid"))
+	p.WaitOutput("DHCP, IP range", patience)
+	return p
+}
+
+// waitHeld waits until dhcp is held because of dnsmasq, and checks that the status tells so.
+func waitHeld(t *testing.T, b *box) {
 	t.Helper()
 	testkit.Eventually(t, patience, "dhcp is held because of dnsmasq", func() bool {
 		s := b.status()
 		return s.Services["dhcp"].State == "held" && strings.Contains(s.Services["dhcp"].Detail, otherServer)
 	})
-	took := time.Since(began)
-	t.Logf("FIGURE held because of another DHCP server after %.1f s", took.Seconds())
 	s := b.status()
 	if s.Ready || len(s.Others) != 1 || s.Others[0].Address != otherServer {
 		t.Errorf("the status tells ready %t and other servers %+v, wanted dnsmasq", s.Ready, s.Others)
