@@ -10,6 +10,7 @@ import (
 	"phonebox/services/dhcp"
 	"phonebox/services/dns"
 	"phonebox/services/phone"
+	"phonebox/services/provision"
 	"phonebox/services/sntp"
 	"phonebox/services/tftp"
 )
@@ -59,5 +60,23 @@ func TestWhatBelongsToNoPhoneIsNoEventOfOne(t *testing.T) {
 	}
 	if _, ok := fromTFTP(tftp.Event{Kind: tftp.EventSent}, phone.MAC{}); ok {
 		t.Error("a transfer to nobody known")
+	}
+}
+
+func TestAnotherDeviceDoesNotMoveAPhone(t *testing.T) {
+	other := phone.MAC{0x02, 1, 2, 3, 4, 5}
+	a := provision.Answer{Status: provision.Harmless, File: phone.ParseFileName("CTLSEP0006D7AA2A2E.tlv"), MAC: mac}
+	for _, tt := range []struct {
+		name   string
+		holder phone.MAC
+		want   journal.Kind
+	}{
+		{"the phone itself", mac, journal.FileMissing},
+		{"an address without a lease", phone.MAC{}, journal.FileMissing},
+		{"another device with a lease", other, journal.Note},
+	} {
+		if ev := answered(a, addr, other, tt.holder); ev.Kind != tt.want || ev.MAC != mac || (ev.Kind == journal.Note) == ev.Address.IsValid() {
+			t.Errorf("%s: got %s of %s at %s", tt.name, ev.Kind, ev.MAC, ev.Address)
+		}
 	}
 }

@@ -22,7 +22,8 @@ type tftpFiles struct{ b *Box }
 func (f tftpFiles) Open(ctx context.Context, r tftp.Request) (tftp.File, error) {
 	from := r.From.Addr()
 	a := f.b.provision.Answer(ctx, provision.Query{Name: r.Name, From: from})
-	f.b.record(answered(a, from, f.b.whose(from)))
+	holder, _ := f.b.dhcp.LeaseOf(from)
+	f.b.record(answered(a, from, f.b.whose(from), holder.MAC))
 	if a.Status != provision.OK {
 		return tftp.File{}, fmt.Errorf("%s: %w", a.Why, fs.ErrNotExist)
 	}
@@ -30,8 +31,9 @@ func (f tftpFiles) Open(ctx context.Context, r tftp.Request) (tftp.File, error) 
 }
 
 // answered tells what became of a request for a name. A name with a MAC belongs to that phone, any other to the phone
-// last seen at the address (phones.md a.8).
-func answered(a provision.Answer, from netip.Addr, at phone.MAC) journal.Event {
+// last seen at the address (phones.md a.8). When a lease of ours gives the address to another device, the request is told
+// in the phone's timeline and says nothing about what the phone itself does.
+func answered(a provision.Answer, from netip.Addr, at, holder phone.MAC) journal.Event {
 	ev := journal.Event{
 		MAC: a.MAC, Service: "tftp", Kind: journal.Request, Address: from, File: a.File, Load: a.Load,
 		Text: fmt.Sprintf("asks for %s", a.File.Clean),
@@ -57,6 +59,10 @@ func answered(a provision.Answer, from netip.Addr, at phone.MAC) journal.Event {
 		if a.Why != "" {
 			ev.Text += " (" + a.Why + ")"
 		}
+	}
+	if ev.Kind != journal.FileRefused && !holder.IsZero() && holder != ev.MAC {
+		ev.Kind, ev.Address = journal.Note, netip.Addr{}
+		ev.Text = fmt.Sprintf("%s was asked for by another device, %s at %s", a.File.Clean, holder, from)
 	}
 	return ev
 }

@@ -51,7 +51,8 @@ func (b *Box) onTFTP(e tftp.Event) {
 	}
 	mac := b.whose(e.From.Addr())
 	if ev, ok := fromTFTP(e, mac); ok {
-		if !ev.File.MAC.IsZero() {
+		// Without a lease of ours (a static address) the name says whose transfer it is.
+		if _, leased := b.dhcp.LeaseOf(e.From.Addr()); !leased && !ev.File.MAC.IsZero() {
 			ev.MAC = ev.File.MAC
 		}
 		b.record(ev)

@@ -21,6 +21,8 @@ const (
 const (
 	firstBackOff = 200 * time.Millisecond
 	lastBackOff  = 30 * time.Second
+	// Ready tells of the first start only; one that was started again runs when it has not ended for so long.
+	settled = time.Second
 	// A service that ran for so long has recovered; its next failure is tried again at once.
 	recovered = time.Minute
 )
@@ -111,7 +113,7 @@ func (s *supervisor) stop(ctx context.Context) error {
 func (s *supervisor) keep(ctx context.Context, u *unit, done chan struct{}) {
 	defer close(done)
 	backOff := firstBackOff
-	for {
+	for settle := time.Duration(0); ; settle = settled {
 		begin := time.Now()
 		watch, stopWatch := context.WithCancel(ctx)
 		watched := make(chan struct{})
@@ -119,6 +121,11 @@ func (s *supervisor) keep(ctx context.Context, u *unit, done chan struct{}) {
 			defer close(watched)
 			select {
 			case <-u.svc.Ready():
+			case <-watch.Done():
+				return
+			}
+			select {
+			case <-time.After(settle):
 				s.set(u, stateRunning, "")
 			case <-watch.Done():
 			}

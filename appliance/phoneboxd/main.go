@@ -107,7 +107,7 @@ func parse(args []string, stderr io.Writer) (assemble.Options, error) {
 	return o, nil
 }
 
-// logLevel keeps the terminal of -try for its progress; only warnings come in between.
+// logLevel keeps the terminal of -try for its progress; only errors come in between.
 func logLevel(try bool) slog.Level {
 	if try {
 		return slog.LevelError
