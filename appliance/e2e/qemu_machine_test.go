@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"html"
 	"io"
 	"net"
 	"net/http"
@@ -89,10 +88,10 @@ func (m *machine) power(rtc string) {
 	})
 }
 
-// logDaemon puts the daemon's log into the test's log: gokrazy keeps its last lines and shows them on its page.
+// logDaemon puts the daemon's log into the test's log: gokrazy keeps its last lines, and goes on with those to come.
 func (m *machine) logDaemon() {
-	code, body := m.quickly(http.MethodGet, "/gokrazy/status?path=/user/phoneboxd")
-	m.t.Logf("the daemon's log (%d): %s", code, html.UnescapeString(body))
+	code, body := m.quickly(http.MethodGet, "/gokrazy/log?path=%2fuser%2fphoneboxd&stream=stderr")
+	m.t.Logf("the daemon's log (%d):\n%s", code, strings.ReplaceAll(body, "\n\n", "\n"))
 }
 
 // reboot restarts the computer through gokrazy's page, which may be gone before it has answered.
@@ -105,7 +104,7 @@ func (m *machine) reboot() {
 
 // quickly is a call that may get no answer, 0, also while the test ends.
 func (m *machine) quickly(method, path string) (code int, body string) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(m.t.Context()), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(m.t.Context()), 3*time.Second)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, method, "http://"+boxAddr+path, nil)
 	if err != nil {
