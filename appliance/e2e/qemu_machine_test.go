@@ -59,13 +59,13 @@ func qemuProgram(arch string) string {
 	return map[string]string{"arm64": "qemu-system-aarch64", "amd64": "qemu-system-x86_64"}[arch]
 }
 
-// power switches the computer on, its real-time clock at a time such as 2020-01-01T00:00:00 or at "utc". QEMU gets no more
-// of the namespace than tap0; its serial console is in the test's log.
-func (m *machine) power(rtc string) {
+// power switches the computer on, its real-time clock at a time such as 2020-01-01T00:00:00 or at "utc", its disk with
+// further options. QEMU gets no more of the namespace than tap0; its serial console is in the test's log.
+func (m *machine) power(rtc string, disk ...string) {
 	m.t.Helper()
 	args := []string{
 		"-smp", "2", "-m", "512", "-nographic", "-rtc", "base=" + rtc,
-		"-drive", "file=" + m.disk + ",format=raw,if=none,id=d", "-device", "virtio-blk-pci,drive=d",
+		"-drive", strings.Join(append(disk, "file="+m.disk, "format=raw", "if=none", "id=d"), ","), "-device", "virtio-blk-pci,drive=d",
 		// The computer computes its checksums itself: a reader of raw frames sees valid ones.
 		"-netdev", "tap,id=n0,ifname=tap0,script=no,downscript=no,vnet_hdr=off",
 		"-device", "virtio-net-pci,netdev=n0,mac=" + machineMAC,

@@ -18,6 +18,10 @@ import (
 // past is what the real-time clock of a computer shows whose battery is empty.
 const past = "2020-01-01T00:00:00"
 
+// slowCard makes the disk as slow as a bad SD card. A lease that was acknowledged before it was on the disk would still be
+// on its way when the power is cut.
+const slowCard = "throttling.iops-write=40"
+
 // qemuRun is what one boot of the computer leaves for the next to find.
 type qemuRun struct {
 	*machine
@@ -47,7 +51,7 @@ func TestBoxInQEMU(t *testing.T) {
 	r.remember()
 	r.cut()
 
-	r.power(past)
+	r.power(past, slowCard)
 	r.waitPage()
 	r.recalled()
 	r.storm()
@@ -65,6 +69,9 @@ func (r *qemuRun) firstBoot() {
 	r.power(past)
 	offer := r.waitOffer()
 	r.t.Logf("FIGURE image: first OFFER %.1f s after QEMU's start, of which 3 s are listening for others", time.Since(began).Seconds())
+	if n := askedByMachine(r.t, r.capture)[lookDiscover]; n != 3 {
+		r.t.Errorf("before its first offer the computer sent %d DISCOVERs, wanted the three of its look for other servers", n)
+	}
 	if got := offer.ServerIPAddr.String(); got != boxAddr {
 		r.t.Errorf("the offer names the TFTP server %s, wanted %s", got, boxAddr)
 	}
@@ -145,19 +152,15 @@ func (r *qemuRun) bootPhone() {
 	r.phoneAddress = e.Address
 }
 
-// silence looks at what the computer asked of others: one look for other DHCP servers, and nothing else. A client of
-// DHCP or NTP in the image would show here.
+// silence looks at what the computer asked of others: it looks for other DHCP servers now and then, and nothing else. A
+// client of DHCP or NTP in the image would show here.
 func (r *qemuRun) silence() {
 	r.t.Helper()
 	asked := askedByMachine(r.t, r.capture)
-	const discover, inform = "DHCP DISCOVER", "DHCP INFORM"
-	if asked[discover] != 3 || asked[inform] > 1 {
-		r.t.Errorf("the computer asked others %v, wanted the three DISCOVERs of its look for other servers", asked)
-	}
-	delete(asked, discover)
-	delete(asked, inform)
+	delete(asked, lookDiscover)
+	delete(asked, lookInform)
 	if len(asked) > 0 {
-		r.t.Errorf("the computer asked others: %v, wanted nothing but DHCP", asked)
+		r.t.Errorf("the computer asked others: %v, wanted nothing but looks for other DHCP servers", asked)
 	}
 }
 
