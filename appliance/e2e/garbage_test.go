@@ -29,16 +29,18 @@ func TestGarbage(t *testing.T) {
 	b := startBox(t, lan, site{phones: listed(mac, 1)}.text(), map[string][]byte{"chime.pcm": make([]byte, 4000)})
 	b.setClock()
 	noise := rand.New(rand.NewPCG(2026, 67)) // repeatable
-	for service, target := range map[string]struct {
-		port int
-		real [][]byte
+	for _, target := range []struct {
+		service string
+		port    int
+		real    [][]byte
 	}{
-		"dhcp": {67, dhcpPackets(t)},
-		"tftp": {69, tftpPackets()},
-		"sntp": {123, sntpPackets()},
-		"dns":  {53, dnsPackets(t)},
-		"sip":  {sipPort(t, b), sipPackets()},
+		{"dhcp", 67, dhcpPackets(t)},
+		{"tftp", 69, tftpPackets()},
+		{"sntp", 123, sntpPackets()},
+		{"dns", 53, dnsPackets(t)},
+		{"sip", sipPort(t, b), sipPackets()},
 	} {
+		service := target.service
 		before := b.metric("phonebox_"+service+"_dropped_total", "") + b.metric("phonebox_"+service+"_refused_total", "")
 		sendGarbage(t, b, target.port, each, target.real, noise)
 		after := b.metric("phonebox_"+service+"_dropped_total", "") + b.metric("phonebox_"+service+"_refused_total", "")
@@ -155,12 +157,18 @@ func sntpPackets() (out [][]byte) {
 
 func dnsPackets(t *testing.T) (out [][]byte) {
 	t.Helper()
-	for name, kind := range map[string]uint16{
-		"ciscocm1.voice.home.arpa.": dns.TypeA, "1.0.77.10.in-addr.arpa.": dns.TypePTR, "example.org.": dns.TypeANY,
-		"_sip._udp.voice.home.arpa.": dns.TypeSRV, "voice.home.arpa.": dns.TypeAXFR,
+	for _, q := range []struct {
+		name string
+		kind uint16
+	}{
+		{"ciscocm1.voice.home.arpa.", dns.TypeA},
+		{"1.0.77.10.in-addr.arpa.", dns.TypePTR},
+		{"example.org.", dns.TypeANY},
+		{"_sip._udp.voice.home.arpa.", dns.TypeSRV},
+		{"voice.home.arpa.", dns.TypeAXFR},
 	} {
 		m := new(dns.Msg)
-		m.SetQuestion(name, kind)
+		m.SetQuestion(q.name, q.kind)
 		m.SetEdns0(1232, true)
 		p, err := m.Pack()
 		if err != nil {
