@@ -40,7 +40,7 @@ type Options struct {
 	ManageAddress bool
 	ManageClock   bool
 	Try           bool
-	Sticks        bool // look at USB sticks that are plugged in: the machine is ours
+	OwnsMachine   bool // the machine is ours: look at USB sticks that are plugged in, run from memory without a card
 	Version       string
 	Built         time.Time // no clock shows less than this
 	Log           *slog.Logger
@@ -85,6 +85,7 @@ type Box struct {
 	mu      sync.Mutex
 	cur     applied
 	http    netip.AddrPort // where phones fetch pages
+	lost    string         // why nothing lasts; "" = it does
 	refused []string       // what was wrong with the site file that was found at start
 }
 
@@ -100,17 +101,36 @@ type applied struct {
 func New(ctx context.Context, opt Options) (*Box, error) {
 	b := &Box{opt: opt, log: opt.Log, began: time.Now(), metrics: prometheus.NewRegistry(), started: make(chan struct{})}
 	b.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	if err := os.MkdirAll(opt.Data, 0o700); err != nil {
-		return nil, fmt.Errorf("making the data folder: %w", err)
+	if err := b.makeData(); err != nil {
+		return nil, err
 	}
 	var err error
-	if b.store, err = store.Open(opt.Data, opt.Log.With("svc", "store")); err != nil {
+	if b.store, err = store.Open(b.opt.Data, opt.Log.With("svc", "store")); err != nil {
 		return nil, fmt.Errorf("opening the store: %w", err)
 	}
 	if err := b.make(ctx); err != nil {
 		return nil, errors.Join(err, b.store.Close())
 	}
 	return b, nil
+}
+
+// makeData makes the folder of everything that lasts. A card whose /perm was never formatted has no place for it; the box
+// then runs from memory and says so, for a box that only restarts helps nobody.
+func (b *Box) makeData() error {
+	err := os.MkdirAll(b.opt.Data, 0o700)
+	if err == nil {
+		return nil
+	}
+	if !b.opt.OwnsMachine {
+		return fmt.Errorf("making the data folder: %w", err)
+	}
+	b.opt.Log.Error("nothing lasts", "err", err)
+	b.lost = fmt.Sprintf("settings and leases are lost at the next start: the card has no place for %s. "+
+		"Write the card with go run ./appliance/image, which formats it.", b.opt.Data)
+	if b.opt.Data, err = os.MkdirTemp("", "phonebox-"); err != nil {
+		return fmt.Errorf("making a data folder in memory: %w", err)
+	}
+	return nil
 }
 
 // make reads the site and makes the parts, in the order in which they need each other.

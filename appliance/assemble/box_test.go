@@ -194,3 +194,24 @@ func TestWhatCannotBeSavedIsNotInForce(t *testing.T) {
 		t.Errorf("sntp %s, site %q: the former settings must be in force again", st.State, b.current().site.Name)
 	}
 }
+
+// TestACardWithoutAPlaceForDataIsNoEnd: plain gok leaves /perm unformatted.
+func TestACardWithoutAPlaceForDataIsNoEnd(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	opt := Options{Data: "/dev/null/phonebox", Try: true, Log: slog.New(slog.DiscardHandler)}
+	if _, err := New(t.Context(), opt); err == nil {
+		t.Fatal("on a machine that is not ours, a folder that cannot be made is the end")
+	}
+	opt.OwnsMachine = true
+	b, err := New(t.Context(), opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// It is not run: it would look for USB sticks of this machine.
+	if n := strings.Join(page{b}.Status().Notices, "\n"); !strings.Contains(n, "lost at the next start") {
+		t.Errorf("the notices do not say it: %s", n)
+	}
+	if err := b.store.Close(); err != nil {
+		t.Error(err)
+	}
+}

@@ -70,6 +70,9 @@ func (p page) notices() []string {
 	p.b.mu.Lock()
 	out := slices.Clone(p.b.refused)
 	p.b.mu.Unlock()
+	if p.b.lost != "" {
+		out = append(out, p.b.lost)
+	}
 	out = append(out, p.b.store.Faults()...)
 	if err := p.b.store.Failing(); err != nil {
 		out = append(out, fmt.Sprintf("leases cannot be written to the card: listed phones and known leases are served, new ones for ten minutes only (%v)", err))

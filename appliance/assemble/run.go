@@ -50,7 +50,7 @@ func (b *Box) background() map[string]func(context.Context) error {
 	if b.netdev != nil {
 		parts["netdev"] = b.netdev.Run
 	}
-	if b.opt.Sticks {
+	if b.opt.OwnsMachine {
 		parts["sticks"] = b.watchSticks
 	}
 	return parts

@@ -100,7 +100,7 @@ func parse(args []string, stderr io.Writer) (assemble.Options, error) {
 		o.ManageAddress, o.ManageClock = false, false
 		return o, nil
 	}
-	o.Sticks = onBox
+	o.OwnsMachine = onBox
 	if o.Data == "" {
 		return o, errors.New("-data: found nothing, allowed is a folder; or -try to see phonebox work without one")
 	}
