@@ -115,6 +115,9 @@ func udpFrames(c *testkit.Capture, n int) []udpFrame {
 	return out
 }
 
+// What a look for other DHCP servers consists of: an INFORM, and DISCOVERs of a made-up device.
+const lookInform, lookDiscover = "INFORM", "DISCOVER of a made-up device"
+
 // askedByMachine counts by protocol what the computer asked of others: requests to DHCP, NTP and DNS servers, whatever
 // the address that they carry, and all that left for another network.
 func askedByMachine(t *testing.T, c *testkit.Capture) map[string]int {
@@ -133,7 +136,14 @@ func askedByMachine(t *testing.T, c *testkit.Capture) map[string]int {
 			if err != nil {
 				t.Fatalf("the computer sent a damaged DHCP message: %v", err)
 			}
-			out["DHCP "+m.MessageType().String()]++
+			switch {
+			case m.MessageType() == dhcpv4.MessageTypeInform:
+				out[lookInform]++
+			case m.MessageType() == dhcpv4.MessageTypeDiscover && m.ClientHWAddr.String() != machineMAC && f.from[0]&2 != 0:
+				out[lookDiscover]++
+			default:
+				out["DHCP "+m.MessageType().String()+" for "+m.ClientHWAddr.String()]++
+			}
 		case f.udp.DstPort == 123 && f.udp.SrcPort != 123:
 			out["NTP"]++
 		case f.udp.DstPort == 53:
