@@ -121,7 +121,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if err := b.image(ctx, o.output); err != nil {
 		return err
 	}
-	return b.summary(time.Since(begin), o.output, o.gaf)
+	return b.summary(begin, o.output, o.gaf)
 }
 
 // toCard builds the image and writes it to the disk that -o names.
@@ -145,8 +145,8 @@ func (b build) toCard(ctx context.Context, stdin io.Reader) error {
 	return c.write(file, b.stdout)
 }
 
-// summary prints what was made: length, data and checksum of each file, and the time that it took.
-func (b build) summary(took time.Duration, files ...string) error {
+// summary prints what was made since begin: length, data and checksum of each file, and the time that it took.
+func (b build) summary(begin time.Time, files ...string) error {
 	for _, f := range files {
 		if f == "" {
 			continue
@@ -155,7 +155,7 @@ func (b build) summary(took time.Duration, files ...string) error {
 			return err
 		}
 	}
-	fmt.Fprintf(b.stdout, "built in %.1f s. To write a card: go run ./appliance/image -o /dev/sdX\n", took.Seconds())
+	fmt.Fprintf(b.stdout, "built in %.1f s. To write a card: go run ./appliance/image -o /dev/sdX\n", time.Since(begin).Seconds())
 	return nil
 }
 
