@@ -77,7 +77,7 @@ func first(f facts) beginning {
 	case now.After(earliest):
 		return beginning{0, reference{Source: sourceSystem}, "Nobody says whether the clock of this computer is right."}
 	}
-	return beginning{earliest.Sub(now), reference{Source: from}, "The time is a guess: it goes on from the " + from + "."}
+	return beginning{earliest.Sub(now), reference{Source: from}, "The time is a guess: it goes on from " + from + "."}
 }
 
 // begin sets the time to the best that is known without the network.
