@@ -1,9 +1,7 @@
 package assemble
 
 import (
-	"context"
 	"fmt"
-	"log/slog"
 
 	"phonebox/appliance/clock"
 	"phonebox/appliance/journal"
@@ -33,13 +31,12 @@ func (b *Box) onDHCP(e dhcp.Event) {
 	}
 }
 
-// onClock logs what the clock goes by; it may come while the parts are still being made.
+// onClock keeps what the clock goes by in the box's own timeline; the clock logs it. The time that it begins with comes
+// before there is a journal.
 func (b *Box) onClock(e clock.Event) {
-	level := slog.LevelInfo
-	if e.Kind == clock.EventLost || e.Kind == clock.EventFailed {
-		level = slog.LevelWarn
+	if b.journal != nil && e.Text != "" {
+		b.note("clock", e.Text)
 	}
-	b.log.Log(context.Background(), level, "clock", "svc", "clock", "event", e.Kind, "source", e.Source, "offset", e.Offset, "text", e.Text)
 }
 
 func (b *Box) onTFTP(e tftp.Event) {
