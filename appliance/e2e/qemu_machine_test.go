@@ -32,8 +32,9 @@ const machineMAC = "02:00:00:00:77:02"
 // it. It is switched off until power is called.
 type machine struct {
 	box
-	arch string
-	disk string
+	arch  string
+	disk  string
+	stick string // a USB stick that is plugged in; "" = none
 }
 
 // newMachine lays the cable and copies the image. In the namespace of the host box a bridge joins eth0, which leads to the
@@ -69,6 +70,10 @@ func (m *machine) power(rtc string, disk ...string) {
 		// The computer computes its checksums itself: a reader of raw frames sees valid ones.
 		"-netdev", "tap,id=n0,ifname=tap0,script=no,downscript=no,vnet_hdr=off",
 		"-device", "virtio-net-pci,netdev=n0,mac=" + machineMAC,
+	}
+	if m.stick != "" {
+		args = append(args, "-device", "qemu-xhci", "-drive", "if=none,id=stick,format=raw,file="+m.stick,
+			"-device", "usb-storage,drive=stick,removable=on")
 	}
 	if m.arch == "arm64" {
 		args = append(args, "-M", "virt", "-cpu", "cortex-a72", "-kernel", kernelFile(m.t), "-append", m.kernelLine())

@@ -2,8 +2,12 @@ package e2e_test
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -39,6 +43,7 @@ type qemuRun struct {
 // TestBoxInQEMU is the image on a wire: a phone boots against it, power is cut, power is cut again in a storm of phones,
 // and nothing is lost that was promised.
 func TestBoxInQEMU(t *testing.T) {
+	testkit.Need(t, "mkfs.vfat", "mmd", "mcopy")
 	m := newMachine(t, "arm64")
 	r := &qemuRun{machine: m, capture: m.node.Capture(t), wire: newWire(t, m.lan.Node("wire")), mac: mustMAC("00:06:d7:77:00:00")}
 	r.firstBoot()
@@ -60,6 +65,12 @@ func TestBoxInQEMU(t *testing.T) {
 	r.waitPage()
 	r.leasesKept()
 	r.stormAgain()
+	r.cut()
+
+	r.stick = makeStick(t, "phonebox", "reset-password")
+	r.power("utc")
+	r.waitPage()
+	r.passwordReset()
 }
 
 // firstBoot measures how long the computer takes from being switched on to its first offer.
@@ -232,6 +243,40 @@ func (r *qemuRun) recalled() {
 	}
 	if now := r.systemClock(); now.Before(r.set.Truncate(time.Second)) {
 		r.t.Errorf("after a power cut the system clock shows %s, less than was known before: %s", now, r.set)
+	}
+}
+
+// makeStick makes a USB stick as a person would: a FAT file system with a folder and an empty file in it.
+func makeStick(t *testing.T, folder, file string) string {
+	t.Helper()
+	stick, empty := filepath.Join(t.TempDir(), "stick.img"), filepath.Join(t.TempDir(), file)
+	if err := errors.Join(os.WriteFile(stick, make([]byte, 8<<20), 0o600), os.WriteFile(empty, nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{
+		{"mkfs.vfat", stick}, {"mmd", "-i", stick, "::" + folder}, {"mcopy", "-i", stick, empty, "::" + folder + "/" + file},
+	} {
+		if out, err := exec.CommandContext(t.Context(), args[0], args[1:]...).CombinedOutput(); err != nil {
+			t.Fatalf("%s: %v\n%s", strings.Join(args, " "), err, out)
+		}
+	}
+	return stick
+}
+
+// passwordReset waits until the old password is worth nothing because of the stick, and sets another.
+func (r *qemuRun) passwordReset() {
+	r.t.Helper()
+	testkit.Eventually(r.t, time.Minute, "the stick takes the password away", func() bool {
+		code, _ := r.quickly(http.MethodGet, "/api/v1/status")
+		return code == http.StatusForbidden
+	})
+	r.setPassword()
+	told := false
+	for _, e := range r.events(phone.MAC{}) {
+		told = told || strings.Contains(e.Text, "USB stick")
+	}
+	if !told {
+		r.t.Errorf("the box's own timeline does not tell of the stick: %+v", r.events(phone.MAC{}))
 	}
 }
 
