@@ -373,7 +373,8 @@ func (r *qemuRun) stormAgain() {
 	}
 }
 
-// TestPCImageBoots boots the image for a PC with its own boot loader, until all of the box is well.
+// TestPCImageBoots boots the image for a PC with its own boot loader and without settings of one's own, as a newcomer does, until
+// all of the box is well and it offers an address.
 func TestPCImageBoots(t *testing.T) {
 	m := newMachine(t, "amd64")
 	began := time.Now()
@@ -382,5 +383,6 @@ func TestPCImageBoots(t *testing.T) {
 		code, _ := m.tryGet("/healthz")
 		return code == http.StatusOK
 	})
+	m.waitOffer() // from the pool of the settings that a new box begins with
 	t.Logf("FIGURE image: a PC is healthy %.1f s after QEMU's start", time.Since(began).Seconds())
 }
