@@ -99,11 +99,11 @@ func (b *Box) refuseFor(faults []site.Fault) {
 func (b *Box) apply(ctx context.Context, s *site.Site, text []byte) error {
 	old := b.current()
 	next := applied{site: s, text: text, etag: site.ETag(text), plan: b.planOf(s)}
-	if err := b.applyPlan(ctx, next); err != nil {
-		return errors.Join(fmt.Errorf("applying the settings: %w", err), b.applyPlan(ctx, old))
+	if err := b.applyPlan(next); err != nil {
+		return errors.Join(fmt.Errorf("applying the settings: %w", err), b.applyPlan(old))
 	}
 	if err := site.Save(b.opt.Data, text); err != nil {
-		return errors.Join(fmt.Errorf("saving the settings: %w", err), b.applyPlan(ctx, old))
+		return errors.Join(fmt.Errorf("saving the settings: %w", err), b.applyPlan(old))
 	}
 	b.mu.Lock()
 	b.cur, b.refused = next, nil
@@ -116,7 +116,7 @@ func (b *Box) apply(ctx context.Context, s *site.Site, text []byte) error {
 }
 
 // applyPlan gives each part its settings. The interface comes first, for the others listen on its address.
-func (b *Box) applyPlan(ctx context.Context, a applied) error {
+func (b *Box) applyPlan(a applied) error {
 	p := a.plan
 	if b.netdev != nil {
 		if err := b.netdev.Apply(p.netdev); err != nil {
@@ -142,7 +142,7 @@ func (b *Box) applyPlan(ctx context.Context, a applied) error {
 			return fmt.Errorf("%s: %w", part.name, err)
 		}
 	}
-	b.enableServices(ctx, p)
+	b.enableServices(p)
 	return nil
 }
 

@@ -33,15 +33,27 @@ func (b *Box) Run(ctx context.Context) error {
 	defer cancel()
 	err := b.sup.stop(deadline)
 	end()
-	background.Wait()
-	return errors.Join(err, b.journal.Flush(), b.closeStore())
+	return errors.Join(err, b.save(deadline, &background))
 }
 
-func (b *Box) closeStore() error {
-	if err := b.store.Close(); err != nil {
-		return fmt.Errorf("closing the store: %w", err)
+// save writes what is not on disk yet and closes the store. A card that no longer answers must not keep the box from
+// stopping: what was acknowledged is on it already.
+func (b *Box) save(deadline context.Context, background *sync.WaitGroup) error {
+	saved := make(chan error, 1)
+	go func() {
+		background.Wait()
+		err := b.journal.Flush()
+		if closeErr := b.store.Close(); closeErr != nil {
+			err = errors.Join(err, fmt.Errorf("closing the store: %w", closeErr))
+		}
+		saved <- err
+	}()
+	select {
+	case err := <-saved:
+		return err
+	case <-deadline.Done():
+		return errors.New("saving the journal: the card does not answer; the last seconds of the journal are lost")
 	}
-	return nil
 }
 
 // background are the parts that serve nobody directly.
@@ -96,18 +108,16 @@ func (b *Box) keepBackground(ctx context.Context, name string, run func(context.
 	}
 }
 
-// start begins with the page, so that it is there to say what is wrong with the rest.
+// start begins with all services at once. With -try the page comes first: the kernel chose its port, and the phones' files
+// name it.
 func (b *Box) start(ctx, life context.Context) error {
-	b.sup.enable(life, "web", true)
-	select {
-	case <-b.web.Ready():
-	case <-time.After(time.Second):
-		b.log.Warn("the page is not up yet; the other services start without it")
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 	if b.opt.Try {
-		// The kernel chose the page's port; the phones' files name it.
+		b.sup.enable(life, "web", true)
+		select {
+		case <-b.web.Ready():
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 		b.mu.Lock()
 		b.http = b.web.Addr()
 		b.mu.Unlock()
@@ -122,12 +132,12 @@ func (b *Box) start(ctx, life context.Context) error {
 	if err := b.provision.Apply(cur.plan.provision); err != nil {
 		return fmt.Errorf("phones' files: %w", err)
 	}
-	b.enableServices(life, cur.plan)
+	b.enableServices(cur.plan)
 	return nil
 }
 
 // enableServices starts and stops services as the plan says.
-func (b *Box) enableServices(_ context.Context, p plan) {
+func (b *Box) enableServices(p plan) {
 	for name, on := range p.enabled {
 		b.sup.enable(b.serveContext, name, on)
 	}

@@ -90,17 +90,6 @@ func (o observer) At(addr netip.Addr) (phone.MAC, bool) {
 	return mac, !mac.IsZero()
 }
 
-// Addresses implements [provision.Observer].
-func (o observer) Addresses() map[phone.MAC]netip.Addr {
-	out := map[phone.MAC]netip.Addr{}
-	for mac := range o.b.index.Load().byMAC {
-		if addr, ok := o.b.addressOf(mac); ok {
-			out[mac] = addr
-		}
-	}
-	return out
-}
-
 // guard keeps promise 4: who asks for a phone's file must be that phone.
 type guard struct{ b *Box }
 

@@ -57,8 +57,6 @@ type Observer interface {
 	Running(mac phone.MAC) Running
 	// At returns the phone last seen at an address (phones.md a.8), and false when nobody was.
 	At(addr netip.Addr) (phone.MAC, bool)
-	// Addresses returns the address of each listed phone that has one now, for the directory.
-	Addresses() map[phone.MAC]netip.Addr
 }
 
 // Guard keeps promise 4: it says whether the frames of addr carry mac and no live lease gives addr to another
