@@ -58,7 +58,6 @@ func (w *world) At(addr netip.Addr) (phone.MAC, bool) {
 	return mac, ok
 }
 
-
 func (w *world) Holds(_ context.Context, addr netip.Addr, mac phone.MAC) (bool, string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
