@@ -187,6 +187,10 @@ func packAnswer(q, resp *dns.Msg) ([]byte, bool) {
 	resp.Compress = true
 	resp.Truncate(size)
 	payload, err := resp.Pack()
+	if err == nil && !resp.Authoritative {
+		// An upstream may send a record without data, which is written again as one that nobody can read.
+		err = new(dns.Msg).Unpack(payload)
+	}
 	if err != nil {
 		// An upstream's record that cannot be packed again; the client hears that it failed.
 		payload, err = failure(q, dns.RcodeServerFailure).Pack()
