@@ -33,12 +33,16 @@ func (b *Box) Run(ctx context.Context) error {
 	defer cancel()
 	err := b.sup.stop(deadline)
 	end()
-	return errors.Join(err, b.save(deadline, &background))
+	return errors.Join(err, b.save(&background))
 }
+
+// saveTime is how long a card may take for the last of the journal and for closing the store. It is far longer than a
+// card that works needs.
+const saveTime = 10 * time.Second
 
 // save writes what is not on disk yet and closes the store. A card that no longer answers must not keep the box from
 // stopping: what was acknowledged is on it already.
-func (b *Box) save(deadline context.Context, background *sync.WaitGroup) error {
+func (b *Box) save(background *sync.WaitGroup) error {
 	saved := make(chan error, 1)
 	go func() {
 		background.Wait()
@@ -51,7 +55,7 @@ func (b *Box) save(deadline context.Context, background *sync.WaitGroup) error {
 	select {
 	case err := <-saved:
 		return err
-	case <-deadline.Done():
+	case <-time.After(saveTime):
 		return errors.New("saving the journal: the card does not answer; the last seconds of the journal are lost")
 	}
 }
