@@ -11,7 +11,7 @@ import (
 	"phonebox/services/phone"
 )
 
-// stopTime is how long the services have to end; the box as a whole stops in under two seconds.
+// stopTime is how long the services have to end; with a card that answers the box as a whole stops in under two seconds.
 const stopTime = 1500 * time.Millisecond
 
 // Run serves until ctx ends, then stops everything and closes the store. It returns nil when ctx ended and nothing was lost.

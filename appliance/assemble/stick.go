@@ -24,7 +24,7 @@ type sticks struct {
 	sysBlock string                         // /sys/block
 	mount    func(device, dir string) error // read only
 	unmount  func(dir string) error
-	seen     map[string]string // disk -> its sequence number when it was last looked at
+	seen     map[string]string // disk -> its sequence number and partitions when it was last looked at
 }
 
 func newSticks() *sticks {
@@ -57,12 +57,14 @@ func (s *sticks) look() (found bool, err error) {
 		if read(disk, "removable") != "1" {
 			continue
 		}
-		name, seq := filepath.Base(disk), read(disk, "diskseq")
+		// The kernel reads the partitions a moment after the disk shows up: then it is looked at again.
+		parts := partitions(disk)
+		name, seq := filepath.Base(disk), read(disk, "diskseq")+" "+strings.Join(parts, " ")
 		now[name] = seq
 		if before, known := s.seen[name]; known && before == seq {
 			continue
 		}
-		for _, part := range partitions(disk) {
+		for _, part := range parts {
 			has, err := s.carries("/dev/" + part)
 			if err != nil {
 				errs = append(errs, fmt.Errorf("looking at the stick %s: %w", part, err))

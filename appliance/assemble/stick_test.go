@@ -60,4 +60,6 @@ func TestAStickIsLookedAtOnceEachTimeItIsPluggedIn(t *testing.T) {
 	plug(t, sys, "sdb", "1", "4")
 	check("a stick without partitions that cannot be read", false, true, "/dev/sdb")
 	check("it is not tried again and again", false, false)
+	plug(t, sys, "sdb", "1", "4", "sdb1")
+	check("its partition shows up a moment later", false, false, "/dev/sdb1")
 }
