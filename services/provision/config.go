@@ -26,6 +26,10 @@ type Config struct {
 	Target          string            // load that listed phones should run; "" = leave each on what it runs
 	ConvertUnlisted bool
 	Phones          []Phone
+	Models          map[string]map[string]string // parameters by model ("7940", "7960"), between the site's and the phone's
+	Forced          map[string]string            // names that the catalogue does not know, written into SIPDefault.cnf as they are
+	Contacts        []phone.Entry                // people besides the site's phones, for the directory
+	DialPlan        []byte                       // dialplan.xml; nil = the one that works everywhere
 }
 
 // Phone is a listed phone.
@@ -38,10 +42,23 @@ type Phone struct {
 	OwnFiles   bool       // files of the folder win over generated ones
 	Lines      []Line
 	Parameters map[string]string
+	Forced     map[string]string // names that the catalogue does not know, written as they are
 }
 
 // Line is one line of a phone.
-type Line struct{ Name, AuthName, Password, DisplayName, ShortName string }
+type Line struct {
+	Name, AuthName, Password, DisplayName, ShortName string
+	Proxy                                            string // "" = the site's
+	Port                                             uint16 // of Proxy; 0 = the site's
+}
+
+// Guide decides what a phone is told of firmware (promises 6 and 9): the appliance's conversions.
+type Guide interface {
+	// Naming says what the files name to a phone now, and why it is not on its way ("" where it is, or has arrived).
+	Naming(mac phone.MAC) (n phone.Naming, why string)
+	// MayFetch says whether the phone may have a firmware file now, else why not.
+	MayFetch(mac phone.MAC, file phone.FileName) (ok bool, why string)
+}
 
 // Running is what a phone was seen running; empty where it is not known.
 type Running struct {
@@ -134,6 +151,7 @@ type Deps struct {
 	Dir      string // -data/tftp: firmware, rings, own files; opened with os.Root, made when absent
 	Observer Observer
 	Guard    Guard
+	Guide    Guide // nil = each phone is told what it was seen running
 	Log      *slog.Logger
 	Released func(Release) // must not return before the release is in the journal
 	// Now is the wall clock, from which the rules of the time zone hold; nil = time.Now. A clock that was never set does

@@ -29,6 +29,7 @@ type Config struct {
 // Deps are what the page needs from outside; all are required but Metrics.
 type Deps struct {
 	Box     Box
+	Shop    Workshop
 	Files   PhoneFiles
 	Secrets Secrets
 	Now     func() time.Time
