@@ -149,7 +149,7 @@ func provisionConfig(s *site.Site, http netip.AddrPort) provision.Config {
 func lines(in []site.Line) []provision.Line {
 	out := make([]provision.Line, len(in))
 	for i, l := range in {
-		out[i] = provision.Line(l)
+		out[i] = provision.Line{Name: l.Name, AuthName: l.AuthName, Password: l.Password, DisplayName: l.DisplayName, ShortName: l.ShortName}
 	}
 	return out
 }

@@ -55,7 +55,7 @@ func (s settings) Phone(mac phone.MAC) (web.PhoneEntry, string, bool) {
 		Parameters: t.Parameters,
 	}
 	for _, l := range t.Lines {
-		e.Lines = append(e.Lines, web.LineEntry(l))
+		e.Lines = append(e.Lines, web.LineEntry{Name: l.Name, AuthName: l.AuthName, Password: l.Password, DisplayName: l.DisplayName, ShortName: l.ShortName})
 	}
 	return e, cur.etag, ok
 }
@@ -67,7 +67,7 @@ func (s settings) PutPhone(ctx context.Context, mac phone.MAC, e web.PhoneEntry,
 		Parameters: e.Parameters,
 	}
 	for _, l := range e.Lines {
-		t.Lines = append(t.Lines, site.Line(l))
+		t.Lines = append(t.Lines, site.Line{Name: l.Name, AuthName: l.AuthName, Password: l.Password, DisplayName: l.DisplayName, ShortName: l.ShortName})
 	}
 	_, err := s.change(ctx, etag, func(old *site.Site) (*site.Site, []site.Fault) {
 		return old.PutPhone(mac, t, site.Catalogue())

@@ -20,6 +20,9 @@ type Site struct {
 	SIP      SIP
 	Firmware Firmware
 	Web      Web
+	Models   map[string]map[string]string // parameters by model: "7940", "7960"
+	DialPlan DialPlan
+	Contacts []Contact
 	Phones   []Phone
 }
 
@@ -66,13 +69,35 @@ type SIP struct {
 	Port       uint16
 	Register   bool
 	Parameters map[string]string
+	Forced     map[string]string // names that the catalogue does not know, written into SIPDefault.cnf as they are
 }
 
 // Firmware is the [firmware] table.
 type Firmware struct {
 	Target          string
 	ConvertUnlisted bool
+	Parallel        int // phones that may be flashed at once
 }
+
+// DialPlan is the [dial_plan] table. Rules win over Country; with neither the plan that works everywhere holds.
+type DialPlan struct {
+	Country string // a ready-made plan: BE, NL, DE, FR, UK, US, ...
+	Rules   []DialRule
+}
+
+// DialRule is one [[dial_plan.rules]] entry: a TEMPLATE of dialplan.xml (phones.md g.3).
+type DialRule struct {
+	Match   string
+	Timeout string // seconds; "" = the phone's default
+	User    string
+	Rewrite string
+	Route   string
+	Tone    string // up to three names, with commas
+	Comment string
+}
+
+// Contact is one [[contacts]] entry: somebody besides the site's phones, for their directory.
+type Contact struct{ Name, Number string }
 
 // Web is the [web] table.
 type Web struct{ PlainHTTP bool }
@@ -87,10 +112,17 @@ type Phone struct {
 	OwnFiles   bool
 	Lines      []Line
 	Parameters map[string]string
+	Forced     map[string]string // names that the catalogue does not know, written as they are
+	Load       string            // "" = firmware.target, "stay" = what it runs, else the load of this phone
+	Runs       string            // the load that a person says it runs; "" = the box finds out
 }
 
 // Line is one [[phones.lines]] entry.
-type Line struct{ Name, AuthName, Password, DisplayName, ShortName string }
+type Line struct {
+	Name, AuthName, Password, DisplayName, ShortName string
+	Proxy                                            string // "" = sip.proxy
+	Port                                             uint16 // of Proxy; 0 = sip.port
+}
 
 // Fault is one thing wrong with a site file. Warnings do not refuse the file.
 type Fault struct {

@@ -178,10 +178,15 @@ type PhoneEntry struct {
 	OpenConfig, OwnFiles       bool
 	Lines                      []LineEntry
 	Parameters                 map[string]string
+	Forced                     map[string]string // names that the catalogue does not know
+	Load, Runs                 string            // its own target, "stay" or ""; the load that a person says it runs
 }
 
 // LineEntry is a line of a listed phone. An unchanged [Mask] as Password keeps the password.
-type LineEntry struct{ Name, AuthName, Password, DisplayName, ShortName string }
+type LineEntry struct {
+	Name, AuthName, Password, DisplayName, ShortName string
+	Proxy, Port                                      string // "" = those of the site
+}
 
 // Mask stands for a secret that is set.
 const Mask = "********"
