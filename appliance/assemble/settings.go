@@ -52,10 +52,10 @@ func (s settings) Phone(mac phone.MAC) (web.PhoneEntry, string, bool) {
 	t, ok := cur.site.PhoneText(mac)
 	e := web.PhoneEntry{
 		MAC: t.MAC, Model: t.Model, Label: t.Label, Address: t.Address, OpenConfig: t.OpenConfig, OwnFiles: t.OwnFiles,
-		Parameters: t.Parameters,
+		Parameters: t.Parameters, Forced: t.Forced, Load: t.Load, Runs: t.Runs,
 	}
 	for _, l := range t.Lines {
-		e.Lines = append(e.Lines, web.LineEntry{Name: l.Name, AuthName: l.AuthName, Password: l.Password, DisplayName: l.DisplayName, ShortName: l.ShortName})
+		e.Lines = append(e.Lines, web.LineEntry(l))
 	}
 	return e, cur.etag, ok
 }
@@ -64,10 +64,10 @@ func (s settings) Phone(mac phone.MAC) (web.PhoneEntry, string, bool) {
 func (s settings) PutPhone(ctx context.Context, mac phone.MAC, e web.PhoneEntry, etag string) error {
 	t := site.PhoneText{
 		MAC: e.MAC, Model: e.Model, Label: e.Label, Address: e.Address, OpenConfig: e.OpenConfig, OwnFiles: e.OwnFiles,
-		Parameters: e.Parameters,
+		Parameters: e.Parameters, Forced: e.Forced, Load: e.Load, Runs: e.Runs,
 	}
 	for _, l := range e.Lines {
-		t.Lines = append(t.Lines, site.Line{Name: l.Name, AuthName: l.AuthName, Password: l.Password, DisplayName: l.DisplayName, ShortName: l.ShortName})
+		t.Lines = append(t.Lines, site.LineText(l))
 	}
 	_, err := s.change(ctx, etag, func(old *site.Site) (*site.Site, []site.Fault) {
 		return old.PutPhone(mac, t, site.Catalogue())

@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"phonebox/services/phone"
 )
 
 // maxPool bounds the addresses of all ranges together: dhcp keeps a record for each that is in use.
@@ -35,6 +37,13 @@ func (c *checker) check() {
 	c.zone()
 	c.names()
 	c.parameters("sip.parameters", ScopeSite, c.site.SIP.Parameters)
+	c.forced("sip.forced", c.site.SIP.Forced)
+	for _, model := range slices.Sorted(maps.Keys(c.site.Models)) {
+		// What belongs into SIPDefault.cnf is written into the files of that model's phones.
+		c.parameters("models."+model+".parameters", ScopeSite, c.site.Models[model])
+	}
+	c.dialPlan()
+	c.contacts()
 	c.phones()
 }
 
@@ -222,6 +231,19 @@ func (c *checker) zone() {
 
 // parameters asks the catalogue about the names and values of .cnf parameters.
 func (c *checker) parameters(path, scope string, params map[string]string) {
+	c.eachOnce(path, params, func(key, name string) {
+		if known := c.opts.KnownParameter; known != nil {
+			if ok, meant := known(name, scope); !ok {
+				c.fault(key, "an unknown parameter", allowedInstead(path, name, meant))
+				return
+			}
+		}
+		c.parameter(key, name, params[name])
+	})
+}
+
+// eachOnce calls check for each name; one that stands there twice, in other letters, is a fault.
+func (c *checker) eachOnce(path string, params map[string]string, check func(key, name string)) {
 	seen := map[string]string{}
 	for _, name := range slices.Sorted(maps.Keys(params)) {
 		key := join(path, name)
@@ -230,18 +252,41 @@ func (c *checker) parameters(path, scope string, params map[string]string) {
 			continue
 		}
 		seen[strings.ToLower(name)] = name
-		if known := c.opts.KnownParameter; known != nil {
-			if ok, meant := known(name, scope); !ok {
-				allowed := "a parameter of the phones that no other key sets"
-				if meant != "" {
-					allowed = meant + " (did you mean that?)"
-				}
-				c.fault(key, "an unknown parameter", allowed)
-				continue
-			}
-		}
-		c.parameter(key, name, params[name])
+		check(key, name)
 	}
+}
+
+// allowedInstead says what may stand where a parameter is not allowed. A name that the catalogue knows can't be forced.
+func allowedInstead(path, name, meant string) string {
+	allowed := "a parameter of the phones that no other key sets"
+	if meant != "" {
+		allowed = meant + " (did you mean that?)"
+	}
+	if _, known := phone.LookUpParameter(name); known {
+		return allowed
+	}
+	forced := "phones.forced"
+	if strings.HasPrefix(path, "sip.") {
+		forced = "sip.forced"
+	}
+	return allowed + "; " + forced + " takes names that nobody knows"
+}
+
+// forced checks names that the catalogue must not know: one that it knows would go round its checks there.
+func (c *checker) forced(path string, params map[string]string) {
+	c.eachOnce(path, params, func(key, name string) {
+		p, known := phone.LookUpParameter(name)
+		switch {
+		case known && strings.EqualFold(name, "image_version"):
+			c.fault(key, "a known parameter", "firmware.target, or load of a phone")
+		case known && p.Reserved:
+			c.fault(key, "a known parameter", "names that are not known; phonebox itself decides "+p.Name)
+		case known:
+			c.fault(key, "a known parameter", p.Name+" is known: put it under parameters")
+		case SecretParameter(name) && params[name] == Mask:
+			c.fault(key, "a masked password", "the password itself")
+		}
+	})
 }
 
 func (c *checker) parameter(key, name, value string) {

@@ -42,6 +42,7 @@ func (c *checker) phones() {
 		}
 		c.lines(path, i, p, o.accounts)
 		c.parameters(path+".parameters", ScopePhone, p.Parameters)
+		c.forced(path+".forced", p.Forced)
 	}
 }
 
@@ -128,6 +129,10 @@ func (c *checker) lines(path string, i int, p *Phone, accounts map[string]int) {
 
 // lineTexts warns of texts that the phones' guide does not allow, and refuses a mask that stands for no password.
 func (c *checker) lineTexts(path string, l *Line) {
+	c.resolvable(path+".proxy", l.Proxy)
+	if l.Port != 0 && l.Proxy == "" && !c.faulty[path+".proxy"] {
+		c.warn(path+".port", formatPort(l.Port)+" without a proxy", "the proxy that it belongs to, or no port; it is not used")
+	}
 	switch {
 	case l.Password == Mask:
 		c.fault(path+".password", "a masked password", "the password itself")

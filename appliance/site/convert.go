@@ -72,6 +72,23 @@ func parsePort(s string) (uint16, bool) {
 	return uint16(n), err == nil && n > 0
 }
 
+// parseOptionalPort takes 0 and "" as no port.
+func parseOptionalPort(s string) (uint16, bool) {
+	if s == "" || s == "0" {
+		return 0, true
+	}
+	return parsePort(s)
+}
+
+// maxParallel is how many phones may be flashed at once at most: more would share the card's speed for longer than the
+// phones wait for a block.
+const maxParallel = 50
+
+func parseParallel(s string) (int, bool) {
+	n, err := strconv.Atoi(s)
+	return n, err == nil && n >= 1 && n <= maxParallel
+}
+
 // parseInterface takes a name that the kernel allows (dev_valid_name, IFNAMSIZ).
 func parseInterface(s string) (string, bool) {
 	ok := len(s) > 0 && len(s) < 16 && s != "." && s != ".." && strings.IndexFunc(s, func(r rune) bool {
@@ -218,6 +235,56 @@ func validHostKey(s string) bool { return len(s) <= 200 && hostName.MatchString(
 var parameterName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]{0,63}$`)
 
 func validParameterKey(s string) bool { return parameterName.MatchString(s) }
+
+var forcedName = regexp.MustCompile(`^[A-Za-z0-9_.]{1,64}$`)
+
+func validForcedKey(s string) bool { return forcedName.MatchString(s) }
+
+// parseForced takes what a .cnf file can carry as the value of any parameter.
+func parseForced(s string) (string, bool) {
+	v, ok := parsePhoneText(longestText)(s)
+	_, err := phone.Parameter{Type: phone.TypeString, Max: longestText}.Check(v)
+	return v, ok && err == nil
+}
+
+// parseRuleText takes an attribute of a dial plan's rule (phones.md g.3: 195 characters).
+func parseRuleText(s string) (string, bool) {
+	v, ok := parseText(s)
+	return v, ok && utf8.RuneCountInString(v) <= 195
+}
+
+func parseTimeout(s string) (string, bool) {
+	if s == "" {
+		return "", true
+	}
+	n, err := strconv.ParseUint(s, 10, 8)
+	return strconv.FormatUint(n, 10), err == nil
+}
+
+// parseCountry takes the code of a country.
+func parseCountry(s string) (string, bool) {
+	return s, s == "" || len(s) == 2 && s[0] >= 'A' && s[0] <= 'Z' && s[1] >= 'A' && s[1] <= 'Z'
+}
+
+// parseNumber takes what a phone can dial. People write numbers with blanks and hyphens, which phones don't dial.
+func parseNumber(s string) (string, bool) {
+	v, ok := parsePhoneText(127)(s)
+	if strings.HasPrefix(v, "+") {
+		v = strings.Replace(v, "(0)", "", 1) // the trunk prefix, which is not dialled behind the country's code
+	}
+	if plain := strings.NewReplacer(" ", "", "(", "", ")", "", "-", "", ".", "", "/", "").Replace(v); strings.Trim(plain, "0123456789+*#") == "" {
+		v = plain
+	}
+	return v, ok && v != "" && !strings.ContainsAny(v, " ;")
+}
+
+// parseLoad takes a phone's own target.
+func parseLoad(s string) (string, bool) {
+	if s == Stay {
+		return s, true
+	}
+	return parseTarget(s)
+}
 
 // parseTarget takes the base name of an application's image; the loader is no load that a phone could stay on.
 func parseTarget(s string) (string, bool) {

@@ -22,7 +22,7 @@ type FieldValue struct {
 	Secret  bool
 }
 
-// Fields returns every key of the site but the phones, in the order of the file.
+// Fields returns every key of the site but those of phones, contacts and dialling rules, in the order of the file.
 func (s *Site) Fields() []FieldValue {
 	s = s.Masked()
 	var out []FieldValue
@@ -119,8 +119,15 @@ func (s *Site) Check(opts Options) []Fault {
 type PhoneText struct {
 	MAC, Model, Label, Address string
 	OpenConfig, OwnFiles       bool
-	Lines                      []Line // a [Mask] as password keeps the password
-	Parameters                 map[string]string
+	Lines                      []LineText
+	Parameters, Forced         map[string]string
+	Load, Runs                 string
+}
+
+// LineText is a line of a phone as a form shows it. A [Mask] as password keeps the password.
+type LineText struct {
+	Name, AuthName, Password, DisplayName, ShortName string
+	Proxy, Port                                      string
 }
 
 // PhoneText returns the phone with that MAC, secrets masked, and false when the site does not list it.
@@ -130,10 +137,17 @@ func (s *Site) PhoneText(mac phone.MAC) (PhoneText, bool) {
 		return PhoneText{}, false
 	}
 	p := s.Masked().Phones[i]
-	return PhoneText{
+	t := PhoneText{
 		MAC: p.MAC.String(), Model: p.Model, Label: p.Label, Address: formatAddr(p.Address),
-		OpenConfig: p.OpenConfig, OwnFiles: p.OwnFiles, Lines: p.Lines, Parameters: p.Parameters,
-	}, true
+		OpenConfig: p.OpenConfig, OwnFiles: p.OwnFiles, Parameters: p.Parameters, Forced: p.Forced, Load: p.Load, Runs: p.Runs,
+	}
+	for _, l := range p.Lines {
+		t.Lines = append(t.Lines, LineText{
+			Name: l.Name, AuthName: l.AuthName, Password: l.Password, DisplayName: l.DisplayName, ShortName: l.ShortName,
+			Proxy: l.Proxy, Port: formatOptionalPort(l.Port),
+		})
+	}
+	return t, true
 }
 
 func (s *Site) phoneIndex(mac phone.MAC) int {
@@ -175,26 +189,35 @@ func (s *Site) RemovePhone(mac phone.MAC) (*Site, bool) {
 // phoneFrom converts the texts with the keys of the file.
 func phoneFrom(t PhoneText, path string) (p Phone, faults []Fault) {
 	scalars := map[string]string{
-		"mac": t.MAC, "model": t.Model, "label": t.Label, "address": t.Address,
+		"mac": t.MAC, "model": t.Model, "label": t.Label, "address": t.Address, "load": t.Load, "runs": t.Runs,
 		"open_config": fmt.Sprint(t.OpenConfig), "own_files": fmt.Sprint(t.OwnFiles),
 	}
+	dicts := map[string]map[string]string{"parameters": t.Parameters, "forced": t.Forced}
 	for _, k := range phoneKeys() {
 		in := []entry{{text: strings.TrimSpace(scalars[k.name])}}
 		if k.kind == KindMap {
 			in = nil
-			for _, name := range slices.Sorted(maps.Keys(t.Parameters)) {
-				in = append(in, entry{name: name, text: t.Parameters[name]})
+			for _, name := range slices.Sorted(maps.Keys(dicts[k.name])) {
+				in = append(in, entry{name: name, text: dicts[k.name][name]})
 			}
 		}
 		faults = append(faults, k.store(&p, path, in)...)
 	}
 	for j, l := range t.Lines {
-		linePath := fmt.Sprintf("%s.lines[%d]", path, j)
-		var converted Line
-		for _, k := range lineKeys() {
-			faults = append(faults, k.store(&converted, linePath, k.get(&l))...)
-		}
+		converted, bad := lineFrom(l, fmt.Sprintf("%s.lines[%d]", path, j))
+		faults = append(faults, bad...)
 		p.Lines = append(p.Lines, converted)
 	}
 	return p, faults
+}
+
+func lineFrom(t LineText, path string) (l Line, faults []Fault) {
+	texts := map[string]string{
+		"name": t.Name, "authname": t.AuthName, "password": t.Password, "displayname": t.DisplayName, "shortname": t.ShortName,
+		"proxy": strings.TrimSpace(t.Proxy), "port": strings.TrimSpace(t.Port),
+	}
+	for _, k := range lineKeys() {
+		faults = append(faults, k.store(&l, path, []entry{{text: texts[k.name]}})...)
+	}
+	return l, faults
 }

@@ -122,7 +122,7 @@ func TestPutPhone(t *testing.T) {
 		t.Fatalf("adding: %s", faultLines(faults))
 	}
 	got, faults = s.PutPhone(phone.MAC{}, site.PhoneText{
-		MAC: reception.String(), Model: "7945", Address: "10.77.0.50", Lines: []site.Line{{Name: "1", Password: site.Mask}, {Name: "a b"}},
+		MAC: reception.String(), Model: "7945", Address: "10.77.0.50", Lines: []site.LineText{{Name: "1", Password: site.Mask}, {Name: "a b"}},
 		Parameters: map[string]string{"phone label": "x"},
 	}, site.Options{})
 	want := `phones[1].model: found "7945", allowed is 7940, 7960 or an empty text

@@ -27,6 +27,8 @@ func FuzzParse(f *testing.F) {
 	}
 	for _, s := range []string{
 		"", "a.b.c = 1\n[a]\nb.d = 2", "[a.b]\n[a]\n[[a.c]]\n[a.c.d]", "x = [[1,\n2], {y = '''\n'''}]", "[[phones]]\n[phones.parameters]\n\"a b\" = 1",
+		"[models.7940.parameters]\na = 1\n[models]\n[[dial_plan.rules]]\nmatch = '1'\n[dial_plan]\ncountry = 'BE'\n[[contacts]]\nname = 'a'\nnumber = '+1 (0)2'",
+		"[network]\naddress='10.0.0.1/24'\n[dhcp]\nenabled=false\n[sip.forced]\n'a.b'=''\n[[phones]]\nmac='0006D7AA2A2E'\nload='stay'\n[[phones.lines]]\nname='1'\nport=0\nproxy='a'",
 		"\ufeffname = \"\\u00e9\\\"\"", "[a\nb = 1\n[c]\nd", "name = \"\"\"", "phones = [{mac='0006D7AA2A2E', lines=[{name='1'}]}]",
 	} {
 		f.Add([]byte(s))
@@ -105,7 +107,8 @@ func checkRoundTrip(t *testing.T, s *Site) {
 	if same == nil {
 		t.Fatalf("the form is refused: %v", faults)
 	}
-	if !reflect.DeepEqual(s.SIP, same.SIP) || !reflect.DeepEqual(s.Network, same.Network) || !reflect.DeepEqual(s.DNS, same.DNS) {
+	if !reflect.DeepEqual(s.SIP, same.SIP) || !reflect.DeepEqual(s.Network, same.Network) || !reflect.DeepEqual(s.DNS, same.DNS) ||
+		!reflect.DeepEqual(s.Models, same.Models) || s.DialPlan.Country != same.DialPlan.Country || s.Firmware != same.Firmware {
 		t.Fatalf("the form changed the site:\n%s", cmp.Diff(string(s.TOML(true)), string(same.TOML(true))))
 	}
 	for _, p := range s.Phones {

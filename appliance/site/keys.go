@@ -3,6 +3,7 @@ package site
 import (
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -14,19 +15,23 @@ type group struct {
 	table string // "" or the table's name
 	title string // as the form shows it
 	keys  []key[Site]
+	// sparse: only what is set is written, and a table without anything is not.
+	sparse bool
 }
 
-// siteGroups describes every key of the site but the phones.
+// siteGroups describes every key of the site but those of lists of tables: rules, contacts and phones.
 func siteGroups() []group {
 	return []group{
-		{"", "Office", officeKeys()},
-		{"network", "Network", networkKeys()},
-		{"dhcp", "Addresses (DHCP)", dhcpKeys()},
-		{"time", "Time", timeKeys()},
-		{"dns", "Names (DNS)", dnsKeys()},
-		{"sip", "Calls (SIP)", sipKeys()},
-		{"firmware", "Firmware", firmwareKeys()},
-		{"web", "This page", webKeys()},
+		{table: "", title: "Office", keys: officeKeys()},
+		{table: "network", title: "Network", keys: networkKeys()},
+		{table: "dhcp", title: "Addresses (DHCP)", keys: dhcpKeys()},
+		{table: "time", title: "Time", keys: timeKeys()},
+		{table: "dns", title: "Names (DNS)", keys: dnsKeys()},
+		{table: "sip", title: "Calls (SIP)", keys: sipKeys()},
+		{table: "firmware", title: "Firmware", keys: firmwareKeys()},
+		{table: "web", title: "This page", keys: webKeys()},
+		{table: "models", title: "Models", keys: modelKeys(), sparse: true},
+		{table: "dial_plan", title: "Dial plan", keys: dialPlanKeys(), sparse: true},
 	}
 }
 
@@ -133,6 +138,8 @@ func sipKeys() []key[Site] {
 			about("Register", allowedBool, "The phones register at the telephone system when they start."),
 		parameters("sip.parameters", func(s *Site) *map[string]string { return &s.SIP.Parameters }).
 			about("Further parameters", allowedParameter, "Any other parameter of SIPDefault.cnf, for all phones: name = value, one a line."),
+		forced("sip.forced", func(s *Site) *map[string]string { return &s.SIP.Forced }).
+			about("Names that nobody knows", allowedParameter, "Parameters that the catalogue does not know, written into SIPDefault.cnf as they are: name = value, one a line."),
 	}
 }
 
@@ -145,6 +152,14 @@ func parameters[T any](name string, at func(*T) *map[string]string) key[T] {
 	return k
 }
 
+// forced is a map of names that the catalogue does not know. They have the grammar of parameters, and dots besides, which
+// foreign files bring along (phones.md h).
+func forced[T any](name string, at func(*T) *map[string]string) key[T] {
+	k := dict(name, at, parseForced, same)
+	k.names, k.allowedNames = validForcedKey, "the name of a parameter: letters, digits, dots and _"
+	return k
+}
+
 // SecretParameter reports whether a parameter of a .cnf file holds a password, which is masked and never shown.
 func SecretParameter(name string) bool {
 	p, known := phone.LookUpParameter(name)
@@ -152,11 +167,13 @@ func SecretParameter(name string) bool {
 }
 
 func firmwareKeys() []key[Site] {
+	parallel := scalar("firmware.parallel", KindNumber, func(s *Site) *int { return &s.Firmware.Parallel }, parseParallel, strconv.Itoa)
 	return []key[Site]{
 		text("firmware.target", func(s *Site) *string { return &s.Firmware.Target }, parseTarget).
 			about("Firmware", "the name of a load of these phones without its ending, such as P0S3-8-12-00, or an empty text", "The load that the listed phones should run. Empty: each phone stays on what it runs."),
 		boolean("firmware.convert_unlisted", func(s *Site) *bool { return &s.Firmware.ConvertUnlisted }).
 			about("Convert phones that are not listed", allowedBool, "Give the firmware to every phone that asks, listed or not. For a pallet of phones on a network of its own."),
+		parallel.about("Phones at once", "a number from 1 to 50", "How many phones may get firmware at the same time; the others wait for their turn."),
 	}
 }
 
@@ -164,5 +181,82 @@ func webKeys() []key[Site] {
 	return []key[Site]{
 		boolean("web.plain_http", func(s *Site) *bool { return &s.Web.PlainHTTP }).
 			about("Without encryption", allowedBool, "Show this page on plain HTTP as well. Passwords then cross the network readable."),
+	}
+}
+
+// models are the models that have parameters of their own.
+var models = []string{"7940", "7960"}
+
+func modelKeys() []key[Site] {
+	var keys []key[Site]
+	for _, model := range models {
+		keys = append(keys, modelParameters(model).about("Parameters of the "+model, allowedParameter,
+			"Parameters for every "+model+"; what a phone itself sets wins over them: name = value, one a line."))
+	}
+	return keys
+}
+
+// modelParameters is the map of one model within [Site.Models].
+func modelParameters(model string) key[Site] {
+	inner := parameters("models."+model+".parameters", func(m *map[string]string) *map[string]string { return m })
+	return key[Site]{
+		name: inner.name, kind: inner.kind, names: inner.names, allowedNames: inner.allowedNames,
+		get: func(s *Site) []entry {
+			params := s.Models[model]
+			return inner.get(&params)
+		},
+		set: func(s *Site, in []entry) []int {
+			var params map[string]string
+			bad := inner.set(&params, in)
+			delete(s.Models, model)
+			switch {
+			case len(params) > 0 && s.Models == nil:
+				s.Models = map[string]map[string]string{model: params}
+			case len(params) > 0:
+				s.Models[model] = params
+			case len(s.Models) == 0:
+				s.Models = nil
+			}
+			return bad
+		},
+	}
+}
+
+func dialPlanKeys() []key[Site] {
+	return []key[Site]{
+		text("dial_plan.country", func(s *Site) *string { return &s.DialPlan.Country }, parseCountry).
+			about("Country", "the code of a country with a ready-made plan, such as BE, or an empty text", "A ready-made dial plan. Rules of your own win over it. Empty: what is dialled is sent 5 s after the last digit."),
+	}
+}
+
+// ruleKeys describes the keys of a [[dial_plan.rules]] entry.
+func ruleKeys() []key[DialRule] {
+	return []key[DialRule]{
+		text("match", func(r *DialRule) *string { return &r.Match }, parseRuleText).
+			about("Digits", allowedRule, "What is dialled: digits, . for any one, * for one or more, a comma for a new dial tone."),
+		text("timeout", func(r *DialRule) *string { return &r.Timeout }, parseTimeout).
+			about("Wait", "a number of seconds from 0 to 255, or an empty text", "How long the phone waits after the last digit; 0 sends at once. Empty: 10 s."),
+		text("user", func(r *DialRule) *string { return &r.User }, parseRuleText).
+			about("User", allowedRule, "Phone or IP: added to the address that is called. Nearly always empty."),
+		text("rewrite", func(r *DialRule) *string { return &r.Rewrite }, parseRuleText).
+			about("Send", allowedRule, "What is sent instead; %s is all that was dialled, %1 to %5 are its wildcards. Empty: what was dialled."),
+		text("route", func(r *DialRule) *string { return &r.Route }, parseRuleText).
+			about("Route", allowedRule, "Default, Emergency or FQDN: through which proxy the call goes. Empty: Default."),
+		text("tone", func(r *DialRule) *string { return &r.Tone }, parseRuleText).
+			about("Tone", allowedRule, "What is heard at each comma of the digits: up to three names of tones, with commas."),
+		text("comment", func(r *DialRule) *string { return &r.Comment }, parseRuleText).
+			about("Comment", allowedRule, "What the rule is for."),
+	}
+}
+
+const allowedRule = "a text of up to 195 characters"
+
+// contactKeys describes the keys of a [[contacts]] entry.
+func contactKeys() []key[Contact] {
+	return []key[Contact]{
+		text("name", func(c *Contact) *string { return &c.Name }, parseName).
+			about("Name", "a text of 1 to 64 characters", "As the directory shows it, where 32 characters fit."),
+		text("number", func(c *Contact) *string { return &c.Number }, parseNumber).
+			about("Number", "a number or the user part of an address, of up to 127 characters, without blanks, quotes and ;", "What is dialled."),
 	}
 }

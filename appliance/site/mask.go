@@ -21,6 +21,10 @@ func Unmask(s, old *Site) []Fault {
 
 func unmask(s, old *Site) {
 	unmaskParameters(s.SIP.Parameters, old.SIP.Parameters)
+	unmaskParameters(s.SIP.Forced, old.SIP.Forced)
+	for model, params := range s.Models {
+		unmaskParameters(params, old.Models[model])
+	}
 	phones := map[string]*Phone{}
 	for i := range old.Phones {
 		phones[old.Phones[i].MAC.String()] = &old.Phones[i]
@@ -34,6 +38,7 @@ func unmask(s, old *Site) {
 
 func unmaskPhone(p, old *Phone) {
 	unmaskParameters(p.Parameters, old.Parameters)
+	unmaskParameters(p.Forced, old.Forced)
 	names := map[string]string{}
 	for _, l := range old.Lines {
 		names[l.Name] = l.Password
@@ -74,6 +79,10 @@ func (s *Site) secrets(change func(path, secret string) string) {
 		}
 	}
 	parameters("sip.parameters", s.SIP.Parameters)
+	parameters("sip.forced", s.SIP.Forced)
+	for model, params := range s.Models {
+		parameters("models."+model+".parameters", params)
+	}
 	for i := range s.Phones {
 		p := &s.Phones[i]
 		path := fmt.Sprintf("phones[%d]", i)
@@ -81,6 +90,7 @@ func (s *Site) secrets(change func(path, secret string) string) {
 			p.Lines[j].Password = change(fmt.Sprintf("%s.lines[%d].password", path, j), p.Lines[j].Password)
 		}
 		parameters(path+".parameters", p.Parameters)
+		parameters(path+".forced", p.Forced)
 	}
 }
 

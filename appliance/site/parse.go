@@ -71,6 +71,8 @@ func Default() *Site {
 		Time:    Time{Enabled: true, Zone: "UTC", Upstream: []string{"pool.ntp.org"}, SNTPMode: "unicast"},
 		DNS:     DNS{Enabled: true},
 		SIP:     SIP{Enabled: true, Port: 5060, Register: true},
+		// So many phones are fed by a slow card within the patience of each (phones.md a.7).
+		Firmware: Firmware{Parallel: 8},
 	}
 }
 
@@ -136,6 +138,7 @@ func (d *decoder) faulty() map[string]bool {
 	}
 	if d.broken {
 		paths["network.address"], paths["dhcp.pool"], paths["phones.mac"], paths["phones.lines.name"] = true, true, true, true
+		paths["contacts.name"], paths["contacts.number"], paths["dial_plan.rules.match"] = true, true, true
 	}
 	return paths
 }
@@ -146,19 +149,66 @@ func (d *decoder) fault(line int, key, found, allowed string) {
 
 // decode walks the tables of the site.
 func (d *decoder) decode(root *node) {
-	nested := map[string]func(*node){"phones": d.phones}
+	nested := map[string]func(*node){}
+	inTables := map[string]map[string]func(*node){"dial_plan": {"rules": d.rules}}
 	for _, g := range siteGroups() {
 		if g.table != "" {
 			nested[g.table] = func(n *node) {
-				if n.kind != nodeTable {
-					d.fault(n.line, g.table, n.found(), "a table: ["+g.table+"]")
-					return
+				if d.isTable(n, g.table) {
+					decodeTable(d, n, "", g.table, g.keys, d.site, inTables[g.table])
 				}
-				decodeTable(d, n, "", g.table, g.keys, d.site, nil)
 			}
 		}
 	}
+	nested["models"], nested["contacts"], nested["phones"] = d.models, d.contacts, d.phones
 	decodeTable(d, root, "", "", siteGroups()[0].keys, d.site, nested)
+}
+
+func (d *decoder) isTable(n *node, table string) bool {
+	if n.kind != nodeTable {
+		d.fault(n.line, table, n.found(), "a table: ["+table+"]")
+	}
+	return n.kind == nodeTable
+}
+
+// models decodes the tables of [models], of which each holds a table of parameters.
+func (d *decoder) models(n *node) {
+	if !d.isTable(n, "models") {
+		return
+	}
+	d.lines["models"] = n.line
+	for _, model := range n.order {
+		table, path := n.fields[model], join("models", model)
+		switch {
+		case !slices.Contains(models, model):
+			d.fault(table.line, path, "an unknown model", strings.Join(models, " or "))
+		case d.isTable(table, path):
+			decodeTable(d, table, "", path, []key[Site]{modelParameters(model)}, d.site, nil)
+		}
+	}
+}
+
+func (d *decoder) rules(n *node) {
+	d.site.DialPlan.Rules = decodeList(d, n, "dial_plan.rules", ruleKeys())
+}
+
+func (d *decoder) contacts(n *node) { d.site.Contacts = decodeList(d, n, "contacts", contactKeys()) }
+
+// decodeList decodes a list of tables that hold no further tables.
+func decodeList[T any](d *decoder, n *node, path string, keys []key[T]) []T {
+	entries := d.entries(n, path, "[["+path+"]]")
+	if len(entries) == 0 {
+		return nil
+	}
+	out := make([]T, len(entries))
+	for i, entry := range entries {
+		if entry != nil {
+			here := fmt.Sprintf("%s[%d]", path, i)
+			d.lines[here] = entry.line
+			decodeTable(d, entry, here, "", keys, &out[i], nil)
+		}
+	}
+	return out
 }
 
 // phones decodes the [[phones]] entries.

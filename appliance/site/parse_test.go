@@ -80,7 +80,7 @@ func TestFaults(t *testing.T) {
 	for _, tt := range []struct{ name, text, want string }{
 		{"address missing", "[dhcp]\nenabled=false\n[time]\nenabled=false", `line 1: network.address: found nothing, allowed is the address of the box with the length of its network, such as 10.77.0.1/16`},
 		{"pool missing", "[network]\naddress='10.77.0.1/16'\n[dhcp]\n[time]\nenabled=false", `line 3: dhcp.pool: found nothing, allowed is a list of ranges such as ["10.77.1.1-10.77.3.250"] while dhcp.enabled is true`},
-		{"unknown key far from any", "colour = 1" + shortest, `line 1: colour: found an unknown key, allowed is dhcp, dns, firmware, name, network, phones, sip, time, web`},
+		{"unknown key far from any", "colour = 1" + shortest, `line 1: colour: found an unknown key, allowed is contacts, dhcp, dial_plan, dns, firmware, models, name, network, phones, sip, time, web`},
 		{"unknown key of another table", shortest + "zone = 'UTC'\n[web]\nproxy = 'a'", `line 10: web.proxy: found an unknown key, allowed is sip.proxy (did you mean that?)`},
 		{"upper case", "Name = 'a'" + shortest, `line 1: Name: found an unknown key, allowed is name (did you mean that?)`},
 		{"swapped letters in a phone", onePhone + "lable = 'x'", `line 10: phones[0].lable: found an unknown key, allowed is label (did you mean that?)`},
@@ -120,7 +120,7 @@ func TestFaults(t *testing.T) {
 		{"zone without its area", shortest + "zone='New York'", `line 8: time.zone: found "New York", allowed is an IANA time zone such as Europe/Brussels (did you mean "America/New_York"?)`},
 		{"choice", shortest + "sntp_mode='broadcast'", `line 8: time.sntp_mode: found "broadcast", allowed is unicast, multicast, anycast or directedbroadcast`},
 		{"firmware with its ending", shortest + "[firmware]\ntarget='P0S3-8-12-00.sb2'", `line 9: firmware.target: found "P0S3-8-12-00.sb2", allowed is the name of a load of these phones without its ending, such as P0S3-8-12-00, or an empty text`},
-		{"unknown parameter", shortest + "[sip.parameters]\nprefered_codec='none'", `line 9: sip.parameters.prefered_codec: found an unknown parameter, allowed is preferred_codec (did you mean that?)`},
+		{"unknown parameter", shortest + "[sip.parameters]\nprefered_codec='none'", `line 9: sip.parameters.prefered_codec: found an unknown parameter, allowed is preferred_codec (did you mean that?); sip.forced takes names that nobody knows`},
 		{"parameter of the other file", onePhone + "[phones.parameters]\ntftp_cfg_dir='./'", `line 11: phones[0].parameters.tftp_cfg_dir: found an unknown parameter, allowed is a parameter of the phones that no other key sets`},
 		{"value of a parameter", onePhone + "[phones.parameters]\npreferred_codec='mp3'", `line 11: phones[0].parameters.preferred_codec: found "mp3", allowed is one of g711ulaw, g711alaw, g729a, none`},
 		{"quote in a parameter", onePhone + "[phones.parameters]\nphone_label='a\"b'", `line 11: phones[0].parameters.phone_label: found "a\"b", allowed is a printable text without " of up to 255 characters, or a number`},
@@ -128,6 +128,34 @@ func TestFaults(t *testing.T) {
 		{"parameter that a key of the site decides", shortest + "[sip.parameters]\nimage_version='P0S3-8-12-00'", `line 9: sip.parameters.image_version: found an unknown parameter, allowed is firmware.target (did you mean that?)`},
 		{"parameter twice", shortest + "[sip.parameters]\npreferred_codec='none'\nPreferred_Codec='none'", `line 9: sip.parameters.preferred_codec: found the parameter twice, also as Preferred_Codec, allowed is each parameter once; capital letters make no difference`},
 		{"value of a secret parameter", onePhone + "[phones.parameters]\nphone_password='0123456789012345678901234567890123456789'", `warning: line 11: phones[0].parameters.phone_password: found a password of 40 characters (phone_password has 40 characters; the guide allows 31, though longer ones are known to work), allowed is a value within the phones' guide`},
+		{"unknown parameter of a phone", onePhone + "[phones.parameters]\nzz='1'", `line 11: phones[0].parameters.zz: found an unknown parameter, allowed is a parameter of the phones that no other key sets; phones.forced takes names that nobody knows`},
+		{"known parameter forced", shortest + "[sip.forced]\nPreferred_Codec='mp3'", `line 9: sip.forced.Preferred_Codec: found a known parameter, allowed is preferred_codec is known: put it under parameters`},
+		{"load forced", onePhone + "[phones.forced]\nimage_version='P0S3-8-12-00'", `line 11: phones[0].forced.image_version: found a known parameter, allowed is firmware.target, or load of a phone`},
+		{"reserved parameter forced", onePhone + "[phones.forced]\nsync='2'", `line 11: phones[0].forced.sync: found a known parameter, allowed is names that are not known; phonebox itself decides sync`},
+		{"forced twice", onePhone + "[phones.forced]\nZz='2'\nzz='1'", `line 12: phones[0].forced.zz: found the parameter twice, also as Zz, allowed is each parameter once; capital letters make no difference`},
+		{"forced value that no file carries", shortest + "[sip.forced]\nzz='€'", `line 9: sip.forced.zz: found "€", allowed is a printable text without " of up to 255 characters, or a number`},
+		{"forced name with a blank", shortest + "[sip.forced]\n'z z'='1'", `line 9: sip.forced.z z: found the name "z z", allowed is the name of a parameter: letters, digits, dots and _`},
+		{"forced name with dots and no quotes", shortest + "[sip.forced]\nreg.1='1'", `line 9: sip.forced.reg: found a table, allowed is a printable text without " of up to 255 characters, or a number`},
+		{"unknown model", shortest + "[models.7970.parameters]\ncall_waiting=0", `line 8: models.7970: found an unknown model, allowed is 7940 or 7960`},
+		{"model without its table", shortest + "[models.7940]\ncall_waiting=0", `line 9: models.7940.call_waiting: found an unknown key, allowed is parameters`},
+		{"model that is no table", shortest + "[models]\n7940=0", `line 9: models.7940: found 0, allowed is a table: [models.7940]`},
+		{"value of a model's parameter", shortest + "[models.7960.parameters]\ncall_waiting=9", `line 9: models.7960.parameters.call_waiting: found "9", allowed is 0 off, 1 on, 2 off and locked, 3 on and locked`},
+		{"too many phones at once", shortest + "[firmware]\nparallel=51", `line 9: firmware.parallel: found "51", allowed is a number from 1 to 50`},
+		{"no phones at once", shortest + "[firmware]\nparallel=0", `line 9: firmware.parallel: found "0", allowed is a number from 1 to 50`},
+		{"load of a phone", onePhone + "load='latest'", `line 10: phones[0].load: found "latest", allowed is the name of a load of these phones without its ending, such as P0S3-8-12-00, stay, or an empty text`},
+		{"stay is no load that runs", onePhone + "runs='stay'", `line 10: phones[0].runs: found "stay", allowed is the name of a load of these phones without its ending, such as P0S3-8-12-00, or an empty text`},
+		{"proxy of a line", onePhone + "[[phones.lines]]\nname=1\nproxy='a b'", `line 12: phones[0].lines[0].proxy: found "a b", allowed is a host name or an IPv4 address, or an empty text for the one of all phones`},
+		{"proxy of a line that nobody knows", onePhone + "[[phones.lines]]\nname=1\nproxy='pbx.example.com'", `warning: line 12: phones[0].lines[0].proxy: found "pbx.example.com", which nobody can resolve while dns.upstream is empty, allowed is an address, a name of dns.hosts, or a name server in dns.upstream`},
+		{"port of a line without proxy", onePhone + "[[phones.lines]]\nname=1\nport=5062", `warning: line 12: phones[0].lines[0].port: found 5062 without a proxy, allowed is the proxy that it belongs to, or no port; it is not used`},
+		{"port of a line", onePhone + "[[phones.lines]]\nname=1\nport=65536", `line 12: phones[0].lines[0].port: found "65536", allowed is a number from 1 to 65535, or 0 for the one of all phones`},
+		{"rule without digits", shortest + "[[dial_plan.rules]]\ntimeout=0", `line 8: dial_plan.rules[0].match: found nothing, allowed is the digits for which the rule holds, such as 0.........`},
+		{"rule that waits too long", shortest + "[[dial_plan.rules]]\nmatch='*'\ntimeout=300", `line 10: dial_plan.rules[0].timeout: found "300", allowed is a number of seconds from 0 to 255, or an empty text`},
+		{"rules as a table", shortest + "[dial_plan.rules]\nmatch='*'", `line 8: dial_plan.rules: found a table, allowed is a list: [[dial_plan.rules]] before each entry`},
+		{"country", shortest + "[dial_plan]\ncountry='Belgium'", `line 9: dial_plan.country: found "Belgium", allowed is the code of a country with a ready-made plan, such as BE, or an empty text`},
+		{"contact without number", shortest + "[[contacts]]\nname='Jo'", `line 8: contacts[0].number: found nothing, allowed is the number that is dialled`},
+		{"contact without name", shortest + "[[contacts]]\nnumber=1", `line 8: contacts[0].name: found nothing, allowed is the name that the directory shows`},
+		{"contact with a number that nobody can dial", shortest + "[[contacts]]\nname='Jo'\nnumber='call me'", `line 10: contacts[0].number: found "call me", allowed is a number or the user part of an address, of up to 127 characters, without blanks, quotes and ;`},
+		{"too many contacts", shortest + strings.Repeat("[[contacts]]\nname='Jo'\nnumber=1\n", 2001), `line 6008: contacts[2000]: found 2001 entries, allowed is up to 2000`},
 		{"phone without MAC", shortest + "[[phones]]\nlabel='x'", `line 8: phones[0].mac: found nothing, allowed is the Ethernet address on the phone's back, such as 00:06:D7:AA:2A:2E`},
 		{"multicast MAC", shortest + "[[phones]]\nmac='01:06:D7:AA:2A:2E'", `line 9: phones[0].mac: found "01:06:D7:AA:2A:2E", allowed is the Ethernet address on the phone's back, such as 00:06:D7:AA:2A:2E`},
 		{"MAC twice", onePhone + "[[phones]]\nmac='0006D7aa2A2E'", `line 11: phones[1].mac: found 00:06:D7:AA:2A:2E, also in phones[0] (line 8), allowed is each phone once`},
@@ -202,6 +230,9 @@ func TestAccepted(t *testing.T) {
 		{"proxy is a phone's label", shortest + "[sip]\nproxy='front-desk'\n[[phones]]\nmac='0006D7AA2A2E'\nlabel='Front desk!'"},
 		{"pool of one address", poolSite("10.77.1.1")},
 		{"no pool without dhcp", "[network]\naddress='10.77.0.1/16'\n[dhcp]\nenabled=false\n[time]\nupstream=[]"},
+		{"no proxy of its own", shortest + "[[phones]]\nmac='0006D7AA2A2E'\nload='stay'\n[[phones.lines]]\nname=1\nproxy=''\nport=0"},
+		{"parameters of a model that belong into SIPDefault.cnf", shortest + "[models.7940.parameters]\nlanguage='english'\nphone_label='x'"},
+		{"forced names", shortest + "[sip.forced]\n'reg.1.displayName'='Jo'\n1st=''\n[[phones]]\nmac='0006D7AA2A2E'\n[phones.forced]\nzz=1"},
 		{"numbers as texts", shortest + "[sip]\nport='5060'\n[[phones]]\nmac='0006D7AA2A2E'\nmodel=7960\nlabel=12"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -226,6 +257,8 @@ func TestDefaultsAreThoseOfTheDesign(t *testing.T) {
 		Time: site.Time{Enabled: true, Zone: "UTC", Upstream: []string{"pool.ntp.org"}, SNTPMode: "unicast"},
 		DNS:  site.DNS{Enabled: true},
 		SIP:  site.SIP{Enabled: true, Port: 5060, Register: true},
+
+		Firmware: site.Firmware{Parallel: 8},
 	}
 	if diff := cmp.Diff(want, got, compareAddresses); diff != "" {
 		t.Error(diff)
@@ -246,5 +279,107 @@ func TestTooManyFaultsAreBounded(t *testing.T) {
 	}
 	if _, got := parse(t, strings.Repeat("#", site.MaxSize+1)); len(got) != 1 {
 		t.Errorf("too large a file: %q", got)
+	}
+}
+
+// Keys of lists and of models are read, and written in one order; what is not set is not written, and secrets are masked.
+func TestListsAndModels(t *testing.T) {
+	t.Parallel()
+	s, faults := parseWith(t, `
+sip = {forced = {"reg.1.displayName" = "Jo", vendor_password = "forced-1"}}
+models = {7960 = {parameters = {phone_password = "model-1"}}, 7940 = {parameters = {}}}
+`+shortest+`
+[[contacts]]
+name = "Jo"
+number = "+32 (0)2-555.01/23"
+[[contacts]]
+name = "Ann"
+number = "ann.peeters"
+[[dial_plan.rules]]
+match = "9,.*"
+timeout = 3
+[[phones]]
+mac = "0006D7AA2A2E"
+runs = "p0s30203"
+load = "stay"
+forced = {vendor_password = "forced-2"}
+[[phones.lines]]
+name = "1"
+proxy = "PBX.voice.home.arpa"
+port = 5062
+[dns.hosts]
+pbx = "10.77.0.9"
+`, site.Catalogue())
+	if s == nil || len(faults) > 0 {
+		t.Fatalf("faults:\n%s", strings.Join(faults, "\n"))
+	}
+	text := string(s.TOML(false))
+	_, got, _ := strings.Cut(text, "plain_http = false\n")
+	want := `
+[models.7960.parameters]
+phone_password = "********"
+
+[[dial_plan.rules]]
+match = "9,.*"
+timeout = "3"
+
+[[contacts]]
+name = "Jo"
+number = "+3225550123"
+
+[[contacts]]
+name = "Ann"
+number = "ann.peeters"
+
+[[phones]]
+mac = "00:06:D7:AA:2A:2E"
+load = "stay"
+runs = "P0S30203"
+[[phones.lines]]
+name = "1"
+proxy = "pbx.voice.home.arpa"
+port = 5062
+[phones.forced]
+vendor_password = "********"
+`
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	if !strings.Contains(text, "[sip.forced]\n\"reg.1.displayName\" = \"Jo\"\nvendor_password = \"********\"\n") {
+		t.Errorf("forced names of all phones are not in\n%s", text)
+	}
+	again, faults := parseWith(t, text, site.Options{Old: s})
+	if diff := cmp.Diff(s, again, compareAddresses); diff != "" {
+		t.Errorf("sent back with masks it means something else: %q\n%s", faults, diff)
+	}
+	if _, faults := parse(t, text); len(faults) != 3 {
+		t.Errorf("masks without anything behind them: %q", faults)
+	}
+	if kept := s.Clone(); !cmp.Equal(s, kept, compareAddresses) {
+		t.Error("the copy differs")
+	} else {
+		kept.Models["7960"]["phone_password"], kept.Contacts[0].Name, kept.DialPlan.Rules[0].Match = "x", "x", "x"
+		kept.SIP.Forced["vendor_password"], kept.Phones[0].Forced["vendor_password"] = "x", "x"
+		if !cmp.Equal(s, again, compareAddresses) {
+			t.Error("the copy shares something with the site")
+		}
+	}
+}
+
+// A file from before these keys means what it meant, and comes back without their tables.
+func TestOlderFileMeansWhatItMeant(t *testing.T) {
+	t.Parallel()
+	s, faults := parse(t, shortest+"[firmware]\ntarget='P0S3-8-12-00'\n[[phones]]\nmac='0006D7AA2A2E'\n[[phones.lines]]\nname='1'\n")
+	if s == nil {
+		t.Fatal(faults)
+	}
+	if s.Firmware.Parallel != 8 || s.Models != nil || s.Contacts != nil || s.DialPlan.Rules != nil || s.DialPlan.Country != "" || s.SIP.Forced != nil {
+		t.Errorf("new keys have other values: %+v", s)
+	}
+	text := string(s.TOML(true))
+	for _, word := range []string{"models", "dial_plan", "contacts", "forced", "load =", "runs", "\nport = 0"} {
+		if strings.Contains(text, word) {
+			t.Errorf("%q is written though nobody set it:\n%s", word, text)
+		}
 	}
 }

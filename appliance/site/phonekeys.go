@@ -9,6 +9,14 @@ import (
 
 func formatPort(p uint16) string { return strconv.Itoa(int(p)) }
 
+// formatOptionalPort writes "" for the port that is not set.
+func formatOptionalPort(p uint16) string {
+	if p == 0 {
+		return ""
+	}
+	return formatPort(p)
+}
+
 // phoneKeys describes the keys of a [[phones]] entry but its lines.
 func phoneKeys() []key[Phone] {
 	mac := scalar("mac", KindText, func(p *Phone) *phone.MAC { return &p.MAC }, parseMAC, phone.MAC.String)
@@ -24,8 +32,16 @@ func phoneKeys() []key[Phone] {
 			about("Open configuration", allowedBool, "Give this phone's configuration with its passwords to whoever asks."),
 		boolean("own_files", func(p *Phone) *bool { return &p.OwnFiles }).
 			about("Own files", allowedBool, "Files that you put into tftp/ win over those that the box makes."),
+		text("load", func(p *Phone) *string { return &p.Load }, parseLoad).
+			about("Firmware", "the name of a load of these phones without its ending, such as P0S3-8-12-00, stay, or an empty text",
+				"The load that this phone should run. stay: what it runs. Empty: the one of all phones."),
+		text("runs", func(p *Phone) *string { return &p.Runs }, parseTarget).
+			about("Runs now", "the name of a load of these phones without its ending, such as P0S3-8-12-00, or an empty text",
+				"The load that the phone itself shows under Settings, Status, Firmware Versions, where the box cannot find it out. Empty: the box finds out."),
 		parameters("parameters", func(p *Phone) *map[string]string { return &p.Parameters }).
 			about("Further parameters", allowedParameter, "Any other parameter of SIP<MAC>.cnf: name = value, one a line."),
+		forced("forced", func(p *Phone) *map[string]string { return &p.Forced }).
+			about("Names that nobody knows", allowedParameter, "Parameters that the catalogue does not know, written into SIP<MAC>.cnf as they are: name = value, one a line."),
 	}
 }
 
@@ -33,6 +49,7 @@ func phoneKeys() []key[Phone] {
 func lineKeys() []key[Line] {
 	password := text("password", func(l *Line) *string { return &l.Password }, parsePhoneText(128))
 	password.secret = true
+	port := scalar("port", KindNumber, func(l *Line) *uint16 { return &l.Port }, parseOptionalPort, formatOptionalPort)
 	return []key[Line]{
 		text("name", func(l *Line) *string { return &l.Name }, parseAccount).
 			about("Number", "a number or the user part of an address, of up to 127 characters, without blanks, quotes, ; and #", "The account's number or name at the telephone system."),
@@ -43,6 +60,9 @@ func lineKeys() []key[Line] {
 			about("Name shown to others", `a text of up to 128 characters without "`, "What the other side sees; 31 characters are shown."),
 		text("shortname", func(l *Line) *string { return &l.ShortName }, parsePhoneText(128)).
 			about("Text beside the key", `a text of up to 128 characters without "`, "About 12 characters are visible; empty: the number."),
+		text("proxy", func(l *Line) *string { return &l.Proxy }, parseHost).
+			about("Telephone system", "a host name or an IPv4 address, or an empty text for the one of all phones", "The PBX or the provider of this line, where it is another than that of all phones."),
+		port.about("Its port", "a number from 1 to 65535, or 0 for the one of all phones", "The port of this line's telephone system."),
 	}
 }
 
@@ -51,6 +71,12 @@ func Keys() []string {
 	var out []string
 	for _, k := range siteKeys() {
 		out = append(out, k.name)
+	}
+	for _, k := range ruleKeys() {
+		out = append(out, join("dial_plan.rules", k.name))
+	}
+	for _, k := range contactKeys() {
+		out = append(out, join("contacts", k.name))
 	}
 	for _, k := range phoneKeys() {
 		out = append(out, join("phones", k.name))

@@ -117,6 +117,9 @@ type Phone struct {
 	Runs       string            // the load that a person says it runs; "" = the box finds out
 }
 
+// Stay as [Phone.Load] leaves the phone on what it runs.
+const Stay = "stay"
+
 // Line is one [[phones.lines]] entry.
 type Line struct {
 	Name, AuthName, Password, DisplayName, ShortName string
@@ -155,12 +158,18 @@ func (s *Site) Clone() *Site {
 	out.Time.Upstream = slices.Clone(s.Time.Upstream)
 	out.DNS.Upstream = slices.Clone(s.DNS.Upstream)
 	out.DNS.Hosts = maps.Clone(s.DNS.Hosts)
-	out.SIP.Parameters = maps.Clone(s.SIP.Parameters)
+	out.SIP.Parameters, out.SIP.Forced = maps.Clone(s.SIP.Parameters), maps.Clone(s.SIP.Forced)
+	out.Models = maps.Clone(s.Models)
+	for model, params := range out.Models {
+		out.Models[model] = maps.Clone(params)
+	}
+	out.DialPlan.Rules = slices.Clone(s.DialPlan.Rules)
+	out.Contacts = slices.Clone(s.Contacts)
 	out.Phones = slices.Clone(s.Phones)
 	for i := range out.Phones {
 		p := &out.Phones[i]
 		p.Lines = slices.Clone(p.Lines)
-		p.Parameters = maps.Clone(p.Parameters)
+		p.Parameters, p.Forced = maps.Clone(p.Parameters), maps.Clone(p.Forced)
 	}
 	return &out
 }

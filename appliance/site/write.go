@@ -14,12 +14,10 @@ func (s *Site) TOML(secrets bool) []byte {
 	}
 	var w strings.Builder
 	for _, g := range siteGroups() {
-		if g.table != "" {
-			w.WriteString("\n[" + g.table + "]\n")
-		}
-		writeScalars(&w, g.table, g.keys, s, true)
-		writeMaps(&w, "", g.keys, s)
+		writeGroup(&w, g, s)
 	}
+	writeList(&w, "dial_plan.rules", ruleKeys(), s.DialPlan.Rules)
+	writeList(&w, "contacts", contactKeys(), s.Contacts)
 	for i := range s.Phones {
 		p := &s.Phones[i]
 		w.WriteString("\n[[phones]]\n")
@@ -31,6 +29,31 @@ func (s *Site) TOML(secrets bool) []byte {
 		writeMaps(&w, "phones", phoneKeys(), p)
 	}
 	return []byte(w.String())
+}
+
+// writeGroup writes one table of the site.
+func writeGroup(w *strings.Builder, g group, s *Site) {
+	var scalars, maps strings.Builder
+	writeScalars(&scalars, g.table, g.keys, s, !g.sparse)
+	writeMaps(&maps, "", g.keys, s)
+	switch {
+	case g.sparse && scalars.Len()+maps.Len() == 0:
+		return
+	case g.table != "":
+		w.WriteString("\n")
+	}
+	if g.table != "" && !(g.sparse && scalars.Len() == 0) {
+		w.WriteString("[" + g.table + "]\n")
+	}
+	w.WriteString(scalars.String() + maps.String())
+}
+
+// writeList writes a list of tables that hold no further tables.
+func writeList[T any](w *strings.Builder, table string, keys []key[T], list []T) {
+	for i := range list {
+		w.WriteString("\n[[" + table + "]]\n")
+		writeScalars(w, "", keys, &list[i], false)
+	}
 }
 
 // writeScalars writes the keys that are no tables; without all, only those that differ from the zero value.
