@@ -3,6 +3,7 @@ package phone
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
 	"strings"
 )
 
@@ -11,6 +12,9 @@ import (
 
 // SyntheticLoaderID is the id that synthetic loaders carry and synthetic lists name.
 const SyntheticLoaderID = "PAS30830"
+
+// syntheticApplicationID is the id in what is no loader (phones.md c.2).
+const syntheticApplicationID = "PAS3ARM1"
 
 // MakeContainer wraps a payload in the header of a signed image that names the file. The header has 404 bytes, as
 // measured, or more where the name is longer than 20 characters. Synthetic firmware for tests; no phone would accept
@@ -57,17 +61,38 @@ func MakeLoads(name string, files []string, id string) []byte {
 	return MakeContainer(name, b.Bytes())
 }
 
+// SyntheticIDOf returns an id for the loader in a load's bundle that differs from release to release, as those of real
+// loaders do: [SyntheticLoaderID] for 8.12, whose id is known (phones.md c.2), and a made-up one for the others, PAS37040
+// for 7.4. It is "" for a name that [ParseLoad] does not know.
+func SyntheticIDOf(load string) string {
+	l, ok := ParseLoad(load)
+	switch {
+	case !ok:
+		return ""
+	case l.Version[0] == 8 && l.Version[1] == 12:
+		return SyntheticLoaderID
+	}
+	return fmt.Sprintf("PAS3%d%02d%d", l.Version[0]%10, l.Version[1]%100, l.Version[2]%10)
+}
+
 // MakeBundle makes the files of a whole load by name. For a load of the universal loader: the loader as .bin and .sbn,
 // the application as .sb2, the .loads list; a SIP load's loader is named P003-<version>, an SCCP load's like the load.
 // For an earlier load: the one image, as .bin and from 5.0 on as .sbn too. The images have the given sizes in bytes, without header;
-// 130552 and 756120 are those of 8.12. The map is nil for a name that [ParseLoad] does not know.
+// 130552 and 756120 are those of 8.12. The map is nil for a name that [ParseLoad] does not know. Every loader has
+// [SyntheticLoaderID]; where the loaders of several releases must differ, use [MakeBundleWithID].
 func MakeBundle(load string, loaderSize, applicationSize int) map[string][]byte {
+	return MakeBundleWithID(load, SyntheticLoaderID, loaderSize, applicationSize)
+}
+
+// MakeBundleWithID is [MakeBundle] with an id of up to eight characters for the loader and LA_VERSION of the list, such as
+// [SyntheticIDOf] the load. Loads from before the universal loader have no such id.
+func MakeBundleWithID(load, id string, loaderSize, applicationSize int) map[string][]byte {
 	l, ok := ParseLoad(load)
 	if !ok || l.Loader {
 		return nil
 	}
 	if !l.Universal() {
-		payload := MakePayload(load, "PAS3ARM1", applicationSize)
+		payload := MakePayload(load, syntheticApplicationID, applicationSize)
 		if l.Signed() {
 			return map[string][]byte{load + ".bin": payload, load + ".sbn": MakeContainer(load+".sbn", payload)}
 		}
@@ -77,11 +102,11 @@ func MakeBundle(load string, loaderSize, applicationSize int) map[string][]byte 
 	if l.Protocol == SIP {
 		loader = "P003" + load[4:]
 	}
-	image := MakePayload(loader, SyntheticLoaderID, loaderSize)
+	image := MakePayload(loader, id, loaderSize)
 	return map[string][]byte{
 		loader + ".bin": image,
 		loader + ".sbn": MakeContainer(loader+".sbn", image),
-		load + ".sb2":   MakeContainer(load+".sb2", MakePayload(load, "PAS3ARM1", applicationSize)),
-		load + ".loads": MakeLoads(load+".loads", []string{loader + ".sbn", load + ".sb2"}, SyntheticLoaderID),
+		load + ".sb2":   MakeContainer(load+".sb2", MakePayload(load, syntheticApplicationID, applicationSize)),
+		load + ".loads": MakeLoads(load+".loads", []string{loader + ".sbn", load + ".sb2"}, id),
 	}
 }
