@@ -1,6 +1,7 @@
 package ladder
 
 import (
+	"errors"
 	"time"
 
 	"phonebox/services/phone"
@@ -29,7 +30,16 @@ type Step struct {
 	Display string        `json:"display"`           // what the phone's screen and lamps show meanwhile
 	// Maybe: what the phone runs is not known exactly, and it may be on To already. It then does not fetch Files.
 	Maybe bool `json:"maybe,omitempty"`
+	// Confirm: a start with the load named that it should run already, to be sure of it before the next step. To is From.
+	Confirm bool `json:"confirm,omitempty"`
 }
+
+// Expects says whether the phone may be given this firmware file in this step, else why not.
+func (s Step) Expects(file phone.FileName) (ok bool, why string) { return false, "" }
+
+// Plan finds the way from what a phone is believed to run to a load. The error is a sentence for people: why no way is
+// known, and what to do.
+func Plan(from Belief, to string, shelf Shelf) (Path, error) { return Path{}, errors.ErrUnsupported }
 
 // Path is the way of one phone.
 type Path struct {
