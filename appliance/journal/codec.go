@@ -52,17 +52,24 @@ type stored struct {
 	Load     string            `json:"l,omitempty"`
 	Step     phone.Step        `json:"e,omitempty"`
 	Details  map[string]string `json:"d,omitempty"`
+	Agent    string            `json:"u,omitempty"`
+	Count    int               `json:"q,omitempty"`
+	Since    int64             `json:"i,omitempty"` // ns since 1970; 0 = not folded
 }
 
 // maxText bounds what one event may carry of a packet or a request.
 const maxText = 500
 
 func encodeEvent(e Event) ([]byte, error) {
-	return json.Marshal(stored{
+	s := stored{
 		Time: e.Time.UnixNano(), Service: e.Service, Kind: e.Kind, Text: e.Text, Address: e.Address, File: e.File.Clean,
 		Phase: e.Phase, Transfer: e.Transfer, Size: e.Size, Bytes: e.Bytes, Harmless: e.Harmless, Renewal: e.Renewal,
-		Class: e.Class, Load: e.Load, Step: e.Step, Details: e.Details,
-	})
+		Class: e.Class, Load: e.Load, Step: e.Step, Details: e.Details, Agent: e.Agent, Count: e.Count,
+	}
+	if !e.Since.IsZero() {
+		s.Since = e.Since.UnixNano()
+	}
+	return json.Marshal(s)
 }
 
 func decodeEvent(id uint64, mac phone.MAC, content []byte) (Event, error) {
@@ -73,7 +80,10 @@ func decodeEvent(id uint64, mac phone.MAC, content []byte) (Event, error) {
 	e := Event{
 		ID: id, Time: time.Unix(0, s.Time).UTC(), MAC: mac, Service: s.Service, Kind: s.Kind, Text: s.Text, Address: s.Address,
 		Phase: s.Phase, Transfer: s.Transfer, Size: s.Size, Bytes: s.Bytes, Harmless: s.Harmless, Renewal: s.Renewal,
-		Class: s.Class, Load: s.Load, Step: s.Step, Details: s.Details,
+		Class: s.Class, Load: s.Load, Step: s.Step, Details: s.Details, Agent: s.Agent, Count: s.Count,
+	}
+	if s.Since != 0 {
+		e.Since = time.Unix(0, s.Since).UTC()
 	}
 	if s.File != "" {
 		e.File = phone.ParseFileName(s.File)
@@ -84,7 +94,8 @@ func decodeEvent(id uint64, mac phone.MAC, content []byte) (Event, error) {
 // trim bounds what came from outside.
 func trim(e *Event) {
 	cut := func(s string) string { return s[:min(len(s), maxText)] }
-	e.Text, e.Class, e.Load, e.File.Clean, e.File.Load = cut(e.Text), cut(e.Class), cut(e.Load), cut(e.File.Clean), cut(e.File.Load)
+	e.Text, e.Class, e.Load, e.Agent = cut(e.Text), cut(e.Class), cut(e.Load), cut(e.Agent)
+	e.File.Clean, e.File.Load = cut(e.File.Clean), cut(e.File.Load)
 	size := 0
 	for k, v := range e.Details {
 		size += len(k) + len(v)

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"phonebox/services/phone"
+	"phonebox/services/phone/ladder"
 )
 
 // Kind says what an event means for the phone's step.
@@ -27,6 +28,7 @@ const (
 	LeaseTrouble Kind = "lease_trouble" // NAK, DECLINE, pool empty, not stored
 	LeaseEnded   Kind = "lease_ended"   // RELEASE or expiry
 	Restart      Kind = "restart"       // check-sync was sent
+	Hint         Kind = "hint"          // Clue tells what the phone runs: its CDP announcement, a person
 	Note         Kind = "note"
 )
 
@@ -61,6 +63,10 @@ type Event struct {
 	Load     string            `json:"load,omitempty"`  // the load that a file names
 	Step     phone.Step        `json:"step"`            // after the event
 	Details  map[string]string `json:"details,omitempty"`
+	Agent    string            `json:"agent,omitempty"` // User-Agent of an answer to OPTIONS
+	Clue     *ladder.Clue      `json:"clue,omitempty"`  // of a Hint; it is kept with the phone, not in the timeline
+	Count    int               `json:"count,omitempty"` // the event stands for so many equal ones since Since; 0 = itself
+	Since    time.Time         `json:"since,omitzero"`
 }
 
 // Phone is what is known of a phone now.
@@ -75,5 +81,6 @@ type Phone struct {
 	Since      time.Time      `json:"since"` // of the step
 	WaitingFor string         `json:"waiting_for"`
 	Problem    string         `json:"problem"`
-	Updated    time.Time      `json:"updated"` // last event
+	Updated    time.Time      `json:"updated,omitzero"` // last sign of life; zero = never seen
+	Belief     ladder.Belief  `json:"belief,omitzero"`  // what the clues say together; Load, Protocol, Loader and Model follow it
 }

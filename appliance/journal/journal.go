@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/netip"
 	"slices"
 	"sync"
@@ -71,8 +72,10 @@ type Journal struct {
 	entries  map[phone.MAC]*entry
 	at       map[netip.Addr]phone.MAC // the phone last seen there
 	listed   map[phone.MAC]bool
-	target   string // firmware.target
-	convert  bool   // it holds for unlisted phones as well
+	target   string               // firmware.target
+	convert  bool                 // it holds for unlisted phones as well
+	pinned   map[phone.MAC]string // phones with a target of their own
+	stated   map[phone.MAC]string // what the site says that they run
 	lastID   uint64
 	transfer uint64          // the highest number of a transfer
 	bytes    int             // of all timelines
@@ -88,6 +91,7 @@ type entry struct {
 	state  *state
 	refs   []ref  // all events, oldest first
 	fresh  []keep // of them those that are not in the store, oldest first
+	window []folded // the last lines, as long as they are such that equal ones fold
 	addrs  []netip.Addr
 	bytes  int
 	dirty  bool      // the state differs from the stored one
@@ -167,12 +171,15 @@ func (j *Journal) add(e Event, now time.Time) {
 	if !repeated && !(e.Kind == Transfer && e.Phase == Progress) {
 		j.keep(en, &e, now)
 	}
+	e.Text = told(&e)
 	j.publish(e)
 }
 
 func (j *Journal) moment(mac phone.MAC, now time.Time) moment {
 	m := moment{now: now, at: j.cfg.Now().Round(0).UTC(), transfer: j.transfer}
-	if j.listed[mac] || j.convert {
+	if load, ok := j.pinned[mac]; ok {
+		m.target = load
+	} else if j.listed[mac] || j.convert {
 		m.target = j.target
 	}
 	return m
@@ -221,6 +228,7 @@ const maxAddrs = 8
 
 // keep puts an event into its timeline.
 func (j *Journal) keep(en *entry, e *Event, now time.Time) {
+	j.fold(en, e)
 	content, err := encodeEvent(*e)
 	if err != nil {
 		j.log.Error("event not kept", "err", err) // a program error: all of an event can be encoded
@@ -287,6 +295,7 @@ func (j *Journal) Events(mac phone.MAC) []Event {
 			j.log.Warn("event not readable", "err", err)
 			return
 		}
+		e.Text = told(&e)
 		out = append(out, e)
 	}
 	err := j.store.ReadJournal(context.Background(), keys, func(key string, value []byte) {
@@ -312,8 +321,11 @@ func (j *Journal) At(addr netip.Addr) (phone.MAC, bool) {
 
 // SetTarget says which load the site wants on its phones ("" = none), and whether on unlisted ones as well. A phone that
 // speaks SCCP counts as ready only with that load.
-func (j *Journal) SetTarget(load string, unlisted bool) {
+func (j *Journal) SetTarget(load string, unlisted bool) { j.SetTargets(nil, load, unlisted) }
+
+// SetTargets is SetTarget with the phones that have a target of their own ("" = none, whatever the site wants).
+func (j *Journal) SetTargets(pinned map[phone.MAC]string, load string, unlisted bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.target, j.convert = load, unlisted
+	j.pinned, j.target, j.convert = maps.Clone(pinned), load, unlisted
 }

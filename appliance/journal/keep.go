@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -131,9 +132,13 @@ func (j *Journal) stored(put map[string][]byte, removed []string) {
 		if !ok {
 			continue
 		}
-		if en := j.entries[mac]; en == nil || len(en.refs) == 0 || id < en.refs[0].id {
-			j.remove[key] = true
+		en := j.entries[mac]
+		if en != nil {
+			if _, kept := en.find(id); kept {
+				continue
+			}
 		}
+		j.remove[key] = true
 	}
 	for mac, en := range j.entries {
 		n := 0
@@ -144,6 +149,11 @@ func (j *Journal) stored(put map[string][]byte, removed []string) {
 			en.fresh = slices.Clone(en.fresh[n:])
 		}
 	}
+}
+
+// find returns where an event stands in the timeline; false when it was dropped.
+func (en *entry) find(id uint64) (int, bool) {
+	return slices.BinarySearchFunc(en.refs, id, func(r ref, id uint64) int { return cmp.Compare(r.id, id) })
 }
 
 // restore reads the store back.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/netip"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -645,7 +646,7 @@ func FuzzSteps(f *testing.F) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if back, err := decodeState(mac, raw); err != nil || back.Phone != s.Phone || back.Base != s.Base {
+			if back, err := decodeState(mac, raw); err != nil || !reflect.DeepEqual(back.Phone, s.Phone) || back.Base != s.Base {
 				t.Fatalf("%+v came back as %+v, %v", s.Phone, back, err)
 			}
 		}
