@@ -324,7 +324,3 @@ func (s *Server) setClock(w http.ResponseWriter, r *http.Request, unix float64) 
 	http.SetCookie(w, cookie)
 	return nil
 }
-
-func (s *Server) apiImport(http.ResponseWriter, *http.Request) error {
-	return public(http.StatusNotImplemented, "This version cannot import yet. Add phones on the page or with PUT /api/v1/site.")
-}

@@ -302,13 +302,6 @@ func TestClock(t *testing.T) {
 	}
 }
 
-func TestImportSaysThatItIsNotThere(t *testing.T) {
-	r := apiRig(t)
-	w := r.do(call{method: "POST", path: "/api/v1/import?dry_run=1", basic: true})
-	wantCode(t, w, 501)
-	wantText(t, w.Body.String(), "cannot import yet")
-}
-
 func TestUnknownPathsAndMethodsAreJSON(t *testing.T) {
 	r := apiRig(t)
 	w := r.do(call{path: "/api/v2/nothing", basic: true})

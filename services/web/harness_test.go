@@ -33,6 +33,7 @@ type rig struct {
 	server  *web.Server
 	cfg     web.Config
 	box     *fakeBox
+	shop    *fakeShop
 	secrets *fakeSecrets
 	clock   *fakeClock
 	log     *lockedBuffer
@@ -66,6 +67,7 @@ func newRig(t *testing.T, change func(*web.Config)) *rig {
 	r := &rig{
 		t:       t,
 		box:     newFakeBox(),
+		shop:    &fakeShop{},
 		secrets: &fakeSecrets{key: bytes.Repeat([]byte{7}, 32)},
 		clock:   &fakeClock{now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)},
 		log:     &lockedBuffer{},
@@ -83,7 +85,7 @@ func newRig(t *testing.T, change func(*web.Config)) *rig {
 		change(&r.cfg)
 	}
 	server, err := web.New(r.cfg, web.Deps{
-		Box: r.box, Files: fakeFiles{}, Secrets: r.secrets, Now: r.clock.Now,
+		Box: r.box, Shop: r.shop, Files: fakeFiles{}, Secrets: r.secrets, Now: r.clock.Now,
 		Log:     slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Metrics: r.metrics, Registerer: r.metrics,
 		Report: func(e web.Event) {

@@ -10,7 +10,7 @@ import (
 // Limits of request bodies in bytes.
 const (
 	maxBody   = 1 << 20
-	maxUpload = 64 << 20 // one load of firmware with all its files is under 5 MB
+	maxUpload = 64 << 20 // one load of firmware with all its files is under 5 MB; an old TFTP root has some twenty loads
 )
 
 // policy allows our own files and nothing inline. Pico's icons are data: images.
@@ -70,7 +70,14 @@ func (s *Server) limitBody(next http.Handler) http.Handler {
 }
 
 func isUpload(r *http.Request) bool {
-	return r.Method == http.MethodPost && (r.URL.Path == "/firmware" || r.URL.Path == "/api/v1/firmware")
+	if r.Method != http.MethodPost {
+		return false
+	}
+	switch r.URL.Path {
+	case "/firmware", "/api/v1/firmware", "/import", "/api/v1/import", "/media/rings", "/media/logo":
+		return true
+	}
+	return false
 }
 
 // recovering keeps one request's panic from the others. The stack is logged once a minute.

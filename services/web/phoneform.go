@@ -19,6 +19,7 @@ type phoneForm struct {
 	ETag       string
 	Entry      PhoneEntry // Lines has always maxLines entries
 	Parameters string
+	Forced     string
 	Faults     formFaults
 	Problem    string
 }
@@ -106,10 +107,10 @@ func faultWords(f Fault, where string) string {
 
 // phoneFields are the names of the form's fields, which are the keys of a [[phones]] entry.
 func phoneFields() []string {
-	fields := []string{"mac", "model", "label", "address", "open_config", "own_files", "parameters", "lines"}
+	fields := []string{"mac", "model", "label", "address", "open_config", "own_files", "load", "runs", "parameters", "forced", "lines"}
 	for i := range maxLines {
 		fields = append(fields, fmt.Sprintf("lines[%d]", i))
-		for _, key := range []string{"name", "authname", "password", "displayname", "shortname"} {
+		for _, key := range []string{"name", "authname", "password", "displayname", "shortname", "proxy", "port"} {
 			fields = append(fields, fmt.Sprintf("lines[%d].%s", i, key))
 		}
 	}
@@ -148,7 +149,7 @@ func (s *Server) phoneEdit(w http.ResponseWriter, r *http.Request) error {
 		return public(http.StatusNotFound, "The phone "+mac.String()+" is not listed. Add it first.")
 	}
 	return s.showPhoneForm(w, r, http.StatusOK, phoneForm{
-		Path: "/phones/" + mac.Name(), ETag: etag, Entry: entry, Parameters: FormatMap(entry.Parameters),
+		Path: "/phones/" + mac.Name(), ETag: etag, Entry: entry, Parameters: FormatMap(entry.Parameters), Forced: FormatMap(entry.Forced),
 	})
 }
 
@@ -172,9 +173,11 @@ func readPhoneForm(r *http.Request) (phoneForm, []Fault) {
 	f := phoneForm{
 		ETag:       r.PostForm.Get("etag"),
 		Parameters: unixLines(r.PostForm.Get("parameters")),
+		Forced:     unixLines(r.PostForm.Get("forced")),
 		Entry: PhoneEntry{
 			MAC: get("mac"), Model: get("model"), Label: get("label"), Address: get("address"),
 			OpenConfig: get("open_config") != "", OwnFiles: get("own_files") != "",
+			Load: get("load"), Runs: get("runs"),
 		},
 	}
 	used := 0
@@ -183,7 +186,7 @@ func readPhoneForm(r *http.Request) (phoneForm, []Fault) {
 		line := LineEntry{
 			Name: field("name"), AuthName: field("authname"),
 			Password:    r.PostForm.Get(fmt.Sprintf("lines[%d].password", i)), // blanks may be meant
-			DisplayName: field("displayname"), ShortName: field("shortname"),
+			DisplayName: field("displayname"), ShortName: field("shortname"), Proxy: field("proxy"), Port: field("port"),
 		}
 		f.Entry.Lines = append(f.Entry.Lines, line)
 		if line != (LineEntry{}) {
@@ -193,6 +196,8 @@ func readPhoneForm(r *http.Request) (phoneForm, []Fault) {
 	f.Entry.Lines = f.Entry.Lines[:used] // a gap between lines stays: line 2 must not become line 1
 	var faults []Fault
 	f.Entry.Parameters, faults = ParseMap("parameters", f.Parameters)
+	forced, more := ParseMap("forced", f.Forced)
+	f.Entry.Forced, faults = forced, append(faults, more...)
 	mac, err := phone.ParseMAC(f.Entry.MAC)
 	if err != nil {
 		faults = append(faults, Fault{Key: "mac", Found: fmt.Sprintf("%q", f.Entry.MAC), Allowed: "an Ethernet address such as 00:06:D7:AA:2A:2E"})

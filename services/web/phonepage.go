@@ -14,15 +14,17 @@ const shownEvents = 200
 
 // phoneView is the page of one phone.
 type phoneView struct {
-	Live  liveView
-	Files []fileView
-	All   bool // the whole timeline is shown
+	Live    liveView
+	Explain Explanation
+	Files   []fileView
+	All     bool // the whole timeline is shown
 }
 
 // liveView is the part of the page that changes by itself.
 type liveView struct {
 	Row    rowView
-	Path   []stepPath // nil while stuck or never seen
+	Path   []stepPath      // nil while stuck or never seen
+	Way    *conversionView // to its load; nil where there is nothing to convert
 	Events []eventView
 	More   int // events that are not shown
 }
@@ -34,17 +36,9 @@ type eventView struct {
 // fileView is a file that the phone would get.
 type fileView struct{ Name, URL, Status, Mood, Why string }
 
-// fileNames are what a phone asks for in its boot (phones.md a.1), in the usual order.
-func fileNames(mac phone.MAC) []string {
-	return []string{
-		"OS79XX.TXT", "SEP" + mac.Name() + ".cnf.xml", "XMLDefault.cnf.xml", "SIPDefault.cnf", "SIP" + mac.Name() + ".cnf",
-		"RINGLIST.DAT", "dialplan.xml", "syncinfo.xml",
-	}
-}
-
 func (s *Server) liveView(p Phone, all bool) liveView {
 	now := s.deps.Now()
-	v := liveView{Row: newRow(p, now)}
+	v := liveView{Row: newRow(p, now), Way: s.conversionOf(p.MAC)}
 	if p.Step != phone.Stuck && p.Step != "" {
 		v.Path = pathOf(p.Step)
 	}
@@ -62,16 +56,11 @@ func (s *Server) liveView(p Phone, all bool) liveView {
 	return v
 }
 
-func (s *Server) filesView(r *http.Request, p Phone) []fileView {
+// filesView arranges what the phone would get for each name that it can ask for.
+func filesView(mac phone.MAC, files []ExplainFile) []fileView {
 	var out []fileView
-	for _, name := range fileNames(p.MAC) {
-		f := fileView{Name: name, URL: "/api/v1/phones/" + p.MAC.Name() + "/files/" + name, Status: "?", Mood: "quiet"}
-		if answer, err := s.deps.Box.File(r.Context(), p.MAC, name); err == nil {
-			f.Status, f.Why = answer.Status, answer.Why
-		} else {
-			f.Why = "It could not be made; the log says why."
-			s.deps.Log.Warn("making a file for the page failed", "mac", p.MAC, "file", name, "err", err)
-		}
+	for _, one := range files {
+		f := fileView{Name: one.Name, URL: "/api/v1/phones/" + mac.Name() + "/files/" + one.Name, Status: one.Status, Mood: "quiet", Why: one.Why}
 		switch f.Status {
 		case "ok":
 			f.Mood = "good"
@@ -91,7 +80,12 @@ func (s *Server) phonePage(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	all := r.URL.Query().Get("all") == "1"
-	v := phoneView{Live: s.liveView(p, all), Files: s.filesView(r, p), All: all}
+	v := phoneView{Live: s.liveView(p, all), All: all}
+	if v.Explain, err = s.deps.Shop.Explain(r.Context(), p.MAC); err != nil {
+		// The rest of the page is worth showing without it.
+		s.deps.Log.Warn("explaining a phone failed", "mac", p.MAC, "err", err)
+	}
+	v.Files = filesView(p.MAC, v.Explain.Files)
 	return s.show(w, r, http.StatusOK, "phone", v.Live.Row.Label, "phones", v)
 }
 

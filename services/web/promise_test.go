@@ -177,6 +177,12 @@ func TestNothingChangesWithoutALogin(t *testing.T) {
 		{method: "POST", path: "/api/v1/clock", body: `{"unix":1790000000}`},
 		{method: "POST", path: "/api/v1/firmware"},
 		{method: "POST", path: "/api/v1/import"},
+		{path: "/api/v1/export?secrets=1"},
+		{path: "/api/v1/conversions"},
+		{path: "/api/v1/phones/0006D7AA2A2E/parameters"},
+		{method: "POST", path: "/api/v1/phones/0006D7AA2A2E/conversion", body: `{"order":"stop"}`},
+		{method: "POST", path: "/api/v1/phones/0006D7AA2A2E/check"},
+		{method: "POST", path: "/api/v1/restart", body: `{}`},
 		{method: "POST", path: "/api/v1/phones/0006D7AA2A2E/restart"},
 		{path: "/api/v1/status"},
 		{path: "/api/v1/events"},
@@ -187,13 +193,13 @@ func TestNothingChangesWithoutALogin(t *testing.T) {
 			t.Errorf("%s %s: got %d, want 401 with a challenge", c.method, c.path, w.Code)
 		}
 	}
-	for _, path := range []string{"/serve-anyway", "/settings", "/settings/file", "/phones", "/phones/0006D7AA2A2E", "/phones/0006D7AA2A2E/remove", "/password", "/clock", "/firmware", "/gokrazy/reboot"} {
+	for _, path := range []string{"/serve-anyway", "/settings", "/settings/file", "/phones", "/phones/0006D7AA2A2E", "/phones/0006D7AA2A2E/remove", "/password", "/clock", "/firmware", "/gokrazy/reboot", "/import", "/import/decide", "/restart", "/dialplan", "/directory", "/media/rings", "/media/logo", "/firmware/remove", "/phones/0006D7AA2A2E/conversion", "/phones/0006D7AA2A2E/check"} {
 		w := r.form(path, nil, url.Values{"unix": {"1790000000"}})
 		if w.Code != http.StatusSeeOther || !strings.HasPrefix(w.Header().Get("Location"), "/login") {
 			t.Errorf("%s: got %d to %q, want 303 to /login", path, w.Code, w.Header().Get("Location"))
 		}
 	}
-	if len(r.box.clock)+r.box.anyway+len(r.box.restarts) != 0 || len(r.box.site.phones) != 4 {
+	if len(r.box.clock)+r.box.anyway+len(r.box.restarts)+len(r.shop.list()) != 0 || len(r.box.site.phones) != 4 {
 		t.Error("something changed without a login")
 	}
 	w := r.do(call{path: "/settings?x=1"})

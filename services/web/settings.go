@@ -13,6 +13,7 @@ type settingsView struct {
 	Faults  formFaults
 	Problem string
 	Gokrazy bool
+	Change  string // when the phones' clocks change next
 }
 
 type groupView struct {
@@ -32,7 +33,7 @@ type fieldView struct {
 
 func (s *Server) settingsForm(w http.ResponseWriter, r *http.Request) error {
 	fields, etag := s.deps.Box.Settings().Fields()
-	v := settingsView{ETag: etag, Groups: groupFields(fields, nil, formFaults{}), Gokrazy: s.deps.Box.Gokrazy() != nil}
+	v := settingsView{ETag: etag, Groups: groupFields(fields, nil, formFaults{}), Gokrazy: s.deps.Box.Gokrazy() != nil, Change: s.deps.Shop.NextChange()}
 	return s.show(w, r, http.StatusOK, "settings", "Settings", "settings", v)
 }
 
@@ -153,11 +154,16 @@ func (s *Server) filePost(w http.ResponseWriter, r *http.Request) error {
 // firmwareView is the shelf.
 type firmwareView struct {
 	Shelf   Firmware
+	Images  []FirmwareFile
 	Problem string
 }
 
+func (s *Server) newFirmwareView(problem string) firmwareView {
+	return firmwareView{Shelf: s.deps.Box.Firmware(), Images: s.deps.Shop.Images(), Problem: problem}
+}
+
 func (s *Server) firmwarePage(w http.ResponseWriter, r *http.Request) error {
-	return s.show(w, r, http.StatusOK, "firmware", "Firmware", "firmware", firmwareView{Shelf: s.deps.Box.Firmware()})
+	return s.show(w, r, http.StatusOK, "firmware", "Firmware", "firmware", s.newFirmwareView(""))
 }
 
 func (s *Server) firmwarePost(w http.ResponseWriter, r *http.Request) error {
@@ -167,7 +173,7 @@ func (s *Server) firmwarePost(w http.ResponseWriter, r *http.Request) error {
 		if a.status != http.StatusUnprocessableEntity {
 			return err
 		}
-		return s.show(w, r, a.status, "firmware", "Firmware", "firmware", firmwareView{s.deps.Box.Firmware(), a.text})
+		return s.show(w, r, a.status, "firmware", "Firmware", "firmware", s.newFirmwareView(a.text))
 	}
 	text := "The files are on the shelf."
 	if !anyTaken(verdicts) {

@@ -46,8 +46,9 @@ type Workshop interface {
 	SetDialPlan(ctx context.Context, plan DialPlan, etag string) error
 	// TestNumber says which rule wins for a number.
 	TestNumber(plan DialPlan, number string) (DialResult, error)
-	// ReadyPlan returns the ready-made plan of a country.
+	// ReadyPlan returns the ready-made plan of a country; Countries are their codes.
 	ReadyPlan(country string) (DialPlan, bool)
+	Countries() []string
 
 	Contacts() (contacts []Contact, etag string)
 	SetContacts(ctx context.Context, contacts []Contact, etag string) error
