@@ -72,6 +72,8 @@ type Deps struct {
 	Log     *slog.Logger
 	Report  func(Event)           // must not block
 	Metrics prometheus.Registerer // nil = no metrics
+	// Resolver looks the proxies of [Client.CheckLine] up; nil = only proxies with a dotted address can be checked.
+	Resolver Resolver
 }
 
 // EventKind says what happened.

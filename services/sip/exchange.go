@@ -102,7 +102,10 @@ func (c *Client) attempt(ctx context.Context, method sip.RequestMethod, to Targe
 		if conn == nil {
 			return answer{}, errNotServing
 		}
-		a, err = c.transact(ctx, conn, cfg.Timeout, method, to)
+		a, err = c.transact(ctx, conn, cfg.Timeout, outgoing{
+			method: method, to: to.Address,
+			write: func(from netip.AddrPort, branch string) *sip.Request { return request(method, from, to, branch) },
+		})
 		if _, now := c.settings(); err == nil || ctx.Err() != nil || now == conn {
 			break
 		}
@@ -110,15 +113,22 @@ func (c *Client) attempt(ctx context.Context, method sip.RequestMethod, to Targe
 	return a, err
 }
 
+// outgoing is a request that is to be sent.
+type outgoing struct {
+	method sip.RequestMethod
+	to     netip.AddrPort
+	write  func(from netip.AddrPort, branch string) *sip.Request // called once
+}
+
 // transact is one client transaction over UDP (RFC 3261 section 17.1.2).
-func (c *Client) transact(ctx context.Context, conn *udp.Conn, timeout time.Duration, method sip.RequestMethod, to Target) (answer, error) {
+func (c *Client) transact(ctx context.Context, conn *udp.Conn, timeout time.Duration, out outgoing) (answer, error) {
 	branch := branchCookie + token()
-	p := &pending{method: method, peer: to.Address.Addr(), answers: make(chan answer, 2)}
+	p := &pending{method: out.method, peer: out.to.Addr(), answers: make(chan answer, 2)}
 	if err := c.await(branch, p); err != nil {
 		return answer{}, err
 	}
 	defer c.forget(branch)
-	packet := udp.Reply{Payload: []byte(request(method, conn.LocalAddr(), to, branch).String()), To: to.Address}
+	packet := udp.Reply{Payload: []byte(out.write(conn.LocalAddr(), branch).String()), To: out.to}
 	if err := conn.Send(packet); err != nil {
 		return answer{}, err
 	}

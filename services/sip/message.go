@@ -77,6 +77,7 @@ type answer struct {
 	method    sip.RequestMethod
 	code      int
 	userAgent string
+	response  *sip.Response // Via and CSeq are understood, all other headers are as they came
 }
 
 var errNotAnswer = errors.New("no answer to a request")
@@ -105,7 +106,7 @@ func readAnswer(res *sip.Response) (answer, error) {
 	if !ok || !strings.HasPrefix(branch, branchCookie) {
 		return answer{}, fmt.Errorf("%w: the branch is %q", errNotAnswer, branch)
 	}
-	a := answer{branch: branch, method: cseq.MethodName, code: res.StatusCode}
+	a := answer{branch: branch, method: cseq.MethodName, code: res.StatusCode, response: res}
 	for _, name := range []string{"User-Agent", "Server"} {
 		if h := res.GetHeader(name); h != nil && a.userAgent == "" {
 			a.userAgent = clip(h.Value())

@@ -52,10 +52,17 @@ func config() sip.Config {
 
 func run(t *testing.T, cfg sip.Config, ts ...sip.Target) client {
 	t.Helper()
+	return runWith(t, cfg, nil, ts...)
+}
+
+// runWith is run with what looks names up.
+func runWith(t *testing.T, cfg sip.Config, resolver sip.Resolver, ts ...sip.Target) client {
+	t.Helper()
 	c := client{events: make(chan sip.Event, 1000), targets: &targets{}, metrics: prometheus.NewRegistry()}
 	c.targets.Store(&ts)
 	s, err := sip.New(cfg, sip.Deps{
 		Targets: c.targets, Log: slog.New(slog.DiscardHandler), Report: func(e sip.Event) { c.events <- e }, Metrics: c.metrics,
+		Resolver: resolver,
 	})
 	if err != nil {
 		t.Fatal(err)
