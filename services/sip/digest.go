@@ -78,10 +78,19 @@ func readChallenge(params map[string]string) (ch challenge, rank int, why string
 			return ch, rank, fmt.Sprintf("the quality of protection %q", offered)
 		}
 	}
-	if ch.nonce == "" {
+	switch {
+	case ch.nonce == "":
 		return ch, rank, "a challenge without a nonce"
+	case !quotable(ch.realm) || !quotable(ch.nonce) || !quotable(ch.opaque):
+		return ch, rank, "a challenge with broken quotes"
 	}
 	return ch, rank, ""
+}
+
+// quotable reports whether a text can be repeated between quotes as it is.
+func quotable(s string) bool {
+	_, rest := cutValue(`"` + s + `"x`)
+	return rest == "x"
 }
 
 // maxChallenges bounds how many challenges of one header are read.
