@@ -3,8 +3,10 @@ package phone
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
 )
@@ -49,11 +51,10 @@ func WriteSIPDefault(values map[string]string, load string) (Cnf, error) {
 // [WriteSIPDefault].
 func WriteSIPMAC(values map[string]string, model, load string) (Cnf, error) {
 	w := newCnfWriter(values, load)
-	lines := LinesOf(model)
 	for _, p := range catalogue {
 		value, set := w.take(p)
 		switch {
-		case p.Line > lines && strings.HasPrefix(p.Name, "line"):
+		case !p.On(model) && strings.HasPrefix(p.Name, "line"):
 		case set, p.Managed && p.PhoneFile:
 			w.line(p, value)
 		}
@@ -83,7 +84,8 @@ type cnfWriter struct {
 // end check-sync, one that set image_version would go round the rules on firmware. image_version is load.
 func newCnfWriter(values map[string]string, load string) *cnfWriter {
 	w := &cnfWriter{values: make(map[string]string, len(values)), names: make(map[string]string, len(values))}
-	for name, value := range values {
+	for _, name := range slices.Sorted(maps.Keys(values)) { // in order, so that of names in two cases always the same wins
+		value := values[name]
 		if p, ok := LookUpParameter(name); ok && p.Reserved {
 			w.warnings = append(w.warnings, p.Name+" is decided by phonebox; the value that is set is not used")
 			continue
@@ -119,10 +121,9 @@ func (w *cnfWriter) line(p Parameter, value string) {
 	if warning != "" {
 		w.warnings = append(w.warnings, warning)
 	}
-	switch p.Type {
-	case TypeInt, TypePort, TypeMask, TypeBool, TypeEnum, TypeTime:
+	if p.isWord() && value != "" {
 		w.text.WriteString(p.Name + ": " + value + "\n")
-	default:
+	} else {
 		w.text.WriteString(p.Name + ": \"" + value + "\"\n")
 	}
 }
@@ -140,10 +141,20 @@ func (w *cnfWriter) unknown() {
 			w.faults = append(w.faults, fmt.Errorf("found the parameter name %.64q, allowed are letters, digits, dots and underscores", name))
 			continue
 		}
-		w.line(Parameter{Name: name, Type: TypeString, Max: 255, Allowed: "up to 255 characters", Secret: IsSecretParameter(name)}, w.values[key])
+		w.line(unknownParameter(name), w.values[key])
 	}
 }
 
+// unknownParameter is what can be said of a name that the catalogue does not know.
+func unknownParameter(name string) Parameter {
+	return Parameter{
+		Name: name, Type: TypeString, Scope: ScopeBoth, Max: longestValue, Allowed: "up to 255 characters",
+		Secret: IsSecretParameter(name), PhoneFile: IsSecretParameter(name),
+	}
+}
+
+// isParameterName reports whether a file can carry a name: up to 64 letters, digits, dots and underscores. Dots occur
+// in the files of a published provisioning suite (phones.md h).
 func isParameterName(s string) bool {
 	for _, c := range []byte(s) {
 		if (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') && c != '_' && c != '.' {
@@ -153,13 +164,36 @@ func isParameterName(s string) bool {
 	return s != "" && len(s) <= 64
 }
 
+// The sizes of a file in bytes. How much a phone takes is not confirmed, and one that meets a file larger than its
+// buffer keeps its old configuration (phones.md c.6, W210). CnfAccepted is the size of a default file that is known to
+// be taken (phones.md h); above it the writer warns. CnfLimit is the published limit of the other text file that the
+// SIP image reads, the dial plan (phones.md g.3); above it the writer refuses, because nothing says that more would be
+// read. The largest real files have some 5,000 bytes, for neither comments nor headings are written.
+const (
+	CnfAccepted = 5700
+	CnfLimit    = 8192
+)
+
 // file returns what was written, in ISO-8859-1.
 func (w *cnfWriter) file() (Cnf, error) {
+	content := latin1(w.text.String())
+	if n := len(content); n > CnfLimit {
+		w.faults = append(w.faults, fmt.Errorf("the file: found %d bytes, allowed are %d, because phones may not take more: set fewer parameters or shorter ones", n, CnfLimit))
+	} else if n > CnfAccepted {
+		w.warnings = append(w.warnings, fmt.Sprintf("the file has %d bytes; phones are known to take %d, more is not confirmed", n, CnfAccepted))
+	}
 	if len(w.faults) > 0 {
 		return Cnf{}, errors.Join(w.faults...)
 	}
-	return Cnf{Content: latin1(w.text.String()), Warnings: w.warnings}, nil
+	if len(content) != w.text.Len() && utf8.Valid(content) {
+		w.warnings = append(w.warnings, looksMisread)
+	}
+	return Cnf{Content: content, Warnings: w.warnings}, nil
 }
+
+// looksMisread warns of text such as "CafÃ©": it was UTF-8 that somebody read as ISO-8859-1, and the bytes of the file
+// are UTF-8 again.
+const looksMisread = "a text looks as if its accents had been read in the wrong encoding, such as Ã© for é: type it anew"
 
 // latin1 writes text in ISO-8859-1; a character beyond it becomes a question mark.
 func latin1(s string) []byte {

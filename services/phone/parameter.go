@@ -2,6 +2,7 @@ package phone
 
 import (
 	"fmt"
+	"net/netip"
 	"strconv"
 	"strings"
 )
@@ -30,7 +31,7 @@ const (
 	TypeMask   Type = "mask"   // Min to Max, a bit per line
 	TypeBool   Type = "bool"   // 0 or 1
 	TypeEnum   Type = "enum"   // one of Values, in any case
-	TypeTime   Type = "time"   // h, hh, hh:mm or hh/mm; with a sign for dst_offset
+	TypeTime   Type = "time"   // h, hh, hh:mm or hh/mm; with a sign where Min is below 0
 )
 
 // Unprovisioned is the word that clears an address, a name or a password in the phone's flash (phones.md h).
@@ -42,6 +43,8 @@ const Lines = 6
 // Parameter is an entry of the catalogue: what is known of one name of SIPDefault.cnf and SIP<MAC>.cnf.
 type Parameter struct {
 	Name         string // as it is written: line1_name
+	Group        string // the heading under which forms and docs/parameters.md show it
+	Help         string // a sentence or two for a technician: what it does, when one changes it
 	Line         int    // 1 to Lines for names that exist once per line or proxy, else 0
 	Scope        Scope
 	Type         Type
@@ -57,6 +60,15 @@ type Parameter struct {
 	Managed   bool
 	PhoneFile bool // phonebox writes it into SIP<MAC>.cnf
 	Reserved  bool // phonebox decides it; a site can't
+	// Unconfirmed parameters are never managed: it is not certain that the images read them from a file (phones.md's
+	// table). Help says so.
+	Unconfirmed bool
+	Empty       bool // a number for which "" is a value, too
+}
+
+// On reports whether a model ("7940", "7960", "" = not known) has the line or the proxy that the parameter belongs to.
+func (p Parameter) On(model string) bool {
+	return p.Line <= LinesOf(model) || !strings.HasPrefix(p.Name, "line") && !strings.HasPrefix(p.Name, "proxy")
 }
 
 // KnownParameter reports whether a site may set name; case does not matter. scope is "default" for [sip.parameters]
@@ -85,13 +97,17 @@ func LookUpParameter(name string) (Parameter, bool) {
 }
 
 // IsSecretParameter reports whether the value of a parameter is a password: by the catalogue, and for names that it does
-// not know by the name.
+// not know by the name, misspelt ones (line1_pasword) included.
 func IsSecretParameter(name string) bool {
 	if p, ok := LookUpParameter(name); ok {
 		return p.Secret
 	}
 	name = strings.ToLower(name)
-	return strings.Contains(name, "passw") || strings.Contains(name, "secret") || strings.Contains(name, "pwd")
+	if strings.Contains(name, "passw") || strings.Contains(name, "secret") || strings.Contains(name, "pwd") {
+		return true
+	}
+	near, _ := LookUpParameter(suggest(name))
+	return near.Secret
 }
 
 // Parameters returns the catalogue in the order in which the files are written. Names with a number exist for each.
@@ -103,53 +119,71 @@ func (p Parameter) Check(value string) (warning string, err error) {
 	if err := checkText(value); err != nil {
 		return "", p.fault(value, err.Error())
 	}
-	if value == "" || value == Unprovisioned {
-		switch p.Type {
-		case TypeInt, TypePort, TypeMask, TypeBool, TypeEnum, TypeTime:
+	if p.isWord() {
+		if !p.takesWord(value) {
 			return "", p.fault(value, p.Allowed)
 		}
 		return "", nil
 	}
-	switch p.Type {
-	case TypeInt, TypePort, TypeMask, TypeBool:
-		n, err := strconv.Atoi(value)
-		if err != nil || n < p.Min || n > p.Max {
-			return "", p.fault(value, p.Allowed)
-		}
-	case TypeEnum:
-		if !containsFold(p.Values, value) {
-			return "", p.fault(value, p.Allowed)
-		}
-	case TypeTime:
-		if !isClockTime(value) {
-			return "", p.fault(value, p.Allowed)
-		}
-	case TypeIPv4, TypeHost:
-		if strings.ContainsAny(value, " \t;#") {
-			return "", p.fault(value, p.Allowed)
-		}
+	if value == "" || value == Unprovisioned {
+		return "", nil
+	}
+	if (p.Type == TypeIPv4 || p.Type == TypeHost) && strings.ContainsAny(value, " \t;#") {
+		return "", p.fault(value, p.Allowed)
 	}
 	return p.checkLength(value)
 }
 
-// checkLength applies Max to texts. Long passwords circulate in working files although the guide says 31 (phones.md
-// a.8), so they only warn.
-func (p Parameter) checkLength(value string) (warning string, err error) {
+// isWord reports whether values are single words, which files carry without quotes.
+func (p Parameter) isWord() bool {
 	switch p.Type {
-	case TypeString, TypeURL, TypeHost:
-	default:
-		return "", nil
+	case TypeInt, TypePort, TypeMask, TypeBool, TypeEnum, TypeTime:
+		return true
 	}
-	if n := len([]rune(value)); p.Max > 0 && n > p.Max {
+	return false
+}
+
+// takesWord applies the range of a type that isWord.
+func (p Parameter) takesWord(value string) bool {
+	switch {
+	case value == "":
+		return p.Empty
+	case p.Type == TypeEnum:
+		return containsFold(p.Values, value)
+	case p.Type == TypeTime:
+		if p.Min < 0 && (value[0] == '+' || value[0] == '-') {
+			value = value[1:]
+		}
+		return isClockTime(value)
+	}
+	n, err := strconv.Atoi(value)
+	return err == nil && value[0] != '+' && value[0] != '-' && n >= p.Min && n <= p.Max
+}
+
+// longestValue bounds every text, in characters: no text that any guide names is longer than 128.
+const longestValue = 255
+
+// checkLength applies Max to texts. Long passwords circulate in working files although the guide says 31 (phones.md
+// a.8), so they only warn; so do names where the guide wants a dotted address.
+func (p Parameter) checkLength(value string) (warning string, err error) {
+	n := len([]rune(value))
+	if n > longestValue {
+		return "", p.fault(value, fmt.Sprintf("up to %d characters", longestValue))
+	}
+	var notes []string
+	if p.Max > 0 && n > p.Max {
 		if !p.Secret {
 			return "", p.fault(value, p.Allowed)
 		}
-		return fmt.Sprintf("%s has %d characters; the guide allows %d, though longer ones are known to work", p.Name, n, p.Max), nil
+		notes = append(notes, fmt.Sprintf("%s has %d characters; the guide allows %d, though longer ones are known to work", p.Name, n, p.Max))
 	}
 	if strings.ContainsAny(value, ";#") {
-		return fmt.Sprintf("%s holds ; or #, which some firmware may take for the start of a comment", p.Name), nil
+		notes = append(notes, fmt.Sprintf("%s holds ; or #, which some firmware may take for the start of a comment", p.Name))
 	}
-	return "", nil
+	if a, err := netip.ParseAddr(value); p.Type == TypeIPv4 && (err != nil || !a.Is4()) {
+		notes = append(notes, fmt.Sprintf("%s is %q; the guide wants a dotted address there, and whether a name works is not confirmed", p.Name, cut(value)))
+	}
+	return strings.Join(notes, "; "), nil
 }
 
 // fault names the parameter, what was found and what is allowed; the value of a secret is not named.
@@ -157,7 +191,16 @@ func (p Parameter) fault(value, allowed string) error {
 	if p.Secret {
 		return fmt.Errorf("%s: found a value that can't be written, allowed is %s", p.Name, allowed)
 	}
-	return fmt.Errorf("%s: found %q, allowed is %s", p.Name, value, allowed)
+	return fmt.Errorf("%s: found %q, allowed is %s", p.Name, cut(value), allowed)
+}
+
+// cut shortens a value that a sentence quotes.
+func cut(value string) string {
+	const most = 80
+	if r := []rune(value[:min(len(value), 4*most)]); len(r) > most {
+		return string(r[:most]) + "..."
+	}
+	return value
 }
 
 // checkText refuses what the grammar of a .cnf file can't carry (phones.md h). The error says what is allowed.
@@ -175,9 +218,8 @@ func checkText(value string) error {
 	return nil
 }
 
-// isClockTime accepts [+-]h, hh, hh:mm and hh/mm.
+// isClockTime accepts h, hh, hh:mm and hh/mm.
 func isClockTime(s string) bool {
-	s = strings.TrimLeft(s, "+-")
 	hours, minutes, ok := strings.Cut(strings.Replace(s, "/", ":", 1), ":")
 	if !ok {
 		minutes = "0"

@@ -7,50 +7,6 @@ import (
 	"phonebox/services/phone"
 )
 
-// published is every name of the reference's parameter table with its scope: d default, p phone, b both.
-const published = `
-image_version b, tftp_cfg_dir d, sync b, dyn_tftp_addr d, dyn_dns_addr_1 d, dyn_dns_addr_2 d, Domain_Name d, language d,
-proxyN_address b, proxyN_port b, proxy_register b, proxy_backup b, proxy_backup_port b, proxy_emergency b,
-proxy_emergency_port b, outbound_proxy b, outbound_proxy_port b, call_managerN_addr b, call_managerN_sip_port b,
-timer_register_expires b, timer_register_delta b, timer_invite_expires b, timer_t1 b, timer_t2 b, sip_retx b,
-sip_invite_retx b, sip_max_forwards b, max_redirects b, rfc_2543_hold b, preferred_codec b, tos_media b,
-dscpForAudio b, enable_vad b, dtmf_inband b, dtmf_outofband b, dtmf_db_level b, dtmf_avt_payload b,
-start_media_port b, end_media_port b, voip_control_port b, nat_enable b, nat_address b, nat_received_processing b,
-dial_template b, messages_uri b, sntp_server b, sntp_mode b, time_zone b, dst_auto_adjust b, dst_offset b,
-dst_start_month b, dst_start_day b, dst_start_day_of_week b, dst_start_week_of_month b, dst_start_time b,
-dst_stop_month b, dst_stop_day b, dst_stop_day_of_week b, dst_stop_week_of_month b, dst_stop_time b,
-time_format_24hr b, date_format b, dnd_control b, callerid_blocking b, anonymous_call_block b, call_waiting b,
-call_hold_ringback b, autocomplete b, cnf_join_enable b, semi_attended_transfer b, transfer_onhook_enabled b,
-stutter_msg_waiting b, call_stats b, remote_party_id b, local_cfwd_enable b, cfwd_url p, auto_answer p, speed_lineN p,
-speed_labelN p, user_info b, network_media_type b, network_port2_type b, telnet_level b, phone_prompt p,
-phone_password p, phone_label p, services_url b, directory_url b, logo_url b, http_proxy_addr b, http_proxy_port b,
-lineN_name p, lineN_shortname p, lineN_displayname p, lineN_authname p, lineN_password p, lineN_contact p`
-
-func TestCatalogueHoldsEveryPublishedName(t *testing.T) {
-	t.Parallel()
-	scopes := map[string]phone.Scope{"d": phone.ScopeDefault, "p": phone.ScopePhone, "b": phone.ScopeBoth}
-	count := 0
-	for entry := range strings.SplitSeq(strings.ReplaceAll(published, "\n", " "), ",") {
-		name, scope, _ := strings.Cut(strings.TrimSpace(entry), " ")
-		for _, n := range []string{"1", "2", "3", "4", "5", "6"} {
-			p, ok := phone.LookUpParameter(strings.Replace(name, "N", n, strings.Count(name, "N")-strings.Count(name, "Name")))
-			if !ok {
-				t.Fatalf("%s (N = %s) is not in the catalogue", name, n)
-			}
-			if p.Scope != scopes[scope] {
-				t.Errorf("%s has scope %s, want %s", p.Name, p.Scope, scopes[scope])
-			}
-			count++
-			if p.Line == 0 {
-				break
-			}
-		}
-	}
-	if all := phone.Parameters(); len(all) != count {
-		t.Errorf("the catalogue has %d entries, the published table %d", len(all), count)
-	}
-}
-
 func TestDefaultsAreValidValues(t *testing.T) {
 	t.Parallel()
 	for _, p := range phone.Parameters() {
@@ -94,6 +50,18 @@ func TestKnownParameter(t *testing.T) {
 	}
 }
 
+func TestIsSecretParameter(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]bool{
+		"line3_password": true, "PHONE_PASSWORD": true, "line1_pasword": true, "vendor.pwd": true, "my_secret": true,
+		"line1_name": false, "pasture": false, "": false,
+	} {
+		if got := phone.IsSecretParameter(name); got != want {
+			t.Errorf("IsSecretParameter(%q) = %v", name, got)
+		}
+	}
+}
+
 func TestParameterCheck(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -112,6 +80,14 @@ func TestParameterCheck(t *testing.T) {
 		{"a time with a slash", "dst_stop_time", "03/00", true, false},
 		{"a time that is none", "dst_stop_time", "25:00", false, false},
 		{"half an hour", "dst_offset", "-00/30", true, false},
+		{"two signs", "dst_offset", "+-1", false, false},
+		{"a sign where none belongs", "dst_start_time", "-2", false, false},
+		{"a number with a sign", "tos_media", "+5", false, false},
+		{"no day of the month", "dst_stop_day", "", true, false},
+		{"a name for an address warns", "proxy_backup", "pbx2.example.net", true, true},
+		{"an address", "proxy_backup", "10.0.0.2", true, false},
+		{"IPv6 warns", "proxy_emergency", "fe80::1", true, true},
+		{"a very long password", "line1_password", strings.Repeat("x", 256), false, false},
 		{"an accent", "line1_displayname", "Café", true, false},
 		{"beyond Latin-1", "line1_displayname", "Łódź", false, false},
 		{"a double quote", "line1_displayname", `The "Boss"`, false, false},

@@ -132,31 +132,6 @@ func TestCnfFaultsAndEncoding(t *testing.T) {
 	}
 }
 
-// FuzzWriteCnf: what is written is read back as the value that was given, whatever it was, or it was refused.
-func FuzzWriteCnf(f *testing.F) {
-	f.Add("line1_displayname", "Café")
-	f.Add("line1_password", "a;b#c")
-	f.Add("vendor.x", "a\nb")
-	f.Add("dst_start_time", "02/00")
-	f.Fuzz(func(t *testing.T, name, value string) {
-		file, err := phone.WriteSIPMAC(map[string]string{name: value}, "7960", "")
-		if err != nil {
-			return
-		}
-		plain, err := phone.WriteSIPMAC(nil, "7960", "")
-		if err != nil {
-			t.Fatal(err)
-		}
-		more := bytes.Count(file.Content, []byte("\n")) - bytes.Count(plain.Content, []byte("\n"))
-		if more != 0 && more != 1 {
-			t.Errorf("%q: %q made %d more lines", name, value, more)
-		}
-		if n := bytes.Count(file.Content, []byte("\"")); n%2 != 0 {
-			t.Errorf("%q: %q left a quote open", name, value)
-		}
-	})
-}
-
 func TestXMLIsWellFormedASCII(t *testing.T) {
 	t.Parallel()
 	const nasty = `<A & "B" 'C'> é Ω ` + "\x01\x85"
