@@ -169,6 +169,22 @@ func TestReadCnfEndsOfLines(t *testing.T) {
 	}
 }
 
+// TestReadCnfTakesCMEsStyle: every value is ended by a semicolon, quotes come and go, and none of it is odd.
+func TestReadCnfTakesCMEsStyle(t *testing.T) {
+	t.Parallel()
+	f := phone.ReadCnf([]byte("image_version: P0S3-07-4-00;\r\nproxy1_address: \"10.4.1.1\" ; Can be dotted or FQDN\r\nproxy_register : 1 ;\r\n" +
+		"dst_start_time: 02/00;\r\ndst_stop_day: ;\r\nDomain_Name: \"voice.example\";\r\nsync: 20260101120000;\r\nlogo_url: \"http://10.4.1.1/l.bmp\";\r\n" +
+		"speed_line1: 5001;\r\nspeed_label1: \"Gate; north\" ;\r\n;\r\n"))
+	want := map[string]string{
+		"image_version": "P0S3-07-4-00", "proxy1_address": "10.4.1.1", "proxy_register": "1", "dst_start_time": "02/00", "dst_stop_day": "", "domain_name": "voice.example",
+		"sync": "20260101120000", "logo_url": "http://10.4.1.1/l.bmp", "speed_line1": "5001", "speed_label1": "Gate; north",
+	}
+	if got := f.Values(); !maps.Equal(got, want) {
+		t.Errorf("values %q", got)
+	}
+	wantWarnings(t, f, "10: speed_label1 holds ; or #")
+}
+
 func TestReadCnfDuplicates(t *testing.T) {
 	t.Parallel()
 	f := phone.ReadCnf([]byte("nat_enable: 0\nproxy_register: 1\nNAT_Enable: 1\n"))

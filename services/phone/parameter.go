@@ -249,6 +249,9 @@ func suggest(name string) string {
 	}
 	best, bestDistance := "", 1+min(2, len(name)/4)
 	for _, p := range catalogue {
+		if apart := len(p.Name) - len(name); apart >= bestDistance || -apart >= bestDistance {
+			continue
+		}
 		if d := distance(name, strings.ToLower(p.Name)); d < bestDistance {
 			best, bestDistance = p.Name, d
 		}
