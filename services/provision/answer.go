@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"strings"
 
 	"phonebox/services/phone"
 )
@@ -19,6 +20,7 @@ type request struct {
 
 	mac     phone.MAC // whom the answer is for; zero = not known
 	listed  *Phone    // nil = the site does not list it
+	held    bool      // who asks is mac, and no other
 	running Running
 	step    step
 }
@@ -37,19 +39,34 @@ func (r *request) answer() Answer {
 		return r.firmware()
 	}
 	if !generated(r.file.Kind) {
-		return r.ownFile()
+		return r.other()
 	}
 	if r.listed != nil && r.listed.OwnFiles {
 		if a := r.ownFile(); a.Status == OK {
 			return a
 		}
 	}
-	if r.mac.IsZero() {
-		r.step = step{}
-	} else {
-		r.step = decide(r.settings, r.shelf, r.mac, r.running)
+	if !r.mac.IsZero() {
+		r.step = r.decide()
 	}
 	return r.generate()
+}
+
+// other is a name that is a file of the folder, or a dial plan under a name that the site chose for it.
+func (r *request) other() Answer {
+	a := r.ownFile()
+	if a.Status == Missing && r.file.Kind == phone.KindOther && strings.EqualFold(r.file.Clean, r.settings.dialTemplate(r.listed, r.model())+".xml") {
+		return xml(r.settings.dialPlan())
+	}
+	return a
+}
+
+// model is that of the phone, as the site says or as it was learnt.
+func (r *request) model() string {
+	if r.listed != nil && r.listed.Model != "" {
+		return r.listed.Model
+	}
+	return r.running.Model
 }
 
 // identify finds the phone that the answer is for, and keeps promise 4: a name with a MAC is that phone's alone, and a
@@ -73,14 +90,18 @@ func (r *request) identify() (refusal Answer, ok bool) {
 	r.listed = r.settings.listed[r.mac]
 	r.running = r.p.deps.Observer.Running(r.mac)
 	if preview || !r.guarded() {
+		r.held = preview
 		return Answer{}, true
 	}
 	held, why := r.p.deps.Guard.Holds(r.ctx, r.query.From, r.mac)
 	switch {
 	case held:
+		r.held = true
 		return Answer{}, true
 	case !r.file.MAC.IsZero():
 		return Answer{Status: Refused, Why: fmt.Sprintf("this file is for the phone %s alone, and who asks is not known to be it: %s", r.mac, why)}, false
+	case r.file.Kind.IsFirmware():
+		return Answer{}, true // it counts as who it seems to be, so that no stranger gets an image by looking like nobody
 	}
 	r.mac, r.listed, r.running = phone.MAC{}, nil, Running{} // another is at the address now
 	return Answer{}, true
@@ -92,6 +113,8 @@ func (r *request) guarded() bool {
 	switch r.file.Kind {
 	case phone.KindTrustList, phone.KindMGC:
 		return false
+	case phone.KindLoader, phone.KindApplication:
+		return r.p.deps.Guide != nil || !r.file.MAC.IsZero() // the guide says whether this phone may have it
 	case phone.KindOS79XX, phone.KindXMLDefault, phone.KindSIPDefault:
 		return r.listed != nil // the others are told nothing that depends on who they are
 	case phone.KindRingList, phone.KindDialPlan, phone.KindSyncInfo, phone.KindSEPOld:
@@ -117,7 +140,7 @@ func (r *request) generate() Answer {
 		content, _ := phone.WriteRingList(r.shelf.rings())
 		return text(content)
 	case phone.KindDialPlan:
-		return xml(phone.WriteDialPlan())
+		return xml(r.settings.dialPlan())
 	case phone.KindSyncInfo:
 		return xml(phone.WriteSyncInfo())
 	}
@@ -207,12 +230,8 @@ func (r *request) sipPhone() Answer {
 	if r.staysSCCP() {
 		return Answer{Status: Missing, Why: r.why("the phone runs SCCP and is told no SIP load; with this file its loader would look for a SIP application that it does not have")}
 	}
-	values := r.settings.phoneValues(r.listed)
-	model := r.listed.Model
-	if model == "" {
-		model = r.running.Model
-	}
-	file, err := phone.WriteSIPMAC(values, model, r.step.ImageVersion)
+	values := r.settings.phoneValues(r.listed, r.model())
+	file, err := phone.WriteSIPMAC(values, r.model(), r.step.ImageVersion)
 	if err != nil {
 		return r.unwritable(err)
 	}

@@ -146,14 +146,18 @@ type Release struct {
 	Name string
 }
 
-// Deps are what it needs from outside; all but Now are required.
+// Deps are what it needs from outside; Dir, Observer, Guard, Log and Released are required.
 type Deps struct {
 	Dir      string // -data/tftp: firmware, rings, own files; opened with os.Root, made when absent
 	Observer Observer
 	Guard    Guard
 	Guide    Guide // nil = each phone is told what it was seen running
+	// Facts are what a phone's own page tells of it; nil = the page leaves them out.
+	Facts    func(mac phone.MAC) Facts
 	Log      *slog.Logger
 	Released func(Release) // must not return before the release is in the journal
+	// LeastImage is the size below which an image is taken for cut off, in bytes; 0 = 64 KB. Tests have small images.
+	LeastImage int64
 	// Now is the wall clock, from which the rules of the time zone hold; nil = time.Now. A clock that was never set does
 	// no harm.
 	Now func() time.Time

@@ -10,57 +10,48 @@ import (
 // step is what the files name for one phone now.
 type step struct {
 	phone.Naming
-	why string // why it is not on its way to the target; "" where it is, or where there is none
+	why string // why it is not on its way; "" where it is, where it arrived, or where nothing is wanted of it
 }
 
-// decide keeps promises 6 and 9: a phone is told the target only when the site lists it (or converts all), when a
-// single safe step leads there from what it runs, and when the load of that step is whole on the shelf. Else it is told
-// the load that it was last seen running, or none when that is not known.
-func decide(s *settings, sh *shelf, mac phone.MAC, running Running) step {
-	current, _ := phone.ParseLoad(running.Load)
-	stay := step{Naming: phone.Stay(running.Load)}
-	if current.Loader { // no application was seen: the loader's name is no load
-		stay = step{}
-	}
-	listed := s.listed[mac]
-	if s.Target == "" || listed == nil && !s.ConvertUnlisted {
+// decide asks the guide what the phone is told; without one it is told the load that it was last seen running, or none
+// when that is not known.
+//
+// Promises 6 and 9 are the guide's, and kept here as well, so that a mistake in one place strands nobody: a load is named
+// only while its files are whole, and a phone that the site does not list is told nothing but the load that it runs.
+func (r *request) decide() step {
+	stay := stayOn(r.running)
+	guide := r.p.deps.Guide
+	if guide == nil {
 		return stay
 	}
-	models := []string{running.Model}
-	if listed != nil {
-		models = append(models, listed.Model)
+	naming, why := guide.Naming(r.mac)
+	if r.listed == nil && !r.settings.ConvertUnlisted && !namesOnly(naming, stay.LoadInformation) {
+		r.p.deps.Log.Error("a phone that is not listed was to be told another load", "mac", r.mac, "runs", r.running.Load, "naming", fmt.Sprint(naming))
+		return stay
 	}
-	for _, model := range models {
-		if model != "" && model != "7940" && model != "7960" {
-			stay.why = fmt.Sprintf("the phone is a %s, and %s is for the 7940 and 7960", model, s.Target)
+	if naming.Needs != "" {
+		if ok, missing := r.shelf.served(naming.Needs); !ok {
+			stay.why = missing
 			return stay
 		}
 	}
-	target, ok := phone.ParseLoad(s.Target)
-	if !ok {
-		stay.why = fmt.Sprintf("firmware.target %s is not the name of a load of the 7940 and 7960", s.Target)
-		return stay
+	return step{Naming: naming, why: why}
+}
+
+// stayOn names what a phone runs. The universal loader without an application is no load.
+func stayOn(running Running) step {
+	if load, _ := phone.ParseLoad(running.Load); load.Loader {
+		return step{}
 	}
-	bundleLoader := ""
-	if l, ok := sh.load(target.Name); ok {
-		target.Name = l.Name // in the spelling of the shelf
-		bundleLoader = l.Loader
+	return step{Naming: phone.Stay(running.Load)}
+}
+
+// namesOnly reports whether the files name one load, or none.
+func namesOnly(n phone.Naming, load string) bool {
+	for _, named := range []string{n.OS79XX, n.ImageVersion, n.LoadInformation} {
+		if named != "" && !strings.EqualFold(named, load) {
+			return false
+		}
 	}
-	if strings.EqualFold(current.Name, target.Name) {
-		return stay
-	}
-	if running.Load != "" && current.IsZero() {
-		stay.why = fmt.Sprintf("the phone runs %s, from which no step to %s is known", running.Load, target.Name)
-		return stay
-	}
-	naming, err := phone.NextStep(current, running.Loader, target, bundleLoader)
-	if err != nil {
-		stay.why = err.Error()
-		return stay
-	}
-	if ok, why := sh.served(naming.Needs); !ok {
-		stay.why = why
-		return stay
-	}
-	return step{Naming: naming}
+	return true
 }

@@ -19,10 +19,23 @@ func (r *request) firmware() Answer {
 	if ok, why := r.shelf.served(name); !ok {
 		return Answer{Status: Missing, Why: why}
 	}
-	if r.file.Kind.IsFirmware() && r.isStranger() && !r.runsPartOf(name) {
+	if !r.file.Kind.IsFirmware() {
+		return r.open(name)
+	}
+	if r.isStranger() && !r.runsPartOf(name) {
 		return Answer{Status: Refused, Why: "the site does not list this phone, so its firmware is left alone: add it to the site"}
 	}
+	if r.isPhone() && r.held && r.p.deps.Guide != nil {
+		if ok, why := r.p.deps.Guide.MayFetch(r.mac, r.file); !ok {
+			return Answer{Status: Refused, Why: why}
+		}
+	}
 	return r.open(name)
+}
+
+// isPhone reports whether who asks is known to be a phone.
+func (r *request) isPhone() bool {
+	return !r.mac.IsZero() && (r.listed != nil || r.running != Running{})
 }
 
 // isStranger reports whether who asks is known to be a phone, and one that is not listed.
@@ -92,7 +105,7 @@ func (r *request) open(name string) Answer {
 				return Answer{Status: Missing, Why: why}
 			}
 		}
-		if f, ok := r.unchanged(e); ok {
+		if f, ok := r.p.unchanged(e); ok {
 			return Answer{
 				Status: OK, Content: f, Size: e.size, Close: f.Close, ContentType: contentType(e.name),
 				Secret: !e.file.MAC.IsZero(), // what a person wrote for one phone may hold its password
@@ -104,8 +117,8 @@ func (r *request) open(name string) Answer {
 }
 
 // unchanged opens a file if it is still the one that was looked at.
-func (r *request) unchanged(e *entry) (*os.File, bool) {
-	f, err := r.p.root.Open(e.name)
+func (p *Provisioner) unchanged(e *entry) (*os.File, bool) {
+	f, err := p.root.Open(e.name)
 	if err != nil {
 		return nil, false
 	}

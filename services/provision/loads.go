@@ -2,10 +2,12 @@ package provision
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 
 	"phonebox/services/phone"
+	"phonebox/services/phone/ladder"
 )
 
 // group sorts the firmware files of the root into loads. A load of the universal loader begins with its .loads list;
@@ -64,8 +66,27 @@ func (s *shelf) addList(e *entry, images map[string]*entry) {
 		}
 		if unsigned, ok := images[base+".bin"]; ok { // for phones from before 5.0; the list does not name it
 			s.put(l, unsigned)
+			l.compare(unsigned, image)
 		}
 	}
+}
+
+// compare finds the one that is cut off of an image that is there unsigned and signed: the signed one is longer by its
+// header (phones.md c.1, c.2).
+func (l *Load) compare(unsigned, signed *entry) {
+	if unsigned.bad != "" || signed.bad != "" {
+		return
+	}
+	payload := signed.size - int64(signed.head)
+	cut, other := unsigned, signed
+	switch {
+	case payload == unsigned.size:
+		return
+	case payload < unsigned.size:
+		cut, other = signed, unsigned
+	}
+	l.Missing = append(l.Missing, fmt.Sprintf("%s (it is cut off: %s holds %d bytes more of the same image)", cut.name, other.name, max(payload-unsigned.size, unsigned.size-payload)))
+	l.Files = slices.DeleteFunc(l.Files, func(name string) bool { return name == cut.name })
 }
 
 // addOrphan makes, or adds to, the load of an image that no list names.
@@ -94,10 +115,20 @@ func (s *shelf) put(l *Load, e *entry) {
 		return
 	}
 	s.inLoad[key] = append(s.inLoad[key], l)
-	l.Files = append(l.Files, e.name)
 	if e.bad != "" {
 		l.Missing = append(l.Missing, e.name+" ("+e.bad+")")
+		return
 	}
+	l.Files = append(l.Files, e.name)
+}
+
+// Shelf returns the loads in the form in which the ladder plans with them.
+func (p *Provisioner) Shelf() ladder.Shelf {
+	var shelf ladder.Shelf
+	for _, l := range p.Loads() {
+		shelf = append(shelf, ladder.Load{Name: l.Name, Files: l.Files, Missing: l.Missing, Loader: l.Loader})
+	}
+	return shelf
 }
 
 // protocolOf reads the protocol off a load's name, of later models too (SIP41.8-5-4S).

@@ -42,7 +42,6 @@ func TestPasswordsGoOnlyToTheirPhone(t *testing.T) {
 func TestNoFileForAllHoldsASecret(t *testing.T) {
 	t.Parallel()
 	cfg := office()
-	cfg.Target = target
 	cfg.Parameters = map[string]string{"Phone_Password": "opensesame", "line2_password": "sitewide", "my_vendor_password": "forced", "call_waiting": "0"}
 	w := newWorld()
 	p, _ := start(t, cfg, w, bundle(target))
@@ -118,58 +117,33 @@ func namedFor(t *testing.T, p *provision.Provisioner, mac phone.MAC, from netip.
 	}
 }
 
-func TestWhatListedPhonesAreTold(t *testing.T) {
+// Without a guide each phone is told what it was seen running, whatever the site wants.
+func TestWithoutGuidePhonesStayOnWhatTheyRun(t *testing.T) {
 	t.Parallel()
 	const loader, sccp = "P003-8-12-00", "P00308010200"
 	all := func(load string) named { return named{load, load, load, load, load} }
 	nothing := named{"-", "-", "-", "", ""}
-	whole := bundle(target)
 	for _, tt := range []struct {
 		about   string
-		target  string
-		shelf   map[string][]byte
 		running provision.Running
 		want    named
 		why     string // in the SEP file's answer
 	}{
-		{"no target, nothing known", "", whole, provision.Running{}, nothing, ""},
-		{"no target, a load known", "", whole, provision.Running{Load: "P0S3-7-4-00", Loader: true, Protocol: phone.SIP}, all("P0S3-7-4-00"), ""},
-		{"no target, SCCP without a known load", "", whole, provision.Running{Loader: true, Protocol: phone.SCCP}, named{"-", "-", "-", "", "-"}, "set firmware.target"},
-		{"the target runs", target, whole, provision.Running{Load: target, Loader: true, Protocol: phone.SIP}, all(target), ""},
-		{"the target runs and is not on the shelf", target, nil, provision.Running{Load: target, Loader: true, Protocol: phone.SIP}, all(target), ""},
-		{"the loader is there", target, whole, provision.Running{Loader: true}, all(target), ""},
-		{"SCCP with the loader", target, whole, provision.Running{Loader: true, Protocol: phone.SCCP, Load: sccp}, all(target), ""},
-		{"only the loader runs", target, whole, provision.Running{Load: loader}, all(target), ""},
-		{"the loader's own name is no load", "", whole, provision.Running{Load: loader}, nothing, ""},
-		{"the target in another case", strings.ToLower(target), whole, provision.Running{Loader: true}, all(target), ""},
-		{"SCCP 5.x takes the loader first", target, whole, provision.Running{Load: "P00305000500", Protocol: phone.SCCP}, named{loader, loader, loader, target, target}, ""},
-		{"SIP 6.x takes the loader first", target, whole, provision.Running{Load: "P0S3-06-3-00", Protocol: phone.SIP}, named{loader, loader, loader, target, target}, ""},
-		{"SCCP 3.x needs a rung between", target, whole, provision.Running{Load: "P00303020214", Protocol: phone.SCCP}, all("P00303020214"), "P00305000500"},
-		{"SIP 4.4 needs a rung between", target, whole, provision.Running{Load: "P0S3-04-4-00", Protocol: phone.SIP}, all("P0S3-04-4-00"), "5.3"},
-		{"no loader and an unknown load", target, whole, provision.Running{Protocol: phone.SIP}, nothing, "not known which load"},
-		{"a load that is not of this family", target, whole, provision.Running{Load: "SIP41.8-5-4S", Loader: true}, all("SIP41.8-5-4S"), "no step"},
-		{"another model", target, whole, provision.Running{Model: "7941", Load: "SIP41.8-5-4S", Loader: true}, all("SIP41.8-5-4S"), "7941"},
-		{"a target that is no load", "latest", whole, provision.Running{Load: "P0S3-7-4-00", Loader: true}, all("P0S3-7-4-00"), "latest"},
-		{"the list is missing", target, without(whole, target+".loads"), provision.Running{Load: "P0S3-7-4-00", Loader: true, Protocol: phone.SIP}, all("P0S3-7-4-00"), target + ".loads"},
-		{"the application is missing", target, without(whole, target+".sb2"), provision.Running{Load: "P0S3-7-4-00", Loader: true, Protocol: phone.SIP}, all("P0S3-7-4-00"), target + ".sb2"},
-		{"the loader is missing", target, without(whole, loader+".sbn"), provision.Running{Loader: true, Protocol: phone.SCCP}, named{"-", "-", "-", "", "-"}, loader + ".sbn"},
-		{"the shelf is empty, SCCP", target, nil, provision.Running{Loader: true, Protocol: phone.SCCP}, named{"-", "-", "-", "", "-"}, "not on the firmware shelf"},
-		{"the shelf is empty, no protocol seen yet", target, nil, provision.Running{Loader: true}, nothing, "not on the firmware shelf"},
-		{"the unsigned loader need not be there", target, without(whole, loader+".bin"), provision.Running{Loader: true}, all(target), ""},
-		{"back to SCCP", sccp, bundle(sccp), provision.Running{Load: target, Loader: true, Protocol: phone.SIP}, all(sccp), ""},
-		{"back to an SCCP that SIP can't reach", "P00306000200", bundle("P00306000200"), provision.Running{Load: target, Protocol: phone.SIP}, all(target), "7.x"},
-		{"SCCP 5.x to SCCP 8.x", sccp, bundle(sccp), provision.Running{Load: "P00305000500", Protocol: phone.SCCP}, all(sccp), ""},
-		{"old SIP by its single step", "P0S30203", bundle("P0S30203"), provision.Running{Load: "P0S30202", Protocol: phone.SIP}, named{"P0S30203", "-", "-", "P0S30203", "P0S30203"}, ""},
-		{"old SIP without the unsigned image", "P0S3-05-3-00", without(bundle("P0S3-05-3-00"), "P0S3-05-3-00.bin"), provision.Running{Load: "P0S3-04-4-00", Protocol: phone.SIP}, all("P0S3-04-4-00"), "P0S3-05-3-00.bin"},
-		{"an early load for a phone with the loader", "P0S30203", bundle("P0S30203"), provision.Running{Load: target, Protocol: phone.SIP}, all(target), "universal loader"},
+		{"nothing known", provision.Running{}, nothing, ""},
+		{"a load known", provision.Running{Load: "P0S3-7-4-00", Loader: true, Protocol: phone.SIP}, all("P0S3-7-4-00"), ""},
+		{"SCCP without a known load", provision.Running{Loader: true, Protocol: phone.SCCP}, named{"-", "-", "-", "", "-"}, "set firmware.target"},
+		{"SCCP with the loader", provision.Running{Loader: true, Protocol: phone.SCCP, Load: sccp}, named{sccp, sccp, sccp, sccp, "-"}, ""},
+		{"SIP without the loader", provision.Running{Protocol: phone.SIP, Load: "P0S3-04-4-00"}, all("P0S3-04-4-00"), ""},
+		{"the loader's own name is no load", provision.Running{Load: loader}, nothing, ""},
+		{"a load that is not of this family", provision.Running{Load: "SIP41.8-5-4S", Loader: true}, all("SIP41.8-5-4S"), ""},
 	} {
 		t.Run(tt.about, func(t *testing.T) {
 			t.Parallel()
 			cfg := office()
-			cfg.Target = tt.target
+			cfg.Target, cfg.ConvertUnlisted = target, true
 			w := newWorld()
 			w.running[reception] = tt.running
-			p, _ := start(t, cfg, w, tt.shelf)
+			p, _ := start(t, cfg, w, bundle(target))
 			if got := namedFor(t, p, reception, receptionAt); got != tt.want {
 				t.Errorf("told %+v, want %+v", got, tt.want)
 			}
@@ -181,10 +155,57 @@ func TestWhatListedPhonesAreTold(t *testing.T) {
 	}
 }
 
+// The guide decides, and promise 6 is kept here as well: a step is told only while its load is whole.
+func TestListedPhonesAreToldWhatTheGuideSays(t *testing.T) {
+	t.Parallel()
+	const loader, sccp = "P003-8-12-00", "P00308010200"
+	whole := bundle(target)
+	old := provision.Running{Load: "P0S3-7-4-00", Loader: true, Protocol: phone.SIP}
+	kept := named{"P0S3-7-4-00", "P0S3-7-4-00", "P0S3-7-4-00", "P0S3-7-4-00", "P0S3-7-4-00"}
+	for _, tt := range []struct {
+		about   string
+		shelf   map[string][]byte
+		running provision.Running
+		naming  phone.Naming
+		guide   string // its reason
+		want    named
+		why     string
+	}{
+		{"the step to the target", whole, old, toTarget, "", named{target, target, target, target, target}, ""},
+		{"the loader first", whole, provision.Running{Load: "P00305000500", Protocol: phone.SCCP}, phone.Naming{OS79XX: loader, ImageVersion: target, LoadInformation: loader, Needs: target + ".loads"}, "", named{loader, loader, loader, target, target}, ""},
+		{"a single image", bundle("P0S30203"), provision.Running{Load: "P0S30202", Protocol: phone.SIP}, phone.Naming{OS79XX: "P0S30203", ImageVersion: "P0S30203", Needs: "P0S30203.bin"}, "", named{"P0S30203", "-", "-", "P0S30203", "P0S30203"}, ""},
+		{"it waits for its turn", whole, old, phone.Stay("P0S3-7-4-00"), "two others are before it", kept, "two others"},
+		{"it arrived, and the shelf is empty", nil, provision.Running{Load: target, Loader: true, Protocol: phone.SIP}, phone.Stay(target), "", named{target, target, target, target, target}, ""},
+		{"it is stopped", whole, old, phone.Naming{}, "it is stopped", named{"-", "-", "-", "", ""}, "it is stopped"},
+		{"to SCCP", bundle(sccp), old, phone.Naming{OS79XX: sccp, ImageVersion: sccp, LoadInformation: sccp, Needs: sccp + ".loads"}, "", named{sccp, sccp, sccp, sccp, sccp}, ""},
+		{"the list is missing", without(whole, target+".loads"), old, toTarget, "", kept, target + ".loads"},
+		{"the application is missing", without(whole, target+".sb2"), old, toTarget, "", kept, target + ".sb2"},
+		{"the loader is missing", without(whole, loader+".sbn"), old, toTarget, "", kept, loader + ".sbn"},
+		{"the shelf is empty", nil, old, toTarget, "", kept, "not on the firmware shelf"},
+		{"the unsigned image is missing", without(bundle("P0S3-05-3-00"), "P0S3-05-3-00.bin"), old, phone.Naming{ImageVersion: "P0S3-05-3-00", Needs: "P0S3-05-3-00.bin"}, "", kept, "P0S3-05-3-00.bin"},
+		{"the unsigned loader need not be there", without(whole, loader+".bin"), old, toTarget, "", named{target, target, target, target, target}, ""},
+	} {
+		t.Run(tt.about, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld()
+			w.guide = tell(tt.naming)
+			w.guide.why = tt.guide
+			w.running[reception] = tt.running
+			p, _ := start(t, office(), w, tt.shelf)
+			if got := namedFor(t, p, reception, receptionAt); got != tt.want {
+				t.Errorf("told %+v, want %+v", got, tt.want)
+			}
+			a, _ := ask(t, p, provision.Query{Name: "SEP0006D7AA2A2E.cnf.xml", From: receptionAt})
+			if !strings.Contains(a.Why, tt.why) {
+				t.Errorf("the reason is %q, want one with %q", a.Why, tt.why)
+			}
+		})
+	}
+}
+
+// Whatever the guide says, an unlisted phone is told what it was seen running, and nothing without a MAC in its name.
 func TestStrangersAreNeverFlashed(t *testing.T) {
 	t.Parallel()
-	cfg := office()
-	cfg.Target = target
 	for about, tt := range map[string]struct {
 		running provision.Running
 		want    named
@@ -194,28 +215,73 @@ func TestStrangersAreNeverFlashed(t *testing.T) {
 		"its load is known": {provision.Running{Loader: true, Load: "P00308010200"}, named{"-", "P00308010200", "-", "", "-"}},
 		"old SIP":           {provision.Running{Load: "P0S3-06-3-00"}, named{"-", "P0S3-06-3-00", "-", "", "-"}},
 	} {
-		t.Run(about, func(t *testing.T) {
-			t.Parallel()
-			w := newWorld()
-			w.running[stranger] = tt.running
-			own := map[string][]byte{ // somebody's old files must not flash it either
-				"OS79XX.TXT": []byte(target), "XMLDefault.cnf.xml": []byte("<Default/>"), "SIPDefault.cnf": []byte("image_version: " + target),
-				"SEP000AB7010203.cnf.xml": []byte("<device/>"), "SIP000AB7010203.cnf": []byte("image_version: " + target),
-			}
-			p, _ := start(t, cfg, w, with(bundle(target), own))
-			if got := namedFor(t, p, stranger, strangerAt); got != tt.want {
-				t.Errorf("told %+v, want %+v", got, tt.want)
-			}
-			known := tt.running != (provision.Running{})
-			for _, file := range []string{target + ".sb2", "P003-8-12-00.sbn", "P003-8-12-00.bin"} {
-				if a, _ := ask(t, p, provision.Query{Name: file, From: strangerAt}); (a.Status == provision.Refused) != known {
-					t.Errorf("%s: %+v", file, a)
+		for guided, g := range map[string]*guide{"without a guide": nil, "with one that is wrong": tell(toTarget), "with one that stops it": tell(phone.Naming{})} {
+			t.Run(about+", "+guided, func(t *testing.T) {
+				t.Parallel()
+				w := newWorld()
+				want := tt.want
+				if g != nil {
+					w.guide = &guide{naming: g.naming}
+					if g.naming[stranger] == (phone.Naming{}) {
+						want.sep = "-"
+					}
 				}
-			}
-			if a, _ := ask(t, p, provision.Query{Name: target + ".loads", From: strangerAt}); a.Status != provision.OK {
-				t.Errorf("the list, which flashes nothing: %+v", a)
-			}
-		})
+				w.running[stranger] = tt.running
+				own := map[string][]byte{ // somebody's old files must not flash it either
+					"OS79XX.TXT": []byte(target), "XMLDefault.cnf.xml": []byte("<Default/>"), "SIPDefault.cnf": []byte("image_version: " + target),
+					"SEP000AB7010203.cnf.xml": []byte("<device/>"), "SIP000AB7010203.cnf": []byte("image_version: " + target),
+				}
+				p, _ := start(t, office(), w, with(bundle(target), own))
+				if got := namedFor(t, p, stranger, strangerAt); got != want {
+					t.Errorf("told %+v, want %+v", got, want)
+				}
+				known := tt.running != (provision.Running{})
+				for _, file := range []string{target + ".sb2", "P003-8-12-00.sbn", "P003-8-12-00.bin"} {
+					if a, _ := ask(t, p, provision.Query{Name: file, From: strangerAt}); (a.Status == provision.Refused) != known {
+						t.Errorf("%s: %+v", file, a)
+					}
+				}
+				if a, _ := ask(t, p, provision.Query{Name: target + ".loads", From: strangerAt}); a.Status != provision.OK {
+					t.Errorf("the list, which flashes nothing: %+v", a)
+				}
+			})
+		}
+	}
+}
+
+// An image is sent to a known phone only when the guide says so; the list, and who is no phone, need nobody's leave.
+func TestImagesAreTheGuidesToGive(t *testing.T) {
+	t.Parallel()
+	w := newWorld()
+	w.guide = tell(toTarget)
+	w.guide.refuse = map[phone.MAC]string{workshop: "two other phones are being flashed"}
+	w.running[workshop] = provision.Running{Loader: true}
+	p, _ := start(t, office(), w, bundle(target))
+	for _, tt := range []struct {
+		about, name string
+		q           provision.Query
+		want        provision.Status
+	}{
+		{"a phone whose turn it is", target + ".sb2", provision.Query{From: receptionAt}, provision.OK},
+		{"one that waits", target + ".sb2", provision.Query{From: workshopAt}, provision.Refused},
+		{"its loader", "P003-8-12-00.sbn", provision.Query{From: workshopAt}, provision.Refused},
+		{"the page's preview of it", target + ".sb2", provision.Query{MAC: workshop}, provision.Refused},
+		{"its list", target + ".loads", provision.Query{From: workshopAt}, provision.OK},
+		{"a laptop", target + ".sb2", provision.Query{From: laptopAt}, provision.OK},
+	} {
+		tt.q.Name = tt.name
+		a, _ := ask(t, p, tt.q)
+		if a.Status != tt.want || a.Status == provision.Refused && a.Why != "two other phones are being flashed" {
+			t.Errorf("%s: %+v, want %s", tt.about, a, tt.want)
+		}
+	}
+	want := []string{reception.String() + " " + target + ".sb2", workshop.String() + " " + target + ".sb2", workshop.String() + " P003-8-12-00.sbn", workshop.String() + " " + target + ".sb2"}
+	if !slices.Equal(w.guide.asked, want) {
+		t.Errorf("the guide was asked %q, want %q", w.guide.asked, want)
+	}
+	w.wire[workshopAt] = stranger // another took the address: what it gets is no matter of the phone that was there
+	if a, _ := ask(t, p, provision.Query{Name: target + ".sb2", From: workshopAt}); a.Status != provision.OK || len(w.guide.asked) != len(want) {
+		t.Errorf("another at the phone's address: %+v, asked %q", a, w.guide.asked)
 	}
 }
 
@@ -236,6 +302,7 @@ func TestConvertUnlisted(t *testing.T) {
 	cfg := office()
 	cfg.Target, cfg.ConvertUnlisted = target, true
 	w := newWorld()
+	w.guide = tell(toTarget)
 	w.running[stranger] = provision.Running{Loader: true, Protocol: phone.SCCP}
 	p, _ := start(t, cfg, w, bundle(target))
 	// Files without a MAC still name nothing for an address whose phone is not listed.
@@ -249,12 +316,11 @@ func TestConvertUnlisted(t *testing.T) {
 
 func TestAddressThatChangedHandsNamesNoLoad(t *testing.T) {
 	t.Parallel()
-	cfg := office()
-	cfg.Target = target
 	w := newWorld()
+	w.guide = tell(toTarget)
 	w.running[reception] = provision.Running{Loader: true}
 	w.wire[receptionAt] = stranger // it took the address of the listed phone and has not been seen yet
-	p, _ := start(t, cfg, w, bundle(target))
+	p, _ := start(t, office(), w, bundle(target))
 	if got, want := namedFor(t, p, stranger, receptionAt), (named{"-", "-", "-", "", "-"}); got != want {
 		t.Errorf("told %+v, want %+v", got, want)
 	}
@@ -276,11 +342,10 @@ func TestPartsOfALoadThatIsNotWholeAreNotSent(t *testing.T) {
 	} {
 		t.Run(about, func(t *testing.T) {
 			t.Parallel()
-			cfg := office()
-			cfg.Target = target
 			w := newWorld()
+			w.guide = tell(toTarget)
 			w.running[reception] = provision.Running{Loader: true, Load: "P0S3-7-4-00"}
-			p, _ := start(t, cfg, w, files)
+			p, _ := start(t, office(), w, files)
 			for name := range whole {
 				if a, _ := ask(t, p, provision.Query{Name: name, From: receptionAt}); a.Status != provision.Missing {
 					t.Errorf("%s was sent: %+v", name, a)

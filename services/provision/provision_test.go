@@ -43,7 +43,32 @@ type world struct {
 	seenAt   map[netip.Addr]phone.MAC
 	wire     map[netip.Addr]phone.MAC // whose frames an address carries
 	released []provision.Release
+	guide    *guide // nil = there is none
+	facts    map[phone.MAC]provision.Facts
 }
+
+// guide tells phones what the test says, and may be asked for more than that.
+type guide struct {
+	naming map[phone.MAC]phone.Naming
+	why    string
+	refuse map[phone.MAC]string // why a phone may not have an image
+	asked  []string             // the images that it was asked about
+}
+
+func (g *guide) Naming(mac phone.MAC) (phone.Naming, string) { return g.naming[mac], g.why }
+
+func (g *guide) MayFetch(mac phone.MAC, file phone.FileName) (bool, string) {
+	g.asked = append(g.asked, mac.String()+" "+file.Clean)
+	return g.refuse[mac] == "", g.refuse[mac]
+}
+
+// tell is a guide that tells the phones of these tests to take one load.
+func tell(n phone.Naming) *guide {
+	return &guide{naming: map[phone.MAC]phone.Naming{reception: n, workshop: n, stranger: n}}
+}
+
+// toTarget is the step of a phone that has the universal loader.
+var toTarget = phone.Naming{OS79XX: target, ImageVersion: target, LoadInformation: target, Needs: target + ".loads"}
 
 func (w *world) Running(mac phone.MAC) provision.Running {
 	w.mu.Lock()
@@ -107,10 +132,15 @@ func start(t *testing.T, cfg provision.Config, w *world, files map[string][]byte
 	t.Helper()
 	dir := t.TempDir()
 	put(t, dir, files)
-	p, err := provision.New(cfg, provision.Deps{
-		Dir: dir, Observer: w, Guard: w, Log: slog.New(slog.DiscardHandler), Released: w.release,
-		Now: func() time.Time { return time.Date(2026, time.May, 1, 0, 0, 0, 0, time.UTC) },
-	})
+	deps := provision.Deps{
+		Dir: dir, Observer: w, Guard: w, Log: slog.New(slog.DiscardHandler), Released: w.release, LeastImage: 1,
+		Facts: func(mac phone.MAC) provision.Facts { return w.facts[mac] },
+		Now:   func() time.Time { return time.Date(2026, time.May, 1, 0, 0, 0, 0, time.UTC) },
+	}
+	if w.guide != nil {
+		deps.Guide = w.guide
+	}
+	p, err := provision.New(cfg, deps)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -198,8 +228,8 @@ func golden(t *testing.T, name string, got []byte) {
 func TestGoldens(t *testing.T) {
 	t.Parallel()
 	cfg := office()
-	cfg.Target = target
 	w := newWorld()
+	w.guide = &guide{naming: map[phone.MAC]phone.Naming{reception: toTarget}}
 	w.running[reception] = provision.Running{Model: "7960", Loader: true, Protocol: phone.SCCP}
 	p, _ := start(t, cfg, w, with(bundle(target), map[string][]byte{"Old_Style.raw": {1, 2}, "rings/Bell.pcm": {1}}))
 	for _, name := range []string{

@@ -34,6 +34,7 @@ func New(cfg Config, deps Deps) (*Provisioner, error) {
 	if deps.Now == nil {
 		deps.Now = time.Now
 	}
+	deps.LeastImage = cmp.Or(deps.LeastImage, leastImage)
 	if err := os.MkdirAll(deps.Dir, 0o755); err != nil {
 		return nil, fmt.Errorf("making the folder of files: %w", err)
 	}
@@ -73,7 +74,7 @@ func (p *Provisioner) Warnings() []string { return slices.Clone(p.settings.Load(
 func (p *Provisioner) Rescan() error {
 	p.scanning.Lock()
 	defer p.scanning.Unlock()
-	s, err := scan(p.root, p.shelf.Load(), p.deps.Log)
+	s, err := scan(p.root, p.shelf.Load(), p.deps.LeastImage, p.deps.Log)
 	if err != nil {
 		return err
 	}

@@ -1,13 +1,11 @@
 package provision
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"phonebox/services/phone"
@@ -17,9 +15,11 @@ import (
 type settings struct {
 	Config
 	listed     map[phone.MAC]*Phone
-	defaults   map[string]string // for SIPDefault.cnf, by parameter name in lower case
-	forPhones  map[string]string // site-wide parameters that go into each SIP<MAC>.cnf
-	directory  []phone.Entry
+	box, site  phone.Layer       // what phonebox derives, and what the site says; by parameter name in lower case
+	defaults   map[string]string // of both, what goes into SIPDefault.cnf
+	forPhones  map[string]string // of both, what goes into each SIP<MAC>.cnf
+	directory  directory
+	location   *time.Location // the zone of the phones
 	logo       []byte
 	anyOwn     bool     // some phone has own_files
 	warnings   []string // what a person should know of these settings
@@ -45,8 +45,14 @@ func newSettings(cfg Config, now time.Time) (*settings, error) {
 	if s.sccpServer == "" {
 		s.sccpServer = cfg.Box.String()
 	}
+	if s.location, err = time.LoadLocation(s.Zone); err != nil {
+		return nil, fmt.Errorf("loading the phones' time zone: %w", err)
+	}
 	s.baseURL = baseURL(cfg)
-	s.split(zone)
+	s.deriveBox(zone)
+	s.deriveSite()
+	s.split()
+	s.directory = newDirectory(cfg)
 	return s, s.prove()
 }
 
@@ -65,44 +71,20 @@ func baseURL(cfg Config) string {
 	return "http://" + netip.AddrPortFrom(host, cfg.HTTP.Port()).String() + "/phone/"
 }
 
-// split fills defaults and forPhones. What the site writes itself under sip.parameters wins over what is derived;
-// secrets and what belongs to one phone go into the files of the phones (promise 4).
-func (s *settings) split(zone phone.TimeZone) {
-	s.defaults = zone.Settings()
-	set := func(name, value string) { s.defaults[name] = value }
-	set("sntp_mode", s.SNTPMode)
-	if s.SNTPMode == "" {
-		set("sntp_mode", "unicast")
-	}
-	if s.TimeEnabled {
-		set("sntp_server", s.Box.String())
-	}
-	if s.Proxy != "" {
-		set("proxy1_address", s.Proxy)
-		if s.Register {
-			set("proxy_register", "1")
+// holdsSecret reports whether values hold a password that is not the public default.
+func holdsSecret(values map[string]string) bool {
+	for name, value := range values {
+		if value == "" || value == phone.Unprovisioned || !phone.IsSecretParameter(name) {
+			continue
+		}
+		if p, ok := phone.LookUpParameter(name); !ok || p.Default != value {
+			return true
 		}
 	}
-	if s.ProxyPort != 0 {
-		set("proxy1_port", strconv.Itoa(int(s.ProxyPort)))
-	}
-	if s.baseURL != "" {
-		set("services_url", s.baseURL+"services.xml")
-		set("directory_url", s.baseURL+"directory.xml")
-		set("logo_url", s.baseURL+"logo.bmp")
-	}
-	s.forPhones = map[string]string{}
-	for name, value := range s.Parameters {
-		p, known := phone.LookUpParameter(name)
-		if phone.IsSecretParameter(name) || known && p.PhoneFile {
-			s.forPhones[strings.ToLower(name)] = value
-		} else {
-			set(strings.ToLower(name), value)
-		}
-	}
+	return false
 }
 
-// prove writes every file once and fills the list of phones and the directory.
+// prove writes every file once and fills the list of phones.
 func (s *settings) prove() error {
 	var faults []error
 	file, err := phone.WriteSIPDefault(s.defaults, "")
@@ -118,78 +100,37 @@ func (s *settings) prove() error {
 		}
 		s.listed[p.MAC] = p
 		s.anyOwn = s.anyOwn || p.OwnFiles
-		file, err := phone.WriteSIPMAC(s.phoneValues(p), p.Model, "")
-		if err != nil {
+		if err := s.provePhone(p); err != nil {
 			faults = append(faults, fmt.Errorf("writing SIP%s.cnf: %w", p.MAC.Name(), err))
 		}
-		for _, w := range file.Warnings {
-			s.warnings = append(s.warnings, p.MAC.String()+": "+w)
-		}
-		s.list(p)
 	}
-	slices.SortStableFunc(s.directory, func(a, b phone.Entry) int {
-		return strings.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name))
-	})
 	return errors.Join(faults...)
 }
 
-// list puts the lines of a phone into the directory; a line that several phones share stands there once.
-func (s *settings) list(p *Phone) {
-	for _, l := range p.Lines {
-		known := slices.ContainsFunc(s.directory, func(e phone.Entry) bool { return e.Number == l.Name })
-		if l.Name == "" || known {
-			continue
-		}
-		name := l.DisplayName
-		if name == "" {
-			name = p.Label
-		}
-		if name == "" {
-			name = l.Name
-		}
-		s.directory = append(s.directory, phone.Entry{Name: name, Number: l.Name})
+// provePhone writes the phone's file, for each model that it may turn out to be.
+func (s *settings) provePhone(p *Phone) error {
+	models := []string{p.Model}
+	if p.Model == "" {
+		models = append(models, slices.Sorted(maps.Keys(s.Models))...)
 	}
-}
-
-// phoneValues are the values of a phone's SIP<MAC>.cnf: what the site sets for every phone, its lines, and last what is
-// written under the phone itself.
-func (s *settings) phoneValues(p *Phone) map[string]string {
-	v := make(map[string]string, len(s.forPhones)+5*len(p.Lines)+len(p.Parameters)+1)
-	for name, value := range s.forPhones {
-		v[name] = value
-	}
-	if label := phone.ShowText(p.Label, 31); label != "" {
-		v["phone_label"] = label
-	}
-	for i, l := range p.Lines {
-		set := func(name, value string) {
-			if value != "" {
-				v[fmt.Sprintf("line%d_%s", i+1, name)] = value
+	for _, model := range models {
+		file, err := phone.WriteSIPMAC(s.phoneValues(p, model), model, "")
+		if err != nil {
+			return err
+		}
+		for _, w := range file.Warnings {
+			if w = p.MAC.String() + ": " + w; !slices.Contains(s.warnings, w) {
+				s.warnings = append(s.warnings, w)
 			}
 		}
-		set("name", l.Name)
-		set("shortname", cmp.Or(l.ShortName, phone.ShowText(l.Name, 31)))
-		set("displayname", l.DisplayName)
-		set("password", l.Password)
-		if l.Password != "" || l.AuthName != "" {
-			set("authname", cmp.Or(l.AuthName, l.Name))
-		}
 	}
-	for name, value := range p.Parameters {
-		v[strings.ToLower(name)] = value
-	}
-	return v
+	return nil
 }
 
-// holdsSecret reports whether values hold a password that is not the public default.
-func holdsSecret(values map[string]string) bool {
-	for name, value := range values {
-		if value == "" || value == phone.Unprovisioned || !phone.IsSecretParameter(name) {
-			continue
-		}
-		if p, ok := phone.LookUpParameter(name); !ok || p.Default != value {
-			return true
-		}
+// dialPlan is dialplan.xml.
+func (s *settings) dialPlan() []byte {
+	if s.DialPlan != nil {
+		return s.DialPlan
 	}
-	return false
+	return phone.WriteDialPlan()
 }

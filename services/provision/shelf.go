@@ -1,15 +1,14 @@
 package provision
 
 import (
-	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"log/slog"
 	"os"
 	"path"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"phonebox/services/phone"
@@ -31,10 +30,13 @@ type entry struct {
 	size int64
 	mod  time.Time
 	file phone.FileName
-	bad  string          // why it is not served, "" = it is
-	seen bool            // firmware: it was inspected
-	id   string          // images: the loader id
-	list phone.LoadsFile // .loads
+	bad  string                 // why it is not served, "" = it is
+	seen bool                   // it was inspected
+	head int                    // signed images: bytes of the header
+	in   string                 // signed images and lists: the name inside
+	id   string                 // images: the loader id; lists: the one that they want
+	list phone.LoadsFile        // .loads
+	sum  atomic.Pointer[string] // SHA-256 of what had that size and time, once somebody wanted it
 }
 
 // shelf is what the folder held when it was last looked at; nothing changes it.
@@ -83,8 +85,9 @@ func (s *shelf) served(name string) (ok bool, why string) {
 	return false, fmt.Sprintf("the load %s is not whole, so no part of it is sent; missing: %s", loads[0].Name, strings.Join(loads[0].Missing, ", "))
 }
 
-// scan looks at the folder. Files that are as they were in last are not read again.
-func scan(root *os.Root, last *shelf, log *slog.Logger) (*shelf, error) {
+// scan looks at the folder. Files that are as they were in last are not read again; images of less than least bytes are
+// taken for cut off.
+func scan(root *os.Root, last *shelf, least int64, log *slog.Logger) (*shelf, error) {
 	s := &shelf{byName: map[string][]*entry{}, inLoad: map[string][]*Load{}}
 	count := 0
 	err := fs.WalkDir(root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
@@ -105,7 +108,7 @@ func scan(root *os.Root, last *shelf, log *slog.Logger) (*shelf, error) {
 			s.faults = append(s.faults, FileFault{name, fmt.Sprintf("there are more than %d files; this one and what follows are not served", maxEntries)})
 			return fs.SkipAll
 		}
-		s.add(root, name, last)
+		s.add(root, name, last, least)
 		return nil
 	})
 	if err != nil {
@@ -117,7 +120,7 @@ func scan(root *os.Root, last *shelf, log *slog.Logger) (*shelf, error) {
 }
 
 // add looks at one file.
-func (s *shelf) add(root *os.Root, name string, last *shelf) {
+func (s *shelf) add(root *os.Root, name string, last *shelf, least int64) {
 	info, err := root.Stat(name) // follows links that stay inside of the folder
 	if err != nil || !info.Mode().IsRegular() {
 		s.faults = append(s.faults, FileFault{name, "it is not a regular file inside of the folder, so it is never sent"})
@@ -136,74 +139,12 @@ func (s *shelf) add(root *os.Root, name string, last *shelf) {
 		e.bad = "it is empty, so it is not sent"
 	}
 	if e.bad == "" && !e.seen && (e.file.Kind == phone.KindLoads || e.file.Kind.IsFirmware()) {
-		inspect(root, e)
+		inspect(root, e, least)
 	}
 	if e.bad != "" {
 		s.faults = append(s.faults, FileFault{name, e.bad})
 	}
 	s.byName[key] = append(s.byName[key], e)
-}
-
-// inspect reads the header of a firmware file, and the whole of a list.
-func inspect(root *os.Root, e *entry) {
-	e.seen = true
-	f, err := root.Open(e.name)
-	if err != nil {
-		e.bad = "it can't be read"
-		return
-	}
-	defer f.Close()
-	limit := int64(phone.MaxHeader)
-	if e.file.Kind == phone.KindLoads {
-		limit = maxLoads
-	}
-	start, err := io.ReadAll(io.LimitReader(f, limit))
-	if err != nil {
-		e.bad = "it can't be read"
-		return
-	}
-	if _, err = check(e, start); err != nil {
-		e.bad = err.Error()
-	}
-}
-
-// check says whether a firmware file is what its name says: signed with that name inside, longer than its header. start
-// is its beginning: a whole list, or MaxHeader bytes of an image. It fills the entry's id and list and returns the name
-// that the signature covers, "" for unsigned images.
-func check(e *entry, start []byte) (signedName string, err error) {
-	base := path.Base(e.name)
-	suffix := strings.ToLower(path.Ext(base))
-	if suffix == ".loads" {
-		if e.size > maxLoads {
-			return "", errors.New("it is too long for a .loads list")
-		}
-		if e.list, err = phone.ParseLoads(start); err != nil {
-			return "", err
-		}
-		return e.list.Name, sameName(e.list.Name, base)
-	}
-	img, err := phone.ParseImage(start)
-	switch {
-	case err != nil:
-		return "", fmt.Errorf("it is damaged: %w", err)
-	case !img.Signed && suffix != ".bin":
-		return "", errors.New("it is not a signed image: the signature header is missing")
-	case img.Signed && e.size <= int64(img.HeaderLength):
-		return "", errors.New("it is cut off after its header")
-	}
-	e.id = img.LoaderID
-	if !img.Signed {
-		return "", nil
-	}
-	return img.Name, sameName(img.Name, base)
-}
-
-// sameName refuses an image that was renamed: the phone would (phones.md c.2).
-func sameName(signed, base string) error {
-	if strings.EqualFold(signed, base) {
-		return nil
-	}
-	return fmt.Errorf("it was renamed: the image inside is %s, and phones refuse it under another name", signed)
 }
 
 // findCaseTwins notes names that differ in case only.

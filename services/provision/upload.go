@@ -1,7 +1,10 @@
 package provision
 
 import (
+	"cmp"
 	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -134,7 +137,8 @@ func (u *upload) store(base string, content io.Reader) error {
 		return u.err
 	}
 	defer f.Close()
-	size, err := io.Copy(writeErrors{f}, io.LimitReader(content, min(maxFile, maxTotal-u.total)+1))
+	sum := sha256.New()
+	size, err := io.Copy(io.MultiWriter(writeErrors{f}, sum), io.LimitReader(content, min(maxFile, maxTotal-u.total)+1))
 	switch {
 	case errors.Is(err, errFull):
 		u.err = err
@@ -149,6 +153,10 @@ func (u *upload) store(base string, content io.Reader) error {
 	final, err := u.examine(base, f, size)
 	if err != nil {
 		u.verdict(base, err, "")
+		return nil
+	}
+	if e, ok := u.p.shelf.Load().lookUp(final); ok && e.name == final && e.size == size && u.p.sum(e) == hex.EncodeToString(sum.Sum(nil)) {
+		u.verdict(base, nil, "it is there already as "+final)
 		return nil
 	}
 	if err := u.commit(f, temp, final); err != nil {
@@ -180,22 +188,14 @@ func (u *upload) examine(base string, f *os.File, size int64) (final string, err
 	if e.file.Kind != phone.KindLoads && !e.file.Kind.IsFirmware() {
 		return base, nil
 	}
-	limit := int64(phone.MaxHeader)
-	if e.file.Kind == phone.KindLoads {
-		limit = maxLoads
-	}
-	start, err := io.ReadAll(io.NewSectionReader(f, 0, limit))
+	start, err := io.ReadAll(io.NewSectionReader(f, 0, e.startLength()))
 	if err != nil {
 		return "", fmt.Errorf("it can't be read back: %w", err)
 	}
-	signed, err := check(e, start)
-	if err != nil {
+	if err := check(e, start, u.p.deps.LeastImage); err != nil {
 		return "", err
 	}
-	if signed != "" {
-		return signed, nil
-	}
-	return base, nil
+	return cmp.Or(e.in, base), nil
 }
 
 // commit makes the temporary file the final one, so that a power cut at any moment leaves one of them whole. Files whose
@@ -214,12 +214,7 @@ func (u *upload) commit(f *os.File, temp, final string) error {
 			}
 		}
 	}
-	dir, err := u.p.root.Open(".")
-	if err != nil {
-		return err
-	}
-	defer dir.Close()
-	return dir.Sync()
+	return u.p.syncDir(".")
 }
 
 // removeLeftovers removes what uploads that a power cut ended left behind.

@@ -342,7 +342,7 @@ func FuzzAdd(f *testing.F) {
 		outer := t.TempDir()
 		dir := filepath.Join(outer, "tftp")
 		w := newWorld()
-		p, err := provision.New(office(), provision.Deps{Dir: dir, Observer: w, Guard: w, Log: discard, Released: w.release})
+		p, err := provision.New(office(), provision.Deps{Dir: dir, Observer: w, Guard: w, Log: discard, Released: w.release, LeastImage: 1})
 		if err != nil {
 			t.Fatal(err)
 		}
