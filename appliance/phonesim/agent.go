@@ -10,11 +10,6 @@ import (
 	"time"
 )
 
-const (
-	registerTries = 4                      // then the phone goes on without; the real one goes on trying
-	timerT1       = 500 * time.Millisecond // RFC 3261, 17.1.1.1: doubles with each repetition
-)
-
 // userAgent is the SIP side of a phone: it answers OPTIONS and NOTIFY, and registers (phones.md f).
 type userAgent struct {
 	*boot
@@ -24,11 +19,17 @@ type userAgent struct {
 	answers   chan sipMessage
 }
 
-// userAgent is what the phone calls itself (phones.md f.2).
+// userAgent is what the phone calls itself: with its model from 8.x on (phones.md f.2), with its release alone before, as
+// public traces of 4.x and 7.x show.
 func (p *Phone) userAgent() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return fmt.Sprintf("Cisco-CP%sG/%d.0", p.cfg.Model, loadMajor(p.runs.app))
+	const namesModel = 8
+	major := loadMajor(p.runs.Application)
+	if major < namesModel {
+		return fmt.Sprintf("CSCO/%d", major)
+	}
+	return fmt.Sprintf("Cisco-CP%sG/%d.0", p.cfg.Model, major)
 }
 
 // listenSIP opens voip_control_port on the phone's address.
@@ -126,85 +127,3 @@ func (a *userAgent) reply(m sipMessage, from netip.AddrPort, status string, extr
 
 // token returns a word that is not used twice.
 func (p *Phone) token() string { return fmt.Sprintf("%08x%08x", p.draw(1<<31), p.draw(1<<31)) }
-
-// register tries to register the first line, where the configuration wants it, and notes what the proxy answers. It does
-// not answer a challenge: that the proxy asks for a password shows that it is there.
-func (a *userAgent) register(ctx context.Context, c cnf) {
-	host, line := c.get("proxy1_address"), c.get("line1_name")
-	if host == "" || host == "USECALLMANAGER" {
-		return
-	}
-	port := uint64(5060)
-	if v := c.get("proxy1_port"); v != "" {
-		var err error
-		if port, err = strconv.ParseUint(v, 10, 16); err != nil {
-			a.fault("TFTP: proxy1_port is %q, allowed is a port", v)
-			return
-		}
-	}
-	proxy, err := a.proxyAddress(ctx, c, host, uint16(port))
-	if err != nil {
-		a.emit(EventSIP, "", "no proxy: %v", err)
-		return
-	}
-	a.mu.Lock()
-	a.res.Proxy = proxy.String()
-	a.mu.Unlock()
-	if c.get("proxy_register") != "1" || line == "" {
-		return
-	}
-	code := a.sendRegister(ctx, host, line, proxy, c.get("timer_register_expires"))
-	a.mu.Lock()
-	a.res.RegisterCode = code
-	a.mu.Unlock()
-	if code == 0 {
-		a.emit(EventSIP, "", "REGISTER of %s at %s: no answer", line, proxy)
-		return
-	}
-	a.emit(EventSIP, "", "REGISTER of %s at %s: %d", line, proxy, code)
-}
-
-// sendRegister returns the final code of the answer, 0 where there was none.
-func (a *userAgent) sendRegister(ctx context.Context, host, line string, proxy netip.AddrPort, expires string) int {
-	if expires == "" {
-		expires = "3600"
-	}
-	id := a.token() + "@" + a.local.Addr().String()
-	aor := "<sip:" + line + "@" + host + ">"
-	request := strings.Join([]string{
-		"REGISTER sip:" + host + " SIP/2.0", "Via: SIP/2.0/UDP " + a.local.String() + ";branch=z9hG4bK" + a.token(),
-		"From: " + aor + ";tag=" + a.token(), "To: " + aor, "Call-ID: " + id, "CSeq: 101 REGISTER", "Max-Forwards: 70",
-		"User-Agent: " + a.userAgent(), "Contact: <sip:" + line + "@" + a.local.String() + ">", "Expires: " + expires,
-		"Content-Length: 0", "", "",
-	}, "\r\n")
-	wait := timerT1
-	for i := range registerTries {
-		if i > 0 {
-			a.count(func(r *Retransmissions) { r.SIP++ })
-		}
-		_, _ = a.conn.WriteTo([]byte(request), net.UDPAddrFromAddrPort(proxy))
-		if code := a.finalAnswer(ctx, id, wait); code != 0 || ctx.Err() != nil {
-			return code
-		}
-		wait *= 2
-	}
-	return 0
-}
-
-// finalAnswer waits for an answer of the call that is not provisional; 0 when none came.
-func (a *userAgent) finalAnswer(ctx context.Context, id string, wait time.Duration) int {
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return 0
-		case <-timer.C:
-			return 0
-		case m := <-a.answers:
-			if m.get("call-id") == id && m.code >= 200 {
-				return m.code
-			}
-		}
-	}
-}

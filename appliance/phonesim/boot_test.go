@@ -174,7 +174,7 @@ func TestAPhoneNamesTheFirmwareThatIsMissing(t *testing.T) {
 	}
 }
 
-func TestAnOldSCCPPhoneTakesTheUnsignedLoaderFirst(t *testing.T) {
+func TestAnSCCP5PhoneTakesTheSignedLoaderFirst(t *testing.T) {
 	t.Parallel()
 	o := newOffice(t)
 	o.configure(mac(1))
@@ -182,15 +182,18 @@ func TestAnOldSCCPPhoneTakesTheUnsignedLoaderFirst(t *testing.T) {
 	o.put("OS79XX.TXT", "P003-8-12-00\n", sep, strings.ReplaceAll(sepXML("P003-8-12-00"), "SIP", "SCCP"))
 	o.set(func() {
 		o.onRRQ = func(name string) {
-			if name == "P003-8-12-00.bin" { // from now on the phone has the loader (phones.md c.5)
+			if name == "P003-8-12-00.sbn" { // from now on the phone has the loader (phones.md c.5)
 				o.put(sep, sepXML("P0S3-8-12-00"))
 			}
 		}
 	})
-	r := run(t, o, phonesim.Config{MAC: mac(1), State: phonesim.StateSCCPOld})
+	r := run(t, o, phonesim.Config{MAC: mac(1), Load: "P00305000500"})
 	wantClean(t, r, phonesim.OutcomeReady)
-	wantAsked(t, o, "OS79XX.TXT", sep, "P003-8-12-00.bin", "CTLSEP"+mac(1).Name()+".tlv", sep, "P0S3-8-12-00.loads", "P0S3-8-12-00.sb2", "SIPDefault.cnf")
-	if diff := cmp.Diff([]string{"P003-8-12-00.bin", "P0S3-8-12-00.sb2"}, r.Flashed); diff != "" {
+	if r.State != phonesim.StateSCCPOld {
+		t.Errorf("found state %s", r.State)
+	}
+	wantAsked(t, o, "OS79XX.TXT", sep, "P003-8-12-00.sbn", "CTLSEP"+mac(1).Name()+".tlv", sep, "P0S3-8-12-00.loads", "P0S3-8-12-00.sb2", "SIPDefault.cnf")
+	if diff := cmp.Diff([]string{"P003-8-12-00.sbn", "P0S3-8-12-00.sb2"}, r.Flashed); diff != "" {
 		t.Errorf("what was flashed (want, got): %s", diff)
 	}
 	o.mu.Lock()

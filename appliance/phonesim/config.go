@@ -58,16 +58,32 @@ func (s State) defaultLoad() string {
 	return "P0S3-8-12-00"
 }
 
-// hasLoader reports whether the universal loader is in flash in that state.
-func (s State) hasLoader() bool { return s != StateSCCPOld && s != StateSIPOld }
+// stateOf returns the state that fits a load.
+func stateOf(load string) State {
+	r := parseRelease(load)
+	switch {
+	case r.protocol == phone.SIP && !r.isUniversal():
+		return StateSIPOld
+	case r.protocol == phone.SIP && r.version[0] == 7:
+		return StateSIP7
+	case r.protocol == phone.SIP:
+		return StateSIP
+	case r.isUniversal():
+		return StateSCCP
+	}
+	return StateSCCPOld
+}
 
 // defaultLoaderID is the LA_VERSION of the loader in flash: that of 8.12 (phones.md c.2) on phones that run it, else an
-// older one, so that an upgrade takes the three boots of phones.md a.8.
-func (s State) defaultLoaderID() string {
-	if s == StateSIP || s == StateBare {
+// older one, so that an upgrade takes the three boots of phones.md a.8; "" for phones without the universal loader.
+func defaultLoaderID(load string, s State) string {
+	switch r := parseRelease(load); {
+	case s == StateErased || r.isUniversal() && (r.version[0] != 8 || r.version[1] != 12):
+		return "PAS30700"
+	case r.isUniversal():
 		return "PAS30830"
 	}
-	return "PAS30700"
+	return ""
 }
 
 // Ports are the servers' UDP and TCP ports; a zero field is the usual port.
@@ -75,6 +91,7 @@ type Ports struct {
 	DHCP, TFTP, SNTP, DNS uint16
 	HTTP                  uint16 // of URLs that name no port
 	SIP                   uint16 // where the phones listen, while their configuration names no voip_control_port
+	Telnet                uint16 // where the phones listen when telnet_level says so; on a Loopback 0 lets the kernel pick one
 }
 
 // withDefaults fills in the usual ports.
@@ -97,9 +114,10 @@ type Config struct {
 
 	MAC       phone.MAC
 	Model     string     // "7940" or "7960" (default)
-	State     State      // default StateSIP
-	Load      string     // the application in flash, without suffix; "" = the usual one of State
-	LoaderID  string     // LA_VERSION of the universal loader in flash, such as PAS30830; "" = the usual one of State
+	State     State      // default StateSIP, or what fits Load
+	Load      string     // the application in flash, without suffix, which decides whether there is a loader; "" = the usual one of State
+	LoaderID  string     // LA_VERSION of the universal loader in flash, such as PAS30830; "" = the usual one of Load
+	Flash     Flash      // the whole flash, such as that of another phone; the zero Flash is made of State, Load, LoaderID and Remember
 	Want      string     // a load without which the phone is not ready; "" = whatever it is told
 	Broadcast bool       // sets the broadcast flag of DHCP and then accepts broadcast answers only
 	Remember  netip.Addr // an address of an earlier lease: the phone begins with INIT-REBOOT
@@ -107,6 +125,8 @@ type Config struct {
 	// Speed divides the times that a real phone spends on itself: flashing, resetting, starting an application, pausing
 	// between hunts and polls, being quiet. 0 means 1. Retransmission times of protocols stay real.
 	Speed float64
+	// CDP makes a phone on a [Wire] announce itself to the switch at each boot and every 60 s.
+	CDP bool
 	// Stay keeps the phone alive after it is ready: it renews its lease, answers OPTIONS and NOTIFY, and polls, until
 	// the context ends. Otherwise Run returns once the phone is done.
 	Stay bool
@@ -118,7 +138,13 @@ type Config struct {
 
 // withDefaults fills in what was left out and checks the rest.
 func (c Config) withDefaults() (Config, error) {
-	if c.State == "" {
+	if c.Flash != (Flash{}) {
+		c = c.withFlash()
+	}
+	switch {
+	case c.Load != "" && c.State != StateBare && c.State != StateErased:
+		c.State = stateOf(c.Load)
+	case c.State == "":
 		c.State = StateSIP
 	}
 	if c.Model == "" {
@@ -127,14 +153,29 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Load == "" {
 		c.Load = c.State.defaultLoad()
 	}
-	if c.LoaderID == "" && c.State.hasLoader() {
-		c.LoaderID = c.State.defaultLoaderID()
+	if c.LoaderID == "" {
+		c.LoaderID = defaultLoaderID(c.Load, c.State)
+	}
+	if c.Flash == (Flash{}) {
+		c.Flash = Flash{Application: c.Load, LoaderID: c.LoaderID, Erased: c.Load == "", Sync: "1", Address: c.Remember}
 	}
 	if c.Speed == 0 {
 		c.Speed = 1
 	}
 	c.Ports = c.Ports.withDefaults()
 	return c, c.check()
+}
+
+// withFlash takes State, Load and LoaderID from the flash.
+func (c Config) withFlash() Config {
+	c.Load, c.LoaderID = c.Flash.Application, c.Flash.LoaderID
+	switch {
+	case c.Load == "":
+		c.State = StateErased
+	case c.State != StateBare:
+		c.State = stateOf(c.Load)
+	}
+	return c
 }
 
 // check returns every fault of a filled-in configuration.
@@ -151,6 +192,15 @@ func (c Config) check() error {
 	}
 	if _, err := ParseState(string(c.State)); err != nil {
 		faults = append(faults, err)
+	}
+	if c.Load != "" && parseRelease(c.Load) == (release{}) {
+		faults = append(faults, fmt.Errorf("found load %q, allowed is the name of an image without suffix, such as P0S3-8-12-00 or P00305000500", c.Load))
+	}
+	if c.Load != "" && c.State == StateErased {
+		faults = append(faults, fmt.Errorf("found load %q in a phone without an application, allowed is none", c.Load))
+	}
+	if hasLoader := c.LoaderID != ""; c.Load != "" && hasLoader != parseRelease(c.Load).isUniversal() && !c.Flash.Damaged {
+		faults = append(faults, fmt.Errorf("found load %q and loader %q, allowed is a loader with SCCP 6, SIP 7 or later and with no other load", c.Load, c.LoaderID))
 	}
 	if c.Speed < 0 {
 		faults = append(faults, fmt.Errorf("found speed %g, allowed is a number above 0", c.Speed))

@@ -17,8 +17,9 @@ const (
 )
 
 const (
-	idOffset = 0x120 // of the platform or loader id in an image
-	idLength = 8
+	nameOffset = 0x20  // of an image's name in it
+	idOffset   = 0x120 // of the platform or loader id in an image
+	idLength   = 8
 )
 
 // container is a signed file: the name that it was signed under, and what it holds.
@@ -97,6 +98,45 @@ func openSigned(name string, b []byte) ([]byte, error) {
 	return c.payload, nil
 }
 
+// openImage opens a signed image; one that ends before its id is truncated.
+func openImage(name string, b []byte) ([]byte, error) {
+	payload, err := openSigned(name, b)
+	if err != nil {
+		return nil, err
+	}
+	return payload, wholeImage(name, payload)
+}
+
+// openUnsigned opens an image that must not be signed, for a phone that runs one from before 5.x (phones.md c.3).
+func openUnsigned(name string, b []byte) ([]byte, error) {
+	if _, err := parseContainer(b); err == nil || bytes.HasPrefix(b, []byte{tagVersion, 0, 2, 1, 1}) {
+		return nil, fmt.Errorf("reading %s: found a signed file, an image before 5.x takes only unsigned ones", name)
+	}
+	return b, wholeImage(name, b)
+}
+
+// wholeImage refuses an image that is shorter than every real one. More of a truncated image cannot be known: neither the
+// header nor the payload says how long it is, and signatures are not checked here.
+func wholeImage(name string, payload []byte) error {
+	if len(payload) <= idOffset+idLength {
+		return fmt.Errorf("reading %s: found %d bytes behind the header, allowed is more than %d: it is truncated", name, len(payload), idOffset+idLength)
+	}
+	return nil
+}
+
+// imageName returns the name in an image (phones.md c.2), without suffix; "" where there is none that can be read.
+func imageName(payload []byte) string {
+	if len(payload) < idOffset {
+		return ""
+	}
+	name, _, ended := cutNUL(payload[nameOffset:idOffset])
+	name, _, _ = strings.Cut(strings.ToUpper(name), ".")
+	if !ended || parseRelease(name) == (release{}) {
+		return ""
+	}
+	return name
+}
+
 // imageID returns the platform or loader id in an image, such as PAS30830; "" where the image is too short for one.
 func imageID(payload []byte) string {
 	if len(payload) < idOffset+idLength {
@@ -115,6 +155,9 @@ type loads struct {
 // parseLoads reads the payload of a .loads file; all three lines must be there.
 func parseLoads(payload []byte) (loads, error) {
 	var l loads
+	if !bytes.HasSuffix(bytes.TrimRight(payload, "\x00"), []byte("\n")) {
+		return loads{}, errors.New("found a last line without its end, allowed is one with a line feed: the list is truncated")
+	}
 	for line := range strings.Lines(string(payload)) {
 		line = strings.TrimRight(line, "\r\n\x00")
 		switch version, isVersion := strings.CutPrefix(line, "LA_VERSION="); {

@@ -23,7 +23,7 @@ func parameterList() []byte { return []byte{1, 66, 6, 3, 15, 150, 35} }
 // vendorClass is option 60 with its trailing NUL: old images do not name the model (phones.md b).
 func (p *Phone) vendorClass() []byte {
 	p.mu.Lock()
-	old := p.runs.loaderID == ""
+	old := p.runs.LoaderID == ""
 	p.mu.Unlock()
 	if old {
 		return []byte("Cisco Systems, Inc. IP Phone\x00")
@@ -147,7 +147,7 @@ func firstWaits() []time.Duration {
 func (p *Phone) lease(ctx context.Context) (Lease, error) {
 	p.waiting("a DHCP lease", "")
 	p.mu.Lock()
-	remembered := p.remembered
+	remembered := p.runs.Address
 	p.mu.Unlock()
 	if remembered.IsValid() {
 		ack, err := p.initReboot(ctx, remembered)
@@ -225,7 +225,7 @@ func (p *Phone) acknowledged(a *dhcpv4.DHCPv4, asked netip.Addr) *dhcpv4.DHCPv4 
 	case a.MessageType() == dhcpv4.MessageTypeNak:
 		p.emit(EventDHCP, "", "the server refused %s", asked)
 		p.mu.Lock()
-		p.remembered = netip.Addr{}
+		p.runs.Address = netip.Addr{}
 		p.mu.Unlock()
 		return nil
 	case toAddr(a.YourIPAddr) != asked:
@@ -250,7 +250,7 @@ func (p *Phone) take(ctx context.Context, ack *dhcpv4.DHCPv4) (Lease, error) {
 		return Lease{}, fmt.Errorf("taking %s: %w", addr, err)
 	}
 	p.mu.Lock()
-	p.remembered = addr
+	p.runs.Address = addr
 	p.res.Address = addr
 	p.mu.Unlock()
 	p.emit(EventDHCP, "", "has %s from %s for %s, TFTP server %s", addr, lease.Server, lease.Times.Lease, lease.TFTP)
@@ -263,7 +263,7 @@ func (p *Phone) decline(ctx context.Context, lease Lease) error {
 	addr := lease.Address.Addr()
 	p.emit(EventDHCP, "", "declines %s: it is in use", addr)
 	p.mu.Lock()
-	p.remembered = netip.Addr{}
+	p.runs.Address = netip.Addr{}
 	p.mu.Unlock()
 	m := p.message(dhcpv4.MessageTypeDecline, time.Now())
 	m.UpdateOption(dhcpv4.OptRequestedIPAddress(addr.AsSlice()))
@@ -296,7 +296,7 @@ func (p *Phone) keepLease(ctx context.Context, lease Lease) error {
 		}
 		if ack == nil {
 			p.mu.Lock()
-			p.remembered, p.res.Address = netip.Addr{}, netip.Addr{}
+			p.runs.Address, p.res.Address = netip.Addr{}, netip.Addr{}
 			p.mu.Unlock()
 			p.emit(EventDHCP, "", "lost its lease of %s", lease.Address.Addr())
 			return errReset

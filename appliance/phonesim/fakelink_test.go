@@ -96,6 +96,8 @@ func (n *fakeNIC) DialTCP(context.Context, netip.AddrPort) (net.Conn, error) {
 	return nil, errors.New("no TCP here")
 }
 
+func (n *fakeNIC) ListenTCP(uint16) (net.Listener, error) { return nil, errors.New("no TCP here") }
+
 func (n *fakeNIC) ListenUDP(port uint16) (net.PacketConn, error) {
 	return &fakeConn{link: n.link, port: port, in: make(chan []byte, 4), closed: make(chan struct{})}, nil
 }

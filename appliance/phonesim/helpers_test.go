@@ -8,6 +8,7 @@ import (
 	"slices"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/insomniacslk/dhcp/dhcpv4"
 	"github.com/mdlayher/packet"
@@ -79,3 +80,21 @@ const (
 )
 
 func sorted(f []float64) []float64 { return slices.Sorted(slices.Values(f)) }
+
+func sipPort(a netip.Addr) netip.AddrPort { return netip.AddrPortFrom(a, 5060) }
+
+// probe sends OPTIONS to a phone that should be off.
+func (o *office) probe(to netip.AddrPort) (string, error) {
+	c, err := net.DialUDP("udp4", net.UDPAddrFromAddrPort(netip.AddrPortFrom(o.Server, 0)), net.UDPAddrFromAddrPort(to))
+	if err != nil {
+		return "", err
+	}
+	defer c.Close()
+	if _, err := c.Write([]byte("OPTIONS sip:x SIP/2.0\r\n\r\n")); err != nil {
+		return "", err
+	}
+	_ = c.SetReadDeadline(time.Now().Add(time.Second))
+	buf := make([]byte, 100)
+	n, err := c.Read(buf) // refused at once: nobody listens there
+	return string(buf[:n]), err
+}

@@ -16,13 +16,15 @@ const maxFaults = 50
 type judge struct {
 	step        phone.Step
 	stuckTimer  *time.Timer
-	application bool // an application runs, not the loader
-	configured  bool // SIP<MAC>.cnf was got in this boot
-	appSeen     bool // RINGLIST or dial plan fetched, or OPTIONS answered
-	open        int  // transfers that run
-	polls       int  // requests for SIP<MAC>.cnf by the application, in vain, in a row
-	done        bool // an outcome was reached, in this boot or an earlier one
-	settled     bool // nothing else is under way
+	application bool   // an application runs, not the loader
+	configured  bool   // SIP<MAC>.cnf was got in this boot
+	appSeen     bool   // RINGLIST or dial plan fetched, or OPTIONS answered
+	open        int    // transfers that run
+	polls       int    // requests for SIP<MAC>.cnf by the application, in vain, in a row
+	done        bool   // an outcome was reached, in this boot or an earlier one
+	settled     bool   // nothing else is under way
+	named       string // the load that a file named last
+	trouble     string // why an image could not be had or was refused
 }
 
 // emit reports an event. The caller does not hold the lock.
@@ -209,7 +211,33 @@ func (p *Phone) checkReady() {
 }
 
 // wantedLocked reports whether the application in flash is the wanted one.
-func (p *Phone) wantedLocked() bool { return p.cfg.Want == "" || p.runs.app == p.cfg.Want }
+func (p *Phone) wantedLocked() bool { return p.cfg.Want == "" || p.runs.Application == p.cfg.Want }
+
+// unmet tells what a phone waits for whose boot is over although it runs another load than the wanted one, and reports
+// whether that is so.
+func (p *Phone) unmet() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.wantedLocked() {
+		return false
+	}
+	p.res.WaitingFor, p.res.Problem = "the load "+p.cfg.Want, p.judge.trouble
+	switch {
+	case p.judge.trouble != "":
+	case p.judge.named == "":
+		p.res.Problem = "the phone runs " + p.runs.Application + " and no file names a load"
+	default:
+		p.res.Problem = "the phone runs " + p.runs.Application + " and its files name " + p.judge.named
+	}
+	return true
+}
+
+// toldLoad notes the load that a file names, "" where it names none.
+func (p *Phone) toldLoad(load string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.judge.named = load
+}
 
 // finish notes the outcome, the first time.
 func (p *Phone) finish(o Outcome) {

@@ -34,6 +34,8 @@ type NIC interface {
 	Down()
 	// ListenUDP opens a port (0: any) on the own address.
 	ListenUDP(port uint16) (net.PacketConn, error)
+	// ListenTCP opens a port (0: any) on the own address for connections.
+	ListenTCP(port uint16) (net.Listener, error)
 	// DialTCP connects from the own address.
 	DialTCP(ctx context.Context, to netip.AddrPort) (net.Conn, error)
 	// Close unplugs the phone.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"phonebox/services/phone"
 )
@@ -13,9 +12,9 @@ import (
 var errHuntOver = errors.New("the hunt begins again")
 
 // loader is the universal loader (phones.md a.4): it hunts for the name of a load, brings the flash up to date and starts
-// the application. It is entered at every reset; only right after it wrote an application does it start that at once.
-func (b *boot) loader(ctx context.Context) error {
-	if b.flash.fresh {
+// the application. It is entered at every reset; only right after it wrote an application (fresh) does it start that at once.
+func (b *boot) loader(ctx context.Context, fresh bool) error {
+	if fresh {
 		return b.application(ctx, true)
 	}
 	for {
@@ -28,14 +27,15 @@ func (b *boot) loader(ctx context.Context) error {
 			continue
 		case err != nil:
 			return err
-		case load == "" && b.flash.app == "":
+		case load == "" && b.flash.Application == "":
+			b.show(displayInvalid)
 			b.waiting("XMLDefault.cnf.xml with a load for the "+b.cfg.Model, "Protocol Application Invalid: no application in flash and no load named")
 			if err := b.pause(ctx, huntPause); err != nil {
 				return err
 			}
 			continue
 		}
-		b.waiting("the start of "+b.flash.app, "")
+		b.waiting("the start of "+b.flash.Application, "")
 		if err := b.pause(ctx, appStart); err != nil {
 			return err
 		}
@@ -60,6 +60,7 @@ func (b *boot) hunt(ctx context.Context) (load string, found bool, err error) {
 			return "", false, err
 		}
 		if load != "" {
+			b.toldLoad(load)
 			return load, true, nil
 		}
 		if file := phone.ParseFileName(name); file.Kind == phone.KindSIP {
@@ -74,7 +75,7 @@ func (b *boot) hunt(ctx context.Context) (load string, found bool, err error) {
 		return load, found, nil // SIP<MAC>.cnf configures no other application
 	}
 	if found = found || sip; found {
-		load = b.runs.image // what the SIP application was told last
+		load = b.runs.ImageVersion // what the SIP application was told last
 	}
 	return load, found, nil
 }
@@ -167,7 +168,7 @@ func (b *boot) update(ctx context.Context, load string) error {
 		return b.noImage(ctx, name, err)
 	}
 	b.mu.Lock()
-	app, loaderID := b.runs.app, b.runs.loaderID
+	app, loaderID := b.runs.Application, b.runs.LoaderID
 	b.mu.Unlock()
 	if list.loaderID != loaderID {
 		return b.writeLoader(ctx, list)
@@ -193,70 +194,66 @@ func (b *boot) noImage(ctx context.Context, name string, err error) error {
 	if cause := context.Cause(ctx); cause != nil {
 		return cause
 	}
-	var refused *tftpError
-	switch {
-	case errors.As(err, &refused):
-		b.waiting(name, name+" is missing on the server")
-	case errors.Is(err, errUnanswered), errors.Is(err, errBroken):
-		b.waiting(name, "the transfer of "+name+" broke off")
-	default:
-		b.fault("TFTP: %s: %v", name, err)
-		b.waiting(name, "Image Authentication Failed: "+err.Error())
-	}
+	b.refuse(name, err)
 	if err := b.pause(ctx, huntPause); err != nil {
 		return err
 	}
 	return errHuntOver
 }
 
-// writeLoader fetches the universal loader, writes it and resets.
+// refuse says why an image or a list was not usable, and remembers it for as long as the phone runs.
+func (b *boot) refuse(name string, err error) {
+	var refused *tftpError
+	problem := "the transfer of " + name + " broke off"
+	switch {
+	case errors.As(err, &refused):
+		problem = name + " is missing on the server"
+	case errors.Is(err, errUnanswered), errors.Is(err, errBroken):
+	default:
+		problem = displayRefused + ": " + err.Error()
+		b.fault("TFTP: %s: %v", name, err)
+		b.showFirst(displayRefused)
+	}
+	b.waiting(name, problem)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.judge.trouble = problem
+}
+
+// writeLoader fetches the universal loader, writes it and resets. The id that it then has is the image's own: where the list
+// says another, it does this again at each boot.
 func (b *boot) writeLoader(ctx context.Context, list loads) error {
 	data, err := b.fetch(ctx, list.loader, loaderSchedule())
 	var payload []byte
 	if err == nil {
-		payload, err = openSigned(list.loader, data)
+		payload, err = openImage(list.loader, data)
 	}
 	if err != nil {
 		return b.noImage(ctx, list.loader, err)
 	}
 	id := imageID(payload)
 	if id != list.loaderID {
-		b.fault("TFTP: %s is loader %q, the .loads file says LA_VERSION=%s: the phone would write it again at each boot", list.loader, id, list.loaderID)
+		b.fault("TFTP: %s is loader %q, the .loads file says LA_VERSION=%s: the phone writes it again at each boot", list.loader, id, list.loaderID)
 	}
-	return b.write(ctx, list.loader, func(f *flash) { f.loaderID = list.loaderID }, loaderFlash)
+	return b.write(writing{list.loader, true, b.some(loaderFlash), func(f *Flash) { f.LoaderID = id }})
 }
 
 // writeApplication fetches the application, writes it and resets; the loader then starts it at once.
 func (b *boot) writeApplication(ctx context.Context, list loads) error {
 	data, err := b.fetch(ctx, list.application, loaderSchedule())
 	if err == nil {
-		_, err = openSigned(list.application, data)
+		_, err = openImage(list.application, data)
 	}
 	if err != nil {
 		return b.noImage(ctx, list.application, err)
 	}
 	app, _, _ := cutSuffix(list.application)
-	return b.write(ctx, list.application, func(f *flash) { f.app, f.fresh = app, true }, appFlash)
+	harmed := b.harm(app, application)
+	return b.write(writing{list.application, false, b.some(appFlash), func(f *Flash) {
+		f.Application, f.Erased, f.Damaged = app, false, harmed
+		b.fresh = true
+	}})
 }
-
-// write takes the time that flashing takes, changes the flash and resets.
-func (b *boot) write(ctx context.Context, image string, change func(*flash), takes time.Duration) error {
-	b.waiting("the writing of "+image, "")
-	b.emit(EventFlash, image, "writes %s, lamps flashing", image)
-	if err := b.pause(ctx, takes); err != nil {
-		return err
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	change(&b.runs)
-	if len(b.res.Flashed) < maxFlashed {
-		b.res.Flashed = append(b.res.Flashed, image)
-	}
-	return errReset
-}
-
-// maxFlashed bounds the list of a phone that a server sends round in circles.
-const maxFlashed = 100
 
 // application starts what is in flash. found tells a phone on SCCP that the hunt met a configuration.
 func (b *boot) application(ctx context.Context, found bool) error {
@@ -264,6 +261,7 @@ func (b *boot) application(ctx context.Context, found bool) error {
 	b.mu.Lock()
 	protocol := b.runs.protocol()
 	b.mu.Unlock()
+	b.show(displayFiles)
 	switch protocol {
 	case phone.SIP:
 		return b.sip(ctx)

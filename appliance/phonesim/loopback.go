@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"sync"
@@ -96,7 +97,7 @@ type loopbackNIC struct {
 
 	mu    sync.Mutex
 	addr  netip.Addr
-	conns map[*trackedConn]bool
+	conns map[io.Closer]bool // what is open on the address
 }
 
 func (n *loopbackNIC) DHCP() <-chan DHCPPacket { return n.dhcp }
@@ -151,7 +152,7 @@ func (n *loopbackNIC) Down() {
 	n.addr, n.conns = netip.Addr{}, nil
 	n.mu.Unlock()
 	for c := range conns {
-		_ = c.PacketConn.Close()
+		_ = c.Close()
 	}
 	if addr.IsValid() {
 		n.link.book.drop(addr, n.mac)
@@ -168,12 +169,50 @@ func (n *loopbackNIC) ListenUDP(port uint16) (net.PacketConn, error) {
 	if err != nil {
 		return nil, err
 	}
+	n.track(conn)
+	return &trackedConn{PacketConn: conn, nic: n}, nil
+}
+
+// track remembers what is to be closed with the address. The caller holds the lock.
+func (n *loopbackNIC) track(c io.Closer) {
 	if n.conns == nil {
-		n.conns = map[*trackedConn]bool{}
+		n.conns = map[io.Closer]bool{}
 	}
-	c := &trackedConn{PacketConn: conn, nic: n}
 	n.conns[c] = true
-	return c, nil
+}
+
+// forget is the opposite of track.
+func (n *loopbackNIC) forget(c io.Closer) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	delete(n.conns, c)
+}
+
+// ListenTCP implements [NIC].
+func (n *loopbackNIC) ListenTCP(port uint16) (net.Listener, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if !n.addr.IsValid() {
+		return nil, errNoAddress
+	}
+	l, err := net.ListenTCP("tcp4", net.TCPAddrFromAddrPort(netip.AddrPortFrom(n.addr, port)))
+	if err != nil {
+		return nil, err
+	}
+	n.track(l)
+	return &trackedListener{Listener: l, nic: n}, nil
+}
+
+// trackedListener goes away with the address.
+type trackedListener struct {
+	net.Listener
+	nic *loopbackNIC
+}
+
+// Close stops listening.
+func (l *trackedListener) Close() error {
+	l.nic.forget(l.Listener)
+	return l.Listener.Close()
 }
 
 // errNoAddress is what a phone gets that opens a socket before it has an address.
@@ -186,9 +225,7 @@ type trackedConn struct {
 }
 
 func (c *trackedConn) Close() error {
-	c.nic.mu.Lock()
-	delete(c.nic.conns, c)
-	c.nic.mu.Unlock()
+	c.nic.forget(c.PacketConn)
 	return c.PacketConn.Close()
 }
 

@@ -14,37 +14,28 @@ import (
 	"phonebox/services/phone"
 )
 
-// Phone is one virtual phone. It is switched on by [Phone.Run], once.
+// Phone is one virtual phone. It is plugged in by [Phone.Run], once; its power can be cut and restored meanwhile.
 type Phone struct {
 	cfg  Config
 	nic  NIC
 	done chan struct{} // closed once there is an outcome and nothing is under way
 
-	mu         sync.Mutex
-	rand       *rand.Rand
-	res        Result
-	judge      judge
-	runs       flash
-	names      map[string]int // index into res.Files
-	pageIndex  map[string]int // index into res.Pages
-	remembered netip.Addr
-	tftpPort   uint16
-	started    time.Time
-	ended      bool
-	told       bool // done is closed
+	mu        sync.Mutex
+	rand      *rand.Rand
+	res       Result
+	judge     judge
+	runs      Flash
+	writing   writing
+	power     power
+	display   string
+	fresh     bool           // the application was written by the boot before: the loader starts it at once
+	names     map[string]int // index into res.Files
+	pageIndex map[string]int // index into res.Pages
+	tftpPort  uint16
+	started   time.Time
+	ended     bool
+	told      bool // done is closed
 }
-
-// flash is what survives a reset.
-type flash struct {
-	app      string // application, without suffix; "" = erased
-	loaderID string // LA_VERSION of the universal loader; "" = there is none
-	sync     string // of the .cnf files
-	image    string // image_version that a SIP application was told last
-	fresh    bool   // the application was written by the boot before: the loader starts it at once
-}
-
-// protocol returns what the application in flash speaks.
-func (f flash) protocol() phone.Protocol { return loadProtocol(f.app) }
 
 // New makes a phone that is switched off. The error lists every fault of the configuration.
 func New(cfg Config) (*Phone, error) {
@@ -56,14 +47,12 @@ func New(cfg Config) (*Phone, error) {
 	copy(id[2:], cfg.MAC[:])
 	p := &Phone{
 		cfg: cfg, done: make(chan struct{}), names: map[string]int{}, pageIndex: map[string]int{},
-		rand:       rand.New(rand.NewPCG(cfg.Seed, binary.BigEndian.Uint64(id[:]))),
-		runs:       flash{app: cfg.Load, loaderID: cfg.LoaderID, sync: "1"},
-		remembered: cfg.Remember,
+		rand: rand.New(rand.NewPCG(cfg.Seed, binary.BigEndian.Uint64(id[:]))),
+		runs: cfg.Flash, power: power{changed: make(chan struct{})},
 	}
-	p.tftpPort = uint16(firstTFTPPort + p.rand.IntN(1<<16-firstTFTPPort))
 	p.res = Result{
 		MAC: cfg.MAC, Model: cfg.Model, State: cfg.State, Broadcast: cfg.Broadcast,
-		Outcome: OutcomeFailed, Load: cfg.Load, LoaderID: cfg.LoaderID, Files: []File{},
+		Outcome: OutcomeFailed, Files: []File{},
 	}
 	return p, nil
 }
@@ -73,16 +62,18 @@ func (p *Phone) Result() Result {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	r := p.res
-	r.Load, r.LoaderID = p.runs.app, p.runs.loaderID
+	r.Load, r.LoaderID, r.Erased, r.Damaged = p.runs.Application, p.runs.LoaderID, p.runs.Erased, p.runs.Damaged
+	r.Display = p.display
 	r.Flashed = slices.Clone(r.Flashed)
 	r.Files = slices.Clone(r.Files)
 	r.Pages = slices.Clone(r.Pages)
 	r.Lines = slices.Clone(r.Lines)
+	r.Registrations = slices.Clone(r.Registrations)
 	r.Faults = slices.Clone(r.Faults)
 	return r
 }
 
-// Done is closed once the phone is where it is expected to get: ready, or polling in StateBare.
+// Done is closed once the phone is where it is expected to get: ready, or polling in StateBare; or once it is dead.
 func (p *Phone) Done() <-chan struct{} { return p.done }
 
 // Reasons why a boot ends.
@@ -91,16 +82,16 @@ var (
 	errFinished = errors.New("the phone is done")
 )
 
-// Run switches the phone on and returns what became of it: once it is done, or, with Config.Stay, once ctx ends. A phone
-// that does not get ready is no error: the result says what it waited for. The error is about the machine (no socket).
+// Run plugs the phone in and returns what became of it: once it is done or, with Config.Stay, once ctx ends, which is a
+// power cut too. It goes on while the power is cut and restored. A phone that does not get ready or dies is no error: the
+// result says what it waited for. The error is about the machine (no socket).
 func (p *Phone) Run(ctx context.Context) (Result, error) {
 	nic, err := p.cfg.Link.Attach(p.cfg.MAC)
 	if err != nil {
 		return p.Result(), err
 	}
-	p.nic = nic
 	p.mu.Lock()
-	p.started = time.Now()
+	p.nic, p.started = nic, time.Now()
 	p.mu.Unlock()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -113,7 +104,7 @@ func (p *Phone) Run(ctx context.Context) (Result, error) {
 			}
 		}()
 	}
-	err = p.boots(ctx)
+	err = p.lives(ctx)
 	p.end()
 	if closeErr := nic.Close(); err == nil && closeErr != nil {
 		err = fmt.Errorf("unplugging %s: %w", p.cfg.MAC, closeErr)
@@ -121,18 +112,19 @@ func (p *Phone) Run(ctx context.Context) (Result, error) {
 	return p.Result(), err
 }
 
-// boots boots the phone again and again until ctx ends.
+// boots boots the phone again and again until ctx ends (nil) or the phone is dead (errDead).
 func (p *Phone) boots(ctx context.Context) error {
 	for {
 		err := p.boot(ctx)
 		p.nic.Down()
-		if ctx.Err() != nil {
+		switch {
+		case errors.Is(err, errDead):
+			return err
+		case ctx.Err() != nil:
 			return nil
-		}
-		if !errors.Is(err, errReset) {
+		case !errors.Is(err, errReset):
 			return fmt.Errorf("running %s: %w", p.cfg.MAC, err)
-		}
-		if p.pause(ctx, resetTime) != nil {
+		case p.pause(ctx, resetTime) != nil:
 			return nil
 		}
 	}
@@ -148,65 +140,66 @@ func (p *Phone) end() {
 	}
 }
 
-// boot is one life from reset to reset: an address, then the program that is in flash. It returns errReset when the
-// phone resets, else the cause for which ctx ended or a fault of the machine.
-func (p *Phone) boot(ctx context.Context) error {
+// boot is what happens from reset to reset: an address, then the program that is in flash. It returns errReset when the
+// phone resets, errDead when it is dead, else the cause for which power ended or a fault of the machine.
+func (p *Phone) boot(power context.Context) error {
 	n := p.reboot()
 	p.emit(EventBoot, "", "boot %d with %s", n, p.flashed())
 	p.enter(phone.Seen)
+	ctx, cancel := context.WithCancelCause(power)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer cancel(nil)
+	wg.Go(func() { p.announce(ctx) })
+	p.showFirst(displayIP)
 	lease, err := p.lease(ctx)
 	if err != nil {
 		return err
 	}
 	p.advance(phone.Addressed)
-	ctx, cancel := context.WithCancelCause(ctx)
-	var wg sync.WaitGroup
-	defer wg.Wait()
-	defer cancel(nil)
 	wg.Go(func() {
 		if err := p.keepLease(ctx, lease); err != nil {
 			cancel(err)
 		}
 	})
-	b := &boot{Phone: p, lease: lease, cancel: cancel, wg: &wg, tftp: lease.TFTP}
+	b := &boot{Phone: p, lease: lease, cancel: cancel, wg: &wg, tftp: lease.TFTP, power: power}
+	b.useTFTP(lease.TFTP)
 	err = b.program(ctx)
-	if errors.Is(context.Cause(ctx), errReset) {
+	if errors.Is(context.Cause(ctx), errReset) && !errors.Is(err, errDead) {
 		return errReset // the lease was lost, whatever the program said
 	}
 	return err
-}
-
-// flashed says what is in flash, for people.
-func (p *Phone) flashed() string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	switch {
-	case p.runs.app == "":
-		return "no application"
-	case p.runs.loaderID != "":
-		return p.runs.app + " and the universal loader"
-	}
-	return p.runs.app
 }
 
 // boot is what lives from one reset to the next.
 type boot struct {
 	*Phone
 	lease  Lease
-	tftp   netip.Addr // where files come from: the lease's, or dyn_tftp_addr
+	power  context.Context // ends when the power goes: what a lost lease does not stop runs under it
+	tftp   netip.Addr      // where files come from: the lease's, or dyn_tftp_addr
 	cancel context.CancelCauseFunc
 	wg     *sync.WaitGroup
-	flash  flash // as it was at the reset
+	flash  Flash // as it was at the reset
+}
+
+// useTFTP notes where files come from.
+func (b *boot) useTFTP(server netip.Addr) {
+	b.tftp = server
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.runs.TFTP = server
 }
 
 // program runs what is in flash.
 func (b *boot) program(ctx context.Context) error {
 	b.mu.Lock()
 	b.flash = b.runs
-	b.runs.fresh = false
+	fresh := b.fresh
+	b.fresh = false
 	b.mu.Unlock()
-	if b.flash.loaderID != "" {
-		return b.loader(ctx)
+	b.showFirst(displayFiles)
+	if b.flash.LoaderID != "" {
+		return b.loader(ctx, fresh)
 	}
 	return b.oldImage(ctx)
 }

@@ -20,10 +20,12 @@ const (
 	EventMissing    EventKind = "missing"    // File was answered with an error
 	EventUnanswered EventKind = "unanswered" // File was asked for as often as a phone asks, in vain
 	EventFlash      EventKind = "flash"      // an image goes into flash
+	EventPower      EventKind = "power"      // the power was cut
 	EventClock      EventKind = "clock"      // the time was got
 	EventName       EventKind = "name"       // a name was asked
 	EventPage       EventKind = "page"       // something was fetched over HTTP
 	EventSIP        EventKind = "sip"        // a SIP request came or was sent
+	EventTelnet     EventKind = "telnet"     // the command line opened, or somebody came or left
 	EventFault      EventKind = "fault"      // a server did something that it must not do
 	EventDone       EventKind = "done"       // the phone is where it is expected to get
 )
@@ -46,6 +48,7 @@ const (
 	OutcomeReady   Outcome = "ready"   // by the rules of the design, "Steps of a phone"
 	OutcomePolling Outcome = "polling" // StateBare: it asks for its configuration every 31 s, as it should
 	OutcomeFailed  Outcome = "failed"  // the time ran out first
+	OutcomeDamaged Outcome = "damaged" // it is dead: the power was cut in the wrong moment, or it was given what phones.md c.4 does not allow
 )
 
 // Answer is what came of asking for a file.
@@ -103,23 +106,33 @@ type Result struct {
 	After      time.Duration `json:"after_ns"` // from power on to the outcome
 	Address    netip.Addr    `json:"address,omitzero"`
 	Boots      int           `json:"boots"`
-	Load       string        `json:"load"`              // the application in flash at the end
-	LoaderID   string        `json:"loader,omitempty"`  // LA_VERSION of the universal loader in flash
-	Flashed    []string      `json:"flashed,omitempty"` // names of the images written, in order
-	Files      []File        `json:"files"`
-	Pages      []Page        `json:"pages,omitempty"`
-	Lines      []string      `json:"lines,omitempty"` // line names of SIP<MAC>.cnf
+	// PowerCycles is how often the power was cut.
+	PowerCycles int      `json:"power_cycles"`
+	Display     string   `json:"display,omitempty"` // what it shows
+	Load        string   `json:"load"`              // the application in flash at the end
+	LoaderID    string   `json:"loader,omitempty"`  // LA_VERSION of the universal loader in flash
+	Erased      bool     `json:"erased,omitempty"`  // there is no whole application in flash
+	Damaged     bool     `json:"damaged,omitempty"` // the phone is dead
+	Flashed     []string `json:"flashed,omitempty"` // names of the images written, in order
+	Files       []File   `json:"files"`
+	Pages       []Page   `json:"pages,omitempty"`
+	Lines       []string `json:"lines,omitempty"` // line names of SIP<MAC>.cnf
 	// ClockOffset is the server's time minus ours, in seconds; nil when the phone did not get the time.
-	ClockOffset  *float64        `json:"clock_offset_s"`
-	ClockStratum uint8           `json:"clock_stratum,omitempty"`
-	Proxy        string          `json:"proxy,omitempty"`         // where the proxy was found, address and port
-	RegisterCode int             `json:"register_code,omitempty"` // the proxy's answer to REGISTER; 0 = none
-	Retransmits  Retransmissions `json:"retransmissions"`
-	Faults       []string        `json:"faults,omitempty"` // what the servers did wrong, each once
+	ClockOffset  *float64 `json:"clock_offset_s"`
+	ClockStratum uint8    `json:"clock_stratum,omitempty"`
+	Proxy        string   `json:"proxy,omitempty"`         // where the proxy was found, address and port
+	RegisterCode int      `json:"register_code,omitempty"` // the proxy's last answer to REGISTER of the first line; 0 = none
+	// Registrations are the lines that register, in order.
+	Registrations []Registration  `json:"registrations,omitempty"`
+	Telnet        netip.AddrPort  `json:"telnet,omitzero"` // where the phone's command line listens; not valid = nowhere
+	Retransmits   Retransmissions `json:"retransmissions"`
+	Faults        []string        `json:"faults,omitempty"` // what the servers did wrong, each once
 }
 
 // OK reports whether the phone got where it was expected to get and no server did anything wrong on the way.
-func (r Result) OK() bool { return r.Outcome != OutcomeFailed && len(r.Faults) == 0 }
+func (r Result) OK() bool {
+	return (r.Outcome == OutcomeReady || r.Outcome == OutcomePolling) && len(r.Faults) == 0
+}
 
 // File returns the answer to a name (as asked for), and false when it was never asked for.
 func (r Result) File(name string) (File, bool) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"strconv"
+	"strings"
 	"sync"
 
 	"phonebox/services/phone"
@@ -19,7 +20,7 @@ func (b *boot) sip(ctx context.Context) error {
 		return err
 	}
 	if server, err := netip.ParseAddr(c.get("dyn_tftp_addr")); err == nil && server != b.tftp {
-		b.tftp = server // from now on, and for the files that were just read
+		b.useTFTP(server) // from now on, and for the files that were just read
 		if c, err = b.configuration(ctx); err != nil {
 			return err
 		}
@@ -29,26 +30,34 @@ func (b *boot) sip(ctx context.Context) error {
 	}
 	b.mu.Lock()
 	if v, ok := c["sync"]; ok {
-		b.runs.sync = v
+		b.runs.Sync = v
 	}
 	b.res.Lines = lineNames(c, b.cfg.Model)
+	b.display = displayNoConfig
+	if len(b.res.Lines) > 0 {
+		b.display = strings.Join(b.res.Lines, " ")
+	}
 	b.mu.Unlock()
 	return b.serve(ctx, c)
 }
 
 // lineNames returns the names of the lines that are configured.
 func lineNames(c cnf, model string) []string {
-	lines := 6
-	if model == "7940" {
-		lines = 2
-	}
 	var names []string
-	for i := range lines {
+	for i := range linesOf(model) {
 		if n := c.get("line" + strconv.Itoa(i+1) + "_name"); n != "" {
 			names = append(names, n)
 		}
 	}
 	return names
+}
+
+// linesOf returns how many lines a model has.
+func linesOf(model string) int {
+	if model == "7940" {
+		return 2
+	}
+	return 6
 }
 
 // configuration gets SIPDefault.cnf, which may be missing, and SIP<MAC>.cnf, for which it polls (phones.md a.5).
@@ -90,11 +99,12 @@ const pollsToBelieve = 2
 // polled notes a request for the phone's own configuration in vain.
 func (b *boot) polled(name string, err error) {
 	b.waiting(name, fmt.Sprintf("unprovisioned: %s: %v", name, err))
+	b.show(displayNoConfig)
 	b.mu.Lock()
 	b.judge.polls++
-	polls := b.judge.polls
+	enough := b.judge.polls == pollsToBelieve && b.wantedLocked()
 	b.mu.Unlock()
-	if b.cfg.State == StateBare && polls == pollsToBelieve {
+	if b.cfg.State == StateBare && enough {
 		b.finish(OutcomePolling)
 		b.settled()
 	}
@@ -104,13 +114,14 @@ func (b *boot) polled(name string, err error) {
 // without it at once. It returns nil when the application goes on.
 func (b *boot) followImage(ctx context.Context, c cnf) error {
 	image := c.get("image_version")
+	b.toldLoad(image)
 	if image == "" {
 		return nil
 	}
 	b.mu.Lock()
-	same, before := image == b.runs.app, b.runs.image
-	b.runs.image = image
-	hasLoader := b.runs.loaderID != ""
+	same, before := image == b.runs.Application, b.runs.ImageVersion
+	b.runs.ImageVersion = image
+	hasLoader := b.runs.LoaderID != ""
 	b.mu.Unlock()
 	switch {
 	case same:
@@ -125,14 +136,15 @@ func (b *boot) followImage(ctx context.Context, c cnf) error {
 	return errReset
 }
 
-// serve is the life of a configured phone: it answers SIP, gets the time, names, rings, dial plan and pages, and waits for
-// check-sync.
+// serve is the life of a configured phone: it answers SIP and telnet, gets the time, names, rings, dial plan and pages, and
+// waits for check-sync.
 func (b *boot) serve(ctx context.Context, c cnf) error {
 	agent, err := b.listenSIP(c)
 	if err != nil {
 		return err
 	}
 	b.wg.Go(func() { agent.run(ctx) })
+	b.wg.Go(func() { b.commandLine(ctx, c) })
 	var extras sync.WaitGroup
 	for _, extra := range []func(context.Context, cnf){b.clock, agent.register, b.pages} {
 		extras.Go(func() { extra(ctx, c) })
@@ -148,7 +160,22 @@ func (b *boot) serve(ctx context.Context, c cnf) error {
 		return err
 	}
 	b.settled()
+	b.idle()
 	return b.waitForSync(ctx, agent, c)
+}
+
+// idle notes what a phone waits for that has nothing more to do.
+func (b *boot) idle() {
+	if b.unmet() {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.judge.appSeen {
+		b.res.WaitingFor, b.res.Problem = "", ""
+		return
+	}
+	b.res.WaitingFor, b.res.Problem = "RINGLIST.DAT, the dial plan or an OPTIONS request", "neither the ring list nor the dial plan is there"
 }
 
 // ringsAndDialPlan gets both at once, from two ports (phones.md a.4).
@@ -196,6 +223,7 @@ func (b *boot) waitForSync(ctx context.Context, agent *userAgent, c cnf) error {
 		if err == nil && b.syncWants(data) {
 			return errReset
 		}
+		b.idle()
 	}
 }
 
@@ -209,9 +237,9 @@ func (b *boot) syncWants(data []byte) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, i := range images {
-		if i.version == "*" || i.version == b.runs.app {
-			changed := i.sync != b.runs.sync
-			b.runs.sync = i.sync
+		if i.version == "*" || i.version == b.runs.Application {
+			changed := i.sync != b.runs.Sync
+			b.runs.Sync = i.sync
 			return changed
 		}
 	}

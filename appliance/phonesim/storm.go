@@ -19,8 +19,9 @@ type StormConfig struct {
 	Phones  int           // how many
 	Window  time.Duration // they are switched on at random times within it; 0 = at once
 	Base    phone.MAC     // the first phone's; the others count up from it. Zero = 00:06:D7:50:00:00
-	States  []State       // taken in turn; none = StateSIP
+	States  []State       // taken in turn; none = StateSIP, or what fits Load
 	Timeout time.Duration // after which those that are not there have failed; 0 = 10 minutes
+	CDP     bool          // as in Config
 	Want    string        // as in Config
 	Load    string        // as in Config
 	Speed   float64       // as in Config
@@ -129,7 +130,7 @@ func stormPhones(cfg StormConfig) ([]*stormPhone, error) {
 		}
 		p, err := New(Config{
 			Link: cfg.Link, Ports: cfg.Ports, MAC: AddMAC(cfg.Base, i), Model: model, State: cfg.States[i%len(cfg.States)],
-			Load: cfg.Load, Want: cfg.Want, Broadcast: i/len(cfg.States)%2 == 1, Speed: cfg.Speed, Stay: true,
+			Load: cfg.Load, Want: cfg.Want, Broadcast: i/len(cfg.States)%2 == 1, Speed: cfg.Speed, Stay: true, CDP: cfg.CDP,
 			OnEvent: cfg.OnEvent, Seed: cfg.Seed,
 		})
 		if err != nil {

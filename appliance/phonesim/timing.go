@@ -10,8 +10,6 @@ import (
 
 // The times that a phone spends on itself (phones.md a.4, a.5, a.7, f.1), measured on real phones; Speed divides them.
 const (
-	loaderFlash = 31 * time.Second        // last block of the loader image to the repeated hunt: 25-37 s
-	appFlash    = 33 * time.Second        // last block of the application image to SIPDefault.cnf, 45-69 s after its first request
 	appStart    = 24 * time.Second        // .loads of what is already in flash to SIPDefault.cnf
 	resetTime   = 2 * time.Second         // a reset without flashing, to the first DHCP packet
 	huntPause   = 51 * time.Second        // of the loader, after SEP<MAC>.cnf.xml got no answer either
@@ -19,7 +17,27 @@ const (
 	idleWait    = 20 * time.Second        // a check-sync waits until the phone was idle for so long
 	badSEPPause = time.Second             // an unusable SEP<MAC>.cnf.xml is asked for again about once a second
 	declineWait = 10 * time.Second        // between a DHCPDECLINE and the next DHCPDISCOVER (RFC 2131, 3.1)
+	oldWait     = 10 * time.Second        // between requests of SEPDefault.cnf by an image that knows no XML; not known of the real phones
+	oldAsks     = 6                       // how often it asks before it begins again with OS79XX.TXT; not known of the real phones
 )
+
+// between is a time that differs from one occasion to the next.
+type between struct{ least, most time.Duration }
+
+// How long writing an image takes, until the phone resets (phones.md a.4).
+var (
+	loaderFlash = between{25*time.Second - resetTime, 37*time.Second - resetTime} // to the repeated hunt
+	appFlash    = between{45*time.Second - resetTime, 69*time.Second - resetTime} // to SIPDefault.cnf
+	oldFlash    = between{85*time.Second - resetTime, 95*time.Second - resetTime} // an image from before the universal loader: about 90 s
+	idleHunt    = between{60 * time.Second, 171 * time.Second}                    // a phone on SCCP that no call agent answers looks for a new configuration
+)
+
+// some draws one of the times between.
+func (p *Phone) some(t between) time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return t.least + time.Duration(p.rand.Int64N(int64(t.most-t.least)+1))
+}
 
 // Retransmission schedules of TFTP: the waits after each read request from one port, and how many ports (phones.md a.7).
 type schedule struct {

@@ -235,6 +235,20 @@ func (n *wireNIC) ListenUDP(port uint16) (net.PacketConn, error) {
 	return gonet.NewUDPConn(&wq, ep), nil
 }
 
+// ListenTCP implements [NIC].
+func (n *wireNIC) ListenTCP(port uint16) (net.Listener, error) {
+	n.mu.Lock()
+	s, addr := n.stack, n.addr
+	n.mu.Unlock()
+	if s == nil {
+		return nil, errNoAddress
+	}
+	return gonet.ListenTCP(s, tcpip.FullAddress{NIC: nicID, Addr: tcpip.AddrFrom4(addr.As4()), Port: port}, ipv4.ProtocolNumber)
+}
+
+// sendFrame puts a frame of the phone on the wire.
+func (n *wireNIC) sendFrame(frame []byte) error { return n.wire.send(frame) }
+
 func (n *wireNIC) DialTCP(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
 	n.mu.Lock()
 	s := n.stack

@@ -109,7 +109,8 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	f.DurationVar(&o.storm.Window, "window", 0, "switch them on at random times within this `time`; 0 = at once")
 	f.StringVar(&o.states, "state", "sip", "what is in flash, see below; several, with commas, are taken in turn")
 	f.StringVar(&o.mac, "mac", "00:06:D7:50:00:00", "hardware `address` of the first phone; the others count up")
-	f.StringVar(&o.storm.Load, "load", "", "the application in flash, `name` without suffix; \"\" = the usual one of the state")
+	f.StringVar(&o.storm.Load, "load", "", "what is in flash instead of the usual load of the state: a `name` without suffix such as P00305000500, P0S30203 or P0S3-04-4-00")
+	f.BoolVar(&o.storm.CDP, "cdp", false, "announce each phone to the switch by CDP, with -interface")
 	f.StringVar(&o.storm.Want, "want", "", "count a phone as ready only with this `load`")
 	f.DurationVar(&o.storm.Timeout, "timeout", 10*time.Minute, "give up after this `time`")
 	f.Float64Var(&o.storm.Speed, "speed", 1, "divide the times of flashing, resetting and polling by this `factor`; retransmissions stay real")
@@ -139,6 +140,8 @@ States (what is in flash when a phone is switched on):
   sccp-old   SCCP 3.2, no universal loader
   erased     the universal loader without an application
   mix        sip, sip7, sccp and sccp-old in turn
+
+-load puts any other release into flash; whether there is a universal loader follows from it.
 
 Exit code: 0 all are where they should be, 1 a phone failed, a server did wrong or an address was given twice, 2 wrong flags.
 

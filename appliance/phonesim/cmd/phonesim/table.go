@@ -55,10 +55,15 @@ func address(p phonesim.Result) string {
 }
 
 func after(p phonesim.Result) string {
-	if p.Outcome == phonesim.OutcomeFailed {
+	if stranded(p) {
 		return "never"
 	}
 	return p.After.Round(roundedTimes).String()
+}
+
+// stranded reports whether the phone did not get where it was expected to get.
+func stranded(p phonesim.Result) bool {
+	return p.Outcome == phonesim.OutcomeFailed || p.Outcome == phonesim.OutcomeDamaged
 }
 
 func clock(p phonesim.Result) string {
@@ -79,7 +84,7 @@ func got(p phonesim.Result) int {
 }
 
 func waiting(p phonesim.Result) string {
-	if p.Outcome != phonesim.OutcomeFailed {
+	if !stranded(p) {
 		return ""
 	}
 	return strings.TrimSuffix(p.WaitingFor+": "+p.Problem, ": ")
