@@ -2,7 +2,11 @@ package site
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
+	"strings"
+
+	"phonebox/services/phone/dialplan"
 )
 
 // The most entries of the lists that are no phones.
@@ -34,10 +38,24 @@ func (c *checker) dialPlan() {
 	if c.tooMany(list, len(rules), maxRules) {
 		return
 	}
+	whole := true
 	for i, r := range rules {
-		if path := fmt.Sprintf("%s[%d]", list, i); !c.faulty[path] {
-			c.required(list, path, "match", r.Match, "the digits for which the rule holds, such as 0.........")
+		path := fmt.Sprintf("%s[%d]", list, i)
+		if c.faulty[path] || slices.ContainsFunc(ruleKeys(), func(k key[DialRule]) bool { return c.faulty[join(path, k.name)] }) {
+			whole = false
+			continue
 		}
+		for _, fault := range dialplan.Check(r.rule()) {
+			found, allowed, ok := strings.Cut(fault, "; allowed are ")
+			if !ok {
+				allowed = "a rule that the phones take"
+			}
+			c.fault(path, found, allowed)
+			whole = false
+		}
+	}
+	if _, err := c.site.DialPlan.File(); err != nil && whole {
+		c.fault(list, err.Error(), "fewer or shorter rules")
 	}
 }
 

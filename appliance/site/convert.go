@@ -247,23 +247,18 @@ func parseForced(s string) (string, bool) {
 	return v, ok && err == nil
 }
 
-// parseRuleText takes an attribute of a dial plan's rule (phones.md g.3: 195 characters).
+// parseRuleText takes an attribute of a dial plan's rule; dialplan knows the rest.
 func parseRuleText(s string) (string, bool) {
 	v, ok := parseText(s)
-	return v, ok && utf8.RuneCountInString(v) <= 195
+	return v, ok && utf8.RuneCountInString(v) <= 200
 }
 
 func parseTimeout(s string) (string, bool) {
 	if s == "" {
 		return "", true
 	}
-	n, err := strconv.ParseUint(s, 10, 8)
-	return strconv.FormatUint(n, 10), err == nil
-}
-
-// parseCountry takes the code of a country.
-func parseCountry(s string) (string, bool) {
-	return s, s == "" || len(s) == 2 && s[0] >= 'A' && s[0] <= 'Z' && s[1] >= 'A' && s[1] <= 'Z'
+	n, err := strconv.ParseUint(s, 10, 16)
+	return strconv.FormatUint(n, 10), err == nil && n <= 3600
 }
 
 // parseNumber takes what a phone can dial. People write numbers with blanks and hyphens, which phones don't dial.

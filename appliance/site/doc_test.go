@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"phonebox/appliance/site"
+	"phonebox/services/phone/dialplan"
 )
 
 // docTables returns the texts of docs/site.md that are whole site files.
@@ -63,6 +64,11 @@ func TestDocStatesEveryKeyWithItsDefault(t *testing.T) {
 	}
 	for key := range defaults {
 		t.Errorf("%s is no key", key)
+	}
+	for _, c := range dialplan.Countries() {
+		if !strings.Contains(doc, "`"+c.Code+"`") {
+			t.Errorf("docs/site.md does not name the plan of %s", c.Name)
+		}
 	}
 }
 

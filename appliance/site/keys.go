@@ -223,9 +223,10 @@ func modelParameters(model string) key[Site] {
 }
 
 func dialPlanKeys() []key[Site] {
+	country := scalar("dial_plan.country", KindChoice, func(s *Site) *string { return &s.DialPlan.Country }, parseCountry, same)
+	country.choices = countries()
 	return []key[Site]{
-		text("dial_plan.country", func(s *Site) *string { return &s.DialPlan.Country }, parseCountry).
-			about("Country", "the code of a country with a ready-made plan, such as BE, or an empty text", "A ready-made dial plan. Rules of your own win over it. Empty: what is dialled is sent 5 s after the last digit."),
+		country.about("Country", strings.Join(countries()[1:], ", ")+" or an empty text", "A ready-made dial plan. Rules of your own win over it. Empty: what is dialled is sent 5 s after the last digit."),
 	}
 }
 
@@ -235,7 +236,7 @@ func ruleKeys() []key[DialRule] {
 		text("match", func(r *DialRule) *string { return &r.Match }, parseRuleText).
 			about("Digits", allowedRule, "What is dialled: digits, . for any one, * for one or more, a comma for a new dial tone."),
 		text("timeout", func(r *DialRule) *string { return &r.Timeout }, parseTimeout).
-			about("Wait", "a number of seconds from 0 to 255, or an empty text", "How long the phone waits after the last digit; 0 sends at once. Empty: 10 s."),
+			about("Wait", "a number of seconds from 0 to 3600, or an empty text", "How long the phone waits after the last digit; 0 sends at once. Empty: 10 s."),
 		text("user", func(r *DialRule) *string { return &r.User }, parseRuleText).
 			about("User", allowedRule, "Phone or IP: added to the address that is called. Nearly always empty."),
 		text("rewrite", func(r *DialRule) *string { return &r.Rewrite }, parseRuleText).
@@ -249,7 +250,7 @@ func ruleKeys() []key[DialRule] {
 	}
 }
 
-const allowedRule = "a text of up to 195 characters"
+const allowedRule = "a text of up to 200 characters"
 
 // contactKeys describes the keys of a [[contacts]] entry.
 func contactKeys() []key[Contact] {

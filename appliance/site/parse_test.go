@@ -13,6 +13,7 @@ import (
 
 	"phonebox/appliance/site"
 	"phonebox/services/phone"
+	"phonebox/services/phone/dialplan"
 )
 
 // shortest is a site without faults and warnings; further lines of a table follow in the cases.
@@ -148,10 +149,12 @@ func TestFaults(t *testing.T) {
 		{"proxy of a line that nobody knows", onePhone + "[[phones.lines]]\nname=1\nproxy='pbx.example.com'", `warning: line 12: phones[0].lines[0].proxy: found "pbx.example.com", which nobody can resolve while dns.upstream is empty, allowed is an address, a name of dns.hosts, or a name server in dns.upstream`},
 		{"port of a line without proxy", onePhone + "[[phones.lines]]\nname=1\nport=5062", `warning: line 12: phones[0].lines[0].port: found 5062 without a proxy, allowed is the proxy that it belongs to, or no port; it is not used`},
 		{"port of a line", onePhone + "[[phones.lines]]\nname=1\nport=65536", `line 12: phones[0].lines[0].port: found "65536", allowed is a number from 1 to 65535, or 0 for the one of all phones`},
-		{"rule without digits", shortest + "[[dial_plan.rules]]\ntimeout=0", `line 8: dial_plan.rules[0].match: found nothing, allowed is the digits for which the rule holds, such as 0.........`},
-		{"rule that waits too long", shortest + "[[dial_plan.rules]]\nmatch='*'\ntimeout=300", `line 10: dial_plan.rules[0].timeout: found "300", allowed is a number of seconds from 0 to 255, or an empty text`},
+		{"rule without digits", shortest + "[[dial_plan.rules]]\ntimeout=0", `line 8: dial_plan.rules[0]: found MATCH is empty, allowed is digits and . * , # + \*`},
+		{"rule that waits too long", shortest + "[[dial_plan.rules]]\nmatch='*'\ntimeout=3601", `line 10: dial_plan.rules[0].timeout: found "3601", allowed is a number of seconds from 0 to 3600, or an empty text`},
+		{"rule with letters", shortest + "[[dial_plan.rules]]\nmatch='1'\n[[dial_plan.rules]]\nmatch='call'", `line 10: dial_plan.rules[1]: found MATCH is "call", allowed is digits and . * , # + \*`},
+		{"rule with an unknown tone", shortest + "[[dial_plan.rules]]\nmatch='9,.'\nroute='Bank'", `line 8: dial_plan.rules[0]: found Route is "Bank", allowed is Default, Emergency, FQDN or nothing`},
 		{"rules as a table", shortest + "[dial_plan.rules]\nmatch='*'", `line 8: dial_plan.rules: found a table, allowed is a list: [[dial_plan.rules]] before each entry`},
-		{"country", shortest + "[dial_plan]\ncountry='Belgium'", `line 9: dial_plan.country: found "Belgium", allowed is the code of a country with a ready-made plan, such as BE, or an empty text`},
+		{"country", shortest + "[dial_plan]\ncountry='Belgium'", `line 9: dial_plan.country: found "Belgium", allowed is ` + codes() + ` or an empty text`},
 		{"contact without number", shortest + "[[contacts]]\nname='Jo'", `line 8: contacts[0].number: found nothing, allowed is the number that is dialled`},
 		{"contact without name", shortest + "[[contacts]]\nnumber=1", `line 8: contacts[0].name: found nothing, allowed is the name that the directory shows`},
 		{"contact with a number that nobody can dial", shortest + "[[contacts]]\nname='Jo'\nnumber='call me'", `line 10: contacts[0].number: found "call me", allowed is a number or the user part of an address, of up to 127 characters, without blanks, quotes and ;`},
@@ -381,5 +384,40 @@ func TestOlderFileMeansWhatItMeant(t *testing.T) {
 		if strings.Contains(text, word) {
 			t.Errorf("%q is written though nobody set it:\n%s", word, text)
 		}
+	}
+}
+
+func codes() string {
+	var codes []string
+	for _, c := range dialplan.Countries() {
+		codes = append(codes, c.Code)
+	}
+	return strings.Join(codes, ", ")
+}
+
+// Rules win over the country, and with neither there is no file.
+func TestDialPlanFile(t *testing.T) {
+	t.Parallel()
+	belgium, _ := dialplan.Country("BE")
+	country, err := dialplan.Write(belgium)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct{ about, text, want string }{
+		{"neither", "", ""},
+		{"a country", "[dial_plan]\ncountry='be'", string(country)},
+		{"rules", "[dial_plan]\ncountry='GB'\n[[dial_plan.rules]]\nmatch='9,*'\ntimeout=3\ntone='Cisco-Zip'", "<DIALTEMPLATE>\n<TEMPLATE MATCH=\"9,*\" Timeout=\"3\" Tone=\"Cisco-Zip\"/>\n</DIALTEMPLATE>\n"},
+	} {
+		s, faults := parse(t, shortest+tt.text)
+		if s == nil {
+			t.Fatalf("%s: %q", tt.about, faults)
+		}
+		if got, err := s.DialPlan.File(); err != nil || string(got) != tt.want || (got == nil) != (tt.want == "") {
+			t.Errorf("%s: %q, %v, want %q", tt.about, got, err, tt.want)
+		}
+	}
+	_, faults := parse(t, shortest+strings.Repeat("[[dial_plan.rules]]\nmatch='1'\nrewrite='"+strings.Repeat("1", 60)+"'\n", 100))
+	if len(faults) != 1 || !strings.Contains(faults[0], "allowed are 8191") {
+		t.Errorf("a plan that is too long: %q", faults)
 	}
 }
