@@ -112,5 +112,6 @@ func decodeState(mac phone.MAC, content []byte) (*state, error) {
 		return nil, fmt.Errorf("reading the phone %s: %w", mac, err)
 	}
 	s.MAC = mac
+	s.migrate()
 	return s, nil
 }

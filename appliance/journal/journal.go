@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"phonebox/services/phone"
+	"phonebox/services/phone/ladder"
 )
 
 // Config bounds the journal. Zero fields take the defaults, which are those of promise 8.
@@ -76,6 +77,7 @@ type Journal struct {
 	convert  bool                 // it holds for unlisted phones as well
 	pinned   map[phone.MAC]string // phones with a target of their own
 	stated   map[phone.MAC]string // what the site says that they run
+	statedAt time.Time            // since when
 	lastID   uint64
 	transfer uint64          // the highest number of a transfer
 	bytes    int             // of all timelines
@@ -89,8 +91,8 @@ type Journal struct {
 // entry is one MAC.
 type entry struct {
 	state  *state
-	refs   []ref  // all events, oldest first
-	fresh  []keep // of them those that are not in the store, oldest first
+	refs   []ref    // all events, oldest first
+	fresh  []keep   // of them those that are not in the store, oldest first
 	window []folded // the last lines, as long as they are such that equal ones fold
 	addrs  []netip.Addr
 	bytes  int
@@ -153,6 +155,7 @@ func (j *Journal) add(e Event, now time.Time) {
 	isNew := en == nil
 	if isNew {
 		en = &entry{state: newState(e.MAC)}
+		en.state.stated(j.stated[e.MAC], j.statedAt)
 		j.entries[e.MAC] = en
 	}
 	leased := en.state.Leased
@@ -328,4 +331,40 @@ func (j *Journal) SetTargets(pinned map[phone.MAC]string, load string, unlisted 
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.pinned, j.target, j.convert = maps.Clone(pinned), load, unlisted
+}
+
+// SetStated says which loads the site says that its phones run; it replaces what was said before. What the phones show
+// themselves later counts for more.
+func (j *Journal) SetStated(loads map[phone.MAC]string) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.stated, j.statedAt = maps.Clone(loads), j.cfg.Now().Round(0).UTC()
+	for mac, en := range j.entries {
+		if !mac.IsZero() && en.state.stated(j.stated[mac], j.statedAt) {
+			en.dirty = true
+		}
+	}
+}
+
+// SetConversion says what a phone's conversion does or waits for, a sentence; "" = nothing. A phone that is ready on a load
+// from which it has to go on says so.
+func (j *Journal) SetConversion(mac phone.MAC, text string) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if en := j.entries[mac]; en != nil && !mac.IsZero() {
+		en.state.next = text
+		en.state.describe()
+	}
+}
+
+// Belief returns what all clues say together of what a phone runs, and when it was last heard of (zero = never).
+func (j *Journal) Belief(mac phone.MAC) (b ladder.Belief, heard time.Time) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if en := j.entries[mac]; en != nil {
+		return en.state.Belief, en.state.Updated
+	}
+	s := newState(mac)
+	s.stated(j.stated[mac], j.statedAt)
+	return s.Belief, time.Time{}
 }

@@ -559,3 +559,12 @@ func BenchmarkAdd(b *testing.B) {
 		b.Error(err)
 	}
 }
+
+func openMemory() *memory { return &memory{} }
+
+func flush(t *testing.T, j *journal.Journal) {
+	t.Helper()
+	if err := j.Flush(); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -14,6 +14,8 @@ func (s *state) request(e *Event, m moment) {
 	s.address(e)
 	if s.restarts(f.Kind) {
 		s.boot(e, m)
+	} else if begins(f.Kind) {
+		s.restarted(e.Time)
 	}
 	s.Booted = true
 	if f.Kind != phone.KindOther {
@@ -21,7 +23,7 @@ func (s *state) request(e *Event, m moment) {
 	}
 	s.raise(phone.Addressed, e.Time, m.now)
 	s.raise(phone.Loading, e.Time, m.now)
-	s.learnFile(f, m)
+	s.learnFile(e, m)
 	s.offered = e.Load
 	if e.Kind == FileMissing && !e.Harmless {
 		s.missing(e)
@@ -44,23 +46,9 @@ func (s *state) restarts(k phone.Kind) bool {
 	return false
 }
 
-// learnFile learns from the name that is asked for (phones.md a.1 and a.8).
-func (s *state) learnFile(f phone.FileName, m moment) {
-	switch f.Kind {
-	case phone.KindTrustList:
-		s.Loader, s.Old = true, false
-	case phone.KindOS79XX:
-		s.Loader, s.Old = false, true
-	case phone.KindSIPDefault, phone.KindRingList, phone.KindDialPlan, phone.KindSyncInfo:
-		s.runs(phone.SIP, m)
-	case phone.KindLocale, phone.KindSEPOld:
-		s.runs(phone.SCCP, m)
-	case phone.KindLoads, phone.KindLoader, phone.KindApplication, phone.KindSEP, phone.KindSIP, phone.KindMGC, phone.KindXMLDefault,
-		phone.KindRing, phone.KindOther:
-	}
-	if searches(f.Kind) {
-		s.hunt = m.now
-	}
+// begins reports whether a name is among the first of a boot: who asks for it has written what it fetched.
+func begins(k phone.Kind) bool {
+	return k == phone.KindTrustList || k == phone.KindOS79XX || k == phone.KindSIPDefault || k == phone.KindSEP || k == phone.KindSEPOld
 }
 
 // searches reports whether a name belongs to the hunt for a load.
@@ -160,11 +148,12 @@ func (s *state) sent(e *Event, m moment) {
 	case phone.KindSEP, phone.KindXMLDefault, phone.KindOS79XX:
 		s.Told, s.Hunted = s.offered, true
 	case phone.KindSIPDefault:
-		s.Told = s.offered
+		s.Told, s.ToldSIP, s.told = s.offered, s.offered, m.now
 	case phone.KindSIP:
 		if s.offered != "" {
-			s.Told = s.offered
+			s.Told, s.ToldSIP = s.offered, s.offered
 		}
+		s.told = m.now
 		s.raise(phone.Configured, e.Time, m.now)
 	case phone.KindLoads:
 		s.Loads, s.Hunted, s.NoImage = f.Load, true, false
@@ -178,11 +167,8 @@ func (s *state) sent(e *Event, m moment) {
 
 // flashed: the phone has the whole image and writes it now.
 func (s *state) flashed(e *Event, m moment) {
-	name := e.File.Load
 	s.firmware = m.now
-	if l, ok := phone.ParseLoad(name); ok && (e.File.Kind == phone.KindApplication || !l.Universal()) {
-		s.Pending = name // a loader image of the universal generation is no application
-	}
+	s.pends(e.File)
 	if s.Flashed == e.File.Clean {
 		s.Times++
 	} else {
@@ -226,6 +212,7 @@ type repeats struct {
 	seps    int       // SEP<MAC>.cnf.xml, whatever was asked between
 	sepFrom time.Time // the first of them
 	old     int
+	polls   int // SIP<MAC>.cnf, by the SIP application, without getting it
 	aborted string
 	aborts  int
 }
@@ -237,6 +224,9 @@ func (r *repeats) answered(f phone.FileName) {
 	}
 	if f.Clean == r.aborted {
 		r.aborts = 0
+	}
+	if f.Kind == phone.KindSIP {
+		r.polls = 0
 	}
 }
 
@@ -255,6 +245,9 @@ func (s *state) again(f phone.FileName, e *Event, m moment) {
 	}
 	if f.Kind == phone.KindSEPOld {
 		r.old++
+	}
+	if f.Kind == phone.KindSIP && s.App && e.Kind == FileMissing {
+		r.polls++
 	}
 	switch {
 	case r.count >= maxRequests:

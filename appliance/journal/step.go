@@ -2,9 +2,11 @@ package journal
 
 import (
 	"net/netip"
+	"strings"
 	"time"
 
 	"phonebox/services/phone"
+	"phonebox/services/phone/ladder"
 )
 
 // trouble says why a phone is stuck; it decides what lets it go again.
@@ -34,22 +36,28 @@ type state struct {
 	Booted  bool       `json:"booted"`            // its boot was seen; else it may have been running all along
 	Leased  bool       `json:"leased,omitempty"`  // it has a lease of ours
 	Gone    bool       `json:"gone,omitempty"`    // its lease ended
-	Old     bool       `json:"old,omitempty"`     // asked for OS79XX.TXT: no universal loader
-	Pending string     `json:"pending,omitempty"` // application that it fetched whole and may be running
+	Pending string     `json:"pending,omitempty"` // load that it fetched whole and writes now
 	Flashed string     `json:"flashed,omitempty"` // image that it fetched last
 	Times   int        `json:"times,omitempty"`   // how often in a row
 	Silent  bool       `json:"silent,omitempty"`  // did not answer OPTIONS lately
 
-	// Of this boot.
-	App     bool   `json:"app,omitempty"`    // its SIP application was seen
-	Hunted  bool   `json:"hunted,omitempty"` // it got a file that tells it what to run
-	Extras  bool   `json:"extras,omitempty"` // it got the ring list or the dial plan
-	Told    string `json:"told,omitempty"`   // load that the files name
-	Loads   string `json:"loads,omitempty"`  // load whose .loads it got
-	Lacks   string `json:"lacks,omitempty"`  // name of a file that it needs and did not get
-	Why     string `json:"why,omitempty"`    // why not, in words
-	NoImage bool   `json:"no_image,omitempty"`
+	Clues []ladder.Clue `json:"clues,omitempty"` // to what it runs
 
+	// Of this boot.
+	App     bool     `json:"app,omitempty"`      // its SIP application was seen
+	Quiet   bool     `json:"quiet,omitempty"`    // it asks for nothing more, and showed no SIP application
+	Asked   bool     `json:"asked,omitempty"`    // it asked for a file
+	Wanted  []string `json:"wanted,omitempty"`   // loads of which it asked for an image
+	Hunted  bool     `json:"hunted,omitempty"`   // it got a file that tells it what to run
+	Extras  bool     `json:"extras,omitempty"`   // it got the ring list or the dial plan
+	Told    string   `json:"told,omitempty"`     // load that the files name
+	ToldSIP string   `json:"told_sip,omitempty"` // of them those of the SIP application
+	Loads   string   `json:"loads,omitempty"`    // load whose .loads it got
+	Lacks   string   `json:"lacks,omitempty"`    // name of a file that it needs and did not get
+	Why     string   `json:"why,omitempty"`      // why not, in words
+	NoImage bool     `json:"no_image,omitempty"`
+
+	next     string                    // what its conversion does or waits for, a sentence; "" = nothing
 	offered  string                    // load that the file being sent names
 	open     map[uint64]phone.FileName // transfers that run, by their number
 	percent  int64                     // of the firmware that is being sent
@@ -57,6 +65,7 @@ type state struct {
 	entered  time.Time                 // of Base; this and the next two are for timers
 	hunt     time.Time                 // last request that belongs to a search for a load
 	firmware time.Time                 // end of the last firmware transfer
+	told     time.Time                 // when it got the last file that names a load to its SIP application
 	repeats  repeats
 }
 
@@ -69,6 +78,16 @@ type moment struct {
 }
 
 func newState(mac phone.MAC) *state { return &state{Phone: Phone{MAC: mac}} }
+
+// migrate readies a state that was read back. The version before knew the load without the clues to it.
+func (s *state) migrate() {
+	if len(s.Clues) == 0 && s.Load != "" {
+		s.Clues = []ladder.Clue{ladder.ToldNot(s.Load, s.Updated)}
+	}
+	if len(s.Clues) > 0 {
+		s.conclude()
+	}
+}
 
 // restored readies a state that was stored: its timers begin anew.
 func (s *state) restored(now time.Time) {
@@ -126,12 +145,13 @@ func (s *state) release(at, now time.Time) {
 // come further by that.
 func (s *state) boot(e *Event, m moment) {
 	s.mark = m.transfer
+	s.restarted(e.Time)
 	if s.Booted && s.Base == phone.Seen && !s.Gone {
 		return
 	}
 	s.Gone = false
-	s.App, s.Hunted, s.Extras, s.NoImage, s.Silent = false, false, false, false, false
-	s.Told, s.Loads, s.Lacks, s.Why, s.offered = "", "", "", "", ""
+	s.App, s.Quiet, s.Asked, s.Hunted, s.Extras, s.NoImage, s.Silent = false, false, false, false, false, false, false
+	s.Told, s.ToldSIP, s.Loads, s.Lacks, s.Why, s.offered, s.Wanted = "", "", "", "", "", "", nil
 	s.open, s.percent, s.firmware = nil, 0, time.Time{}
 	s.repeats = repeats{}
 	s.Booted = true
@@ -140,13 +160,20 @@ func (s *state) boot(e *Event, m moment) {
 
 // apply takes one event in and fills its Step.
 func (s *state) apply(e *Event, m moment) {
+	if e.Service == boxService && e.Kind != Hint { // no sign of life: a phone that was never seen stays so
+		e.Step = s.Step
+		return
+	}
+	if e.Kind == Hint && e.Clue != nil && e.Clue.Source == ladder.FromPerson {
+		s.hint(e)
+		e.Step = s.Step
+		return
+	}
 	if s.Base == "" {
 		s.enter(phone.Seen, e.Time, m.now)
 	}
-	if e.Service != boxService {
-		s.Updated = e.Time
-	}
-	s.learnClass(e.Class)
+	s.Updated = e.Time
+	s.learnClass(e.Class, e.Time)
 	switch e.Kind {
 	case Packet:
 		s.packet(e, m)
@@ -176,6 +203,8 @@ func (s *state) apply(e *Event, m moment) {
 		s.alive(e, m)
 	case SIPSilent:
 		s.Silent = s.Base == phone.Ready && s.Protocol == phone.SIP
+	case Hint:
+		s.hint(e)
 	case Released, Restart, Note:
 	}
 	s.ready(e.Time, m)
@@ -212,20 +241,6 @@ func (s *state) packet(e *Event, m moment) {
 	}
 }
 
-// learnClass reads option 60 (phones.md b): a model in it means the universal loader or newer, unless the phone asked
-// for OS79XX.TXT since.
-func (s *state) learnClass(class string) {
-	model, cisco, withModel := phone.Class(class)
-	if !cisco {
-		return
-	}
-	s.IsPhone = true
-	if model != "" {
-		s.Model = model
-	}
-	s.Loader = withModel && !s.Old
-}
-
 // lateAnswer is how long after the beginning of a boot an answer to OPTIONS may still be that of before the boot.
 const lateAnswer = 10 * time.Second
 
@@ -233,7 +248,11 @@ const lateAnswer = 10 * time.Second
 func (s *state) alive(e *Event, m moment) {
 	s.Silent = false
 	s.address(e)
-	s.runs(phone.SIP, m)
+	s.learnAgent(e)
+	s.runs(phone.SIP, e.Time, m)
+	if rank(s.Base) >= rank(phone.Configured) && m.now.Sub(s.told) >= provedAfter {
+		s.proved(s.ToldSIP, e.Time)
+	}
 	switch {
 	case s.Base == phone.Configured:
 		s.Extras = true
@@ -243,54 +262,18 @@ func (s *state) alive(e *Event, m moment) {
 	}
 }
 
-// runs notes that an application shows itself, and with it which load it is: the one that was fetched last, else the
-// one whose .loads list made the loader start it.
-func (s *state) runs(p phone.Protocol, m moment) {
-	s.IsPhone, s.Protocol = true, p
-	if p == phone.SIP && !s.App {
-		s.App = true
-		s.entered = m.now // the application polls faster than the loader hunts
-	}
-	for _, name := range []string{s.Pending, s.Loads} {
-		if application(name, p) && !s.NoImage {
-			s.Load = name
-			s.Flashed, s.Times = "", 0
-			break
-		}
-	}
-	s.Pending = ""
-	if !application(s.Load, p) {
-		s.Load = ""
-	}
-}
-
-// application reports whether the load is an application of the protocol, rather than the universal loader.
-func application(name string, p phone.Protocol) bool {
-	l, ok := phone.ParseLoad(name)
-	return ok && !l.Loader && l.Protocol == p
-}
-
 // ready applies the rule for SIP: configured, then the application seen, and no file open.
 func (s *state) ready(at time.Time, m moment) {
 	if s.Base != phone.Configured || !s.Extras || len(s.open) > 0 {
 		return
 	}
-	s.isRunning()
 	s.enter(phone.Ready, at, m.now)
-}
-
-// isRunning takes the load that the files named for the one that runs: a phone that was told another one would have
-// asked for it (phones.md a, common first steps).
-func (s *state) isRunning() {
-	if application(s.Told, s.Protocol) && !s.NoImage {
-		s.Load = s.Told
-	}
 }
 
 // tick looks at the time: the end of an upgrade, the minute of quiet after which a phone on SCCP is ready, and stuck.
 func (s *state) tick(m moment) (changed bool) {
 	before := s.Step
-	if s.Gone || !s.Booted {
+	if s.Gone || !s.Booted || s.Base == "" {
 		return false
 	}
 	if s.Base == phone.Upgrading && !s.flashing() && m.now.Sub(s.firmware) >= phone.UpgradeGrace {
@@ -298,9 +281,8 @@ func (s *state) tick(m moment) (changed bool) {
 		s.hunt = m.now
 	}
 	if s.quiet(m) {
-		s.runs(phone.SCCP, m)
-		s.isRunning()
-		if m.target == "" || s.Load == m.target {
+		s.quietly(m)
+		if m.target == "" || strings.EqualFold(s.Load, m.target) {
 			s.enter(phone.Ready, m.at, m.now)
 		} else {
 			s.Lacks = "the load " + m.target

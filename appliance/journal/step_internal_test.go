@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"phonebox/services/phone"
+	"phonebox/services/phone/ladder"
 )
 
 const (
@@ -639,8 +640,11 @@ func FuzzSteps(f *testing.F) {
 			if s.Step == phone.Stuck && (s.Problem == "" || s.Trouble == troubleNone) || s.Step == phone.Ready && s.WaitingFor != "" {
 				t.Fatalf("%+v", s.Phone)
 			}
-			if len(s.open) > maxOpen {
-				t.Fatalf("%d transfers are open", len(s.open))
+			if len(s.open) > maxOpen || len(s.Clues) > maxSays+6 || len(s.Wanted) > maxWanted {
+				t.Fatalf("%d transfers are open, %d clues and %d images are kept", len(s.open), len(s.Clues), len(s.Wanted))
+			}
+			if s.Load != "" && (s.Load != s.Belief.Load || s.Belief.Confidence < ladder.Likely) {
+				t.Fatalf("it runs %q, and %+v is believed", s.Load, s.Belief)
 			}
 			raw, err := json.Marshal(s)
 			if err != nil {

@@ -19,6 +19,8 @@ func (s *state) describe() {
 		s.Problem = "Its SIP application does not answer: it is off, unplugged, or restarting."
 	case s.Base == phone.Seen && s.Why != "":
 		s.Problem = s.Why
+	case s.Base == phone.Ready:
+		s.Problem = s.next // it works, and is on its way to another load
 	default:
 		s.Problem = ""
 	}

@@ -1,0 +1,285 @@
+package journal
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"phonebox/services/phone"
+	"phonebox/services/phone/ladder"
+)
+
+const (
+	sip44 = "P0S3-04-4-00"
+	sip53 = "P0S3-05-3-00"
+	sip63 = "P0S3-06-3-00"
+)
+
+// oldSIP is a boot of a SIP image from before the loader, which is told a load by all its files.
+func (p *script) oldSIP(told string) {
+	p.dhcp(without)
+	p.get("OS79XX.TXT", told)
+	p.get("SIPDefault.cnf", told)
+	p.get("SIP"+own+".cnf", told)
+}
+
+func (p *script) extras() {
+	p.get("RINGLIST.DAT", "")
+	p.get("dialplan.xml", "")
+}
+
+func (p *script) wantLoad(load string, c ladder.Confidence) {
+	p.t.Helper()
+	if b := p.s.Belief; b.Load != load || b.Confidence != c {
+		p.t.Fatalf("believed %q (%d), want %q (%d); why: %s", b.Load, b.Confidence, load, c, strings.Join(b.Why, "; "))
+	}
+}
+
+func TestLoadIsLearntFromNotAskingForIt(t *testing.T) {
+	t.Run("SIP from before the loader", func(t *testing.T) {
+		p := play(t)
+		p.oldSIP(sip44)
+		p.wantLoad("", ladder.Sure) // SIP, surely; which one is not known yet
+		p.ask("RINGLIST.DAT", "")
+		p.wantLoad(sip44, ladder.Sure)
+		if p.s.Load != sip44 || p.s.Protocol != phone.SIP || p.s.Loader {
+			t.Errorf("got %+v", p.s.Phone)
+		}
+	})
+	t.Run("an answer to OPTIONS right after the configuration proves nothing", func(t *testing.T) {
+		p := play(t)
+		p.oldSIP(sip53)
+		p.do(Event{Service: "sip", Kind: SIPAlive, Address: home})
+		p.want(phone.Ready)
+		if p.s.Belief.Load != "" {
+			t.Fatalf("believed %q a moment after it was told so", p.s.Belief.Load)
+		}
+		p.wait(provedAfter)
+		p.do(Event{Service: "sip", Kind: SIPAlive, Address: home})
+		p.wantLoad(sip53, ladder.Sure)
+	})
+	t.Run("it asked for the image, and goes on all the same", func(t *testing.T) {
+		p := play(t)
+		p.oldSIP(sip53)
+		p.miss(sip53 + ".bin")
+		p.extras()
+		if p.s.Belief.Load != "" {
+			t.Errorf("believed %q, for which it asked", p.s.Belief.Load)
+		}
+	})
+	t.Run("the loader that got .loads and did not ask for more", func(t *testing.T) {
+		p := play(t)
+		p.dhcp(withPre)
+		p.miss("CTLSEP" + own + ".tlv")
+		p.get("SEP"+own+".cnf.xml", sipLoad)
+		p.get(sipLoad+".loads", "")
+		p.get("SIPDefault.cnf", sipLoad)
+		p.wantLoad(sipLoad, ladder.Sure)
+	})
+	t.Run("told another load by the next boot, it does not ask for it either", func(t *testing.T) {
+		p := play(t)
+		p.oldSIP(sip44)
+		p.extras()
+		p.oldSIP(sip53)
+		p.wantLoad(sip44, ladder.Sure)
+		p.get(sip53+".bin", "")
+		p.wantLoad(sip44, ladder.Sure) // it is fetched, not written
+		p.dhcp(without)
+		p.wantLoad(sip53, ladder.Likely)
+		if p.s.Belief.Before != sip44 || p.s.Load != "" {
+			t.Errorf("before %q, load %q", p.s.Belief.Before, p.s.Load)
+		}
+		p.get("OS79XX.TXT", sip53)
+		p.get("SIPDefault.cnf", sip53)
+		if p.s.Load != sip53 {
+			t.Errorf("its application shows itself, and the load is %q", p.s.Load)
+		}
+		p.get("SIP"+own+".cnf", sip53)
+		p.extras()
+		p.wantLoad(sip53, ladder.Sure)
+	})
+}
+
+func TestImageThatWasNotWrittenIsNotBelieved(t *testing.T) {
+	p := play(t)
+	p.oldSIP(sip44)
+	p.extras()
+	p.oldSIP(sip53)
+	p.get(sip53+".bin", "")
+	p.dhcp(without)
+	p.wantLoad(sip53, ladder.Likely)
+	p.get("OS79XX.TXT", sip53)
+	p.get("SIPDefault.cnf", sip53)
+	p.get("SIP"+own+".cnf", sip53)
+	p.ask(sip53+".bin", "") // the power was cut while it wrote
+	if b := p.s.Belief; b.Load != sip44 {
+		t.Fatalf("believed %+v, want the load from before", b)
+	}
+	for _, name := range []string{"OS79XX.TXT", "SIPDefault.cnf", "SIP" + own + ".cnf"} {
+		p.get(name, sip53)
+	}
+	if b := p.s.Belief; b.Load == sip53 {
+		t.Errorf("the names of later forgot that it asked for the image: %+v", b)
+	}
+}
+
+func TestLoaderOverAnOlderImageLeavesNoApplication(t *testing.T) {
+	p := play(t)
+	p.oldSIP(sip63)
+	p.extras()
+	p.wantLoad(sip63, ladder.Sure)
+	p.dhcp(without)
+	p.get("OS79XX.TXT", "P003-8-12-00")
+	p.get("SIPDefault.cnf", sipLoad)
+	p.get("SIP"+own+".cnf", sipLoad)
+	p.get("P003-8-12-00.sbn", "")
+	p.wait(30 * time.Second)
+	p.dhcp(withPre)
+	p.miss("CTLSEP" + own + ".tlv")
+	if b := p.s.Belief; b.Loader != ladder.Yes || p.s.Load != "" || !p.s.Loader {
+		t.Fatalf("believed %+v, load %q", b, p.s.Load)
+	}
+	// The loader of a phone that has one takes no application away.
+	p.get("SEP"+own+".cnf.xml", sipLoad)
+	p.get(sipLoad+".loads", "")
+	p.get(sipLoad+".sb2", "")
+	p.dhcp(withPre)
+	p.wantLoad(sipLoad, ladder.Likely)
+	p.get("SEP"+own+".cnf.xml", sipLoad)
+	p.get(sipLoad+".loads", "")
+	p.get("SIPDefault.cnf", sipLoad)
+	p.wantLoad(sipLoad, ladder.Sure)
+	p.dhcp(withPre)
+	p.get("P003-8-12-00.sbn", "")
+	p.dhcp(withPre)
+	p.wantLoad(sipLoad, ladder.Sure)
+}
+
+func TestPhoneThatSomebodyElseFlashedIsNoticed(t *testing.T) {
+	p := play(t)
+	p.oldSIP(sip44)
+	p.extras()
+	p.wait(time.Hour)
+	p.dhcp(withPre)
+	p.miss("CTLSEP" + own + ".tlv")
+	if p.s.Belief.Load != "" || p.s.Load != "" {
+		t.Errorf("believed %q although the universal loader asks", p.s.Belief.Load)
+	}
+
+	p = play(t)
+	p.oldSIP(sip44)
+	p.extras()
+	p.do(Event{Service: "sip", Kind: SIPAlive, Address: home, Agent: "CSCO/6"})
+	if b := p.s.Belief; b.Load != "" || b.Major != 6 {
+		t.Errorf("it answers as 6.x, and is believed %+v", b)
+	}
+}
+
+func TestHintsAndWhatTheSiteSays(t *testing.T) {
+	p := play(t)
+	p.dhcp(without)
+	p.s.stated(sip44, p.now)
+	p.wantLoad(sip44, ladder.Likely)
+	clue, ok := ladder.CDP("Cisco IP Phone 7960", "P00308010200", p.now)
+	if !ok {
+		t.Fatal("the announcement is not understood")
+	}
+	p.do(Event{Service: "netdev", Kind: Hint, Clue: &clue})
+	p.wantLoad("P00308010200", ladder.Sure)
+	if p.s.Model != "7960" {
+		t.Errorf("model %q", p.s.Model)
+	}
+	p.s.stated("", p.now)
+	for _, c := range p.s.Clues {
+		if c.Source == ladder.FromPerson {
+			t.Error("what the site no longer says is still a clue")
+		}
+	}
+}
+
+func TestCluesAreBoundedAndKept(t *testing.T) {
+	p := play(t)
+	p.dhcp(without)
+	for i := range 100 {
+		p.ask(fmt.Sprintf("P0S3-0%d-%d-00.bin", 2+i%3, i%10), "")
+	}
+	if n := len(p.s.Clues); n > maxSays+6 {
+		t.Errorf("%d clues are kept", n)
+	}
+	raw, err := json.Marshal(p.s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	back, err := decodeState(mac, raw)
+	if err != nil || len(back.Clues) != len(p.s.Clues) || back.Belief.Signed != ladder.No {
+		t.Errorf("came back with %d clues and %+v, %v", len(back.Clues), back.Belief, err)
+	}
+	// The clock was set back: what is seen now counts all the same.
+	p.now = p.now.Add(-24 * time.Hour)
+	p.ask("P0S3-08-9-00.sb2", "")
+	if b := p.s.Belief; b.Loader != ladder.Yes {
+		t.Errorf("the newest clue does not count: %+v", b)
+	}
+}
+
+func TestStateOfTheVersionBeforeKeepsItsLoad(t *testing.T) {
+	s, err := decodeState(mac, []byte(`{"load":"P0S3-8-12-00","protocol":"sip","loader":true,"model":"7960","step":"ready","base":"ready","updated":"2026-01-02T03:04:05Z"}`))
+	if err != nil || s.Load != sipLoad || s.Belief.Load != sipLoad || s.Model != "7960" {
+		t.Errorf("got %+v, %v", s, err)
+	}
+}
+
+func TestTraceTellsTheFacts(t *testing.T) {
+	p := play(t)
+	p.dhcp(withPre)
+	p.get("SIPDefault.cnf", "")
+	for range 3 {
+		p.miss("SIP" + own + ".cnf")
+		p.wait(31 * time.Second)
+	}
+	if tr := p.s.trace(p.now); tr.Polls != 3 || !tr.App || tr.Lacks != "SIP"+own+".cnf" || tr.Trouble != string(troubleTime) {
+		t.Errorf("polling: %+v", tr)
+	}
+	p = play(t)
+	p.dhcp(without)
+	for range 2 {
+		p.phase(p.begin("P0S30203.bin", ""), Aborted, "P0S30203.bin")
+	}
+	if tr := p.s.trace(p.now); tr.Broke != "P0S30203.bin" || tr.BrokeTimes != 2 {
+		t.Errorf("broken transfers: %+v", tr)
+	}
+	p = play(t)
+	p.dhcp(withPre)
+	for range 4 {
+		p.miss("CTLSEP" + own + ".tlv")
+		p.wait(4 * time.Second)
+	}
+	if tr := p.s.trace(p.now); tr.Asked != "CTLSEP"+own+".tlv" || tr.AskedTimes != 4 || tr.AskedOver != 16*time.Second {
+		t.Errorf("repeats: %+v", tr)
+	}
+}
+
+func TestReadyPhoneOnItsWaySaysSo(t *testing.T) {
+	p := play(t)
+	p.oldSIP(sip44)
+	p.extras()
+	p.want(phone.Ready)
+	p.s.next = "Its next step is from P0S3-04-4-00 to P0S3-05-3-00."
+	p.do(Event{Service: "sip", Kind: SIPAlive, Address: home})
+	if !strings.Contains(p.s.Problem, "next step") || p.s.WaitingFor != "" {
+		t.Errorf("problem %q, waiting for %q", p.s.Problem, p.s.WaitingFor)
+	}
+}
+
+func TestPhoneOfWhichOnlyTheBoxSpeaksWasNeverSeen(t *testing.T) {
+	p := play(t)
+	p.do(Event{Service: boxService, Kind: Note, Text: "is to be converted before all that wait"})
+	if p.s.Step != "" || !p.s.Updated.IsZero() {
+		t.Errorf("got %+v", p.s.Phone)
+	}
+	if raw, _ := json.Marshal(p.s.Phone); strings.Contains(string(raw), "updated") {
+		t.Errorf("it says when it was seen: %s", raw)
+	}
+}
