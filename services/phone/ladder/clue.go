@@ -49,12 +49,13 @@ type Clue struct {
 	Text       string         `json:"text"` // a sentence for people: what was seen and what it means
 	Model      string         `json:"model,omitempty"`
 	Protocol   phone.Protocol `json:"protocol,omitempty"`
-	Load       string         `json:"load,omitempty"`   // exact name, without suffix
-	Before     string         `json:"before,omitempty"` // FromFetched: the load that still runs if the writing failed; "" = not known
-	Major      int            `json:"major,omitempty"`  // first number of the release
-	Loader     Answer         `json:"loader,omitempty"` // the universal loader is there
-	Signed     Answer         `json:"signed,omitempty"` // the image takes signed files (.sbn) and no others (phones.md c.3)
-	XML        Answer         `json:"xml,omitempty"`    // an SCCP image reads XML
+	Load       string         `json:"load,omitempty"`     // exact name, without suffix
+	NotLoad    string         `json:"not_load,omitempty"` // it asked for an image of this load, so it does not run it yet
+	Before     string         `json:"before,omitempty"`   // FromFetched: the load that still runs if the writing failed; "" = not known
+	Major      int            `json:"major,omitempty"`    // first number of the release
+	Loader     Answer         `json:"loader,omitempty"`   // the universal loader is there
+	Signed     Answer         `json:"signed,omitempty"`   // the image takes signed files (.sbn) and no others (phones.md c.3)
+	XML        Answer         `json:"xml,omitempty"`      // an SCCP image reads XML
 }
 
 // Belief is what is known of what a phone runs, all clues taken together.
