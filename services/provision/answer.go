@@ -137,25 +137,13 @@ func (r *request) generate() Answer {
 	case phone.KindSIP:
 		return r.sipPhone()
 	case phone.KindRingList:
-		content, _ := phone.WriteRingList(r.shelf.rings())
-		return text(content)
+		return text(r.shelf.ringList())
 	case phone.KindDialPlan:
 		return xml(r.settings.dialPlan())
 	case phone.KindSyncInfo:
 		return xml(phone.WriteSyncInfo())
 	}
 	return Answer{Status: Missing, Why: "this firmware is too old to read XML, and phonebox has no such file: only OS79XX.TXT can move the phone to a newer load"}
-}
-
-// rings are the ring files that can be sent.
-func (s *shelf) rings() []string {
-	var list []string
-	for _, same := range s.byName {
-		if same[0].file.Kind == phone.KindRing && same[0].file.MAC.IsZero() && same[0].bad == "" {
-			list = append(list, same[0].name)
-		}
-	}
-	return list
 }
 
 // os79xx tells images from before the universal loader which protocol or load to go on with: the name and one LF,

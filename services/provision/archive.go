@@ -45,7 +45,7 @@ func (u *upload) zip(content io.Reader) error {
 	temp := tempPrefix + rand.Text()
 	f, err := u.p.root.OpenFile(temp, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
-		return fmt.Errorf("%w: %w", errFull, err)
+		return fmt.Errorf("%w: %w", ErrStore, err)
 	}
 	defer u.p.root.Remove(temp)
 	defer f.Close()
@@ -86,7 +86,7 @@ func (u *upload) zipFile(part *zip.File) error {
 	}
 	defer r.Close()
 	if err := u.file(part.Name, r); err != nil {
-		if errors.Is(err, errFull) {
+		if errors.Is(err, ErrStore) {
 			return err
 		}
 		u.verdict(part.Name, err, "") // a damaged part; the others may be whole

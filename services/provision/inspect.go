@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path"
+	"slices"
 	"strings"
 
 	"phonebox/services/phone"
@@ -22,9 +23,13 @@ const payloadStart = 0x128
 // loaderIDLength is the length of LA_VERSION: PAS30830.
 const loaderIDLength = 8
 
-// inspect reads the header of a firmware file, and the whole of a list.
+// inspect reads the header of a firmware file, and the whole of a list, a ring or the logo. Other files are what they are.
 func inspect(root *os.Root, e *entry, least int64) {
 	e.seen = true
+	firmware := e.file.Kind == phone.KindLoads || e.file.Kind.IsFirmware()
+	if !firmware && e.file.Kind != phone.KindRing && !e.isLogo() {
+		return
+	}
 	f, err := root.Open(e.name)
 	if err != nil {
 		e.bad = "it can't be read"
@@ -36,14 +41,24 @@ func inspect(root *os.Root, e *entry, least int64) {
 		e.bad = "it can't be read"
 		return
 	}
-	if err = check(e, start, least); err != nil {
-		e.bad = err.Error()
+	switch {
+	case e.isLogo():
+		e.checkLogo(start)
+	case e.file.Kind == phone.KindRing:
+		e.seconds, e.off = checkRing(start, e.size)
+	default:
+		if err = check(e, start, least); err != nil {
+			e.bad = err.Error()
+		}
 	}
 }
 
 // startLength is how many bytes check wants.
 func (e *entry) startLength() int64 {
-	if e.file.Kind == phone.KindLoads {
+	switch {
+	case e.isLogo():
+		return maxPicture
+	case e.file.Kind == phone.KindLoads, e.file.Kind == phone.KindRing:
 		return maxLoads
 	}
 	return phone.MaxHeader
@@ -90,10 +105,11 @@ func checkList(e *entry, content []byte, base string) error {
 	}
 	whole := bytes.HasSuffix(content, []byte("\n"))
 	var loader, application bool
-	for _, name := range list.Files {
+	for i, name := range list.Files {
 		suffix := strings.ToLower(path.Ext(name))
 		loader, application = loader || suffix == ".sbn", application || suffix == ".sb2"
 		if suffix != ".sbn" && suffix != ".sb2" && !whole {
+			e.list.Files = slices.Delete(slices.Clone(list.Files), i, i+1)
 			return fmt.Errorf("it is cut off: it ends in the middle of the name %q", name)
 		}
 	}

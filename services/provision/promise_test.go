@@ -423,7 +423,7 @@ func TestOwnFilesAndFaults(t *testing.T) {
 	for name, want := range map[string]string{
 		"SIP0006D7AA2A2E.cnf": "generates this file", "SIPDefault.cnf": "only to the phones that have own_files", "Dialplan.xml": "only to the phones",
 		"SEP00156200A1B2.cnf.xml": "empty", "CTLSEP00156200A1B2.tlv": "never sent", "MGC00156200A1B2.cnf": "never sent", "a.raw": "case only",
-		"SIP000AB7010203.cnf": "does not list",
+		"SIP000AB7010203.cnf": "does not list", "A.raw": "phones take",
 	} {
 		if !strings.Contains(faults[name], want) {
 			t.Errorf("the fault of %s is %q, want %q", name, faults[name], want)

@@ -159,6 +159,9 @@ func put(t *testing.T, dir string, files map[string][]byte) {
 	}
 }
 
+// ring is the shortest ring.
+func ring() []byte { return bytes.Repeat([]byte{0xff}, 240) }
+
 func bundle(load string) map[string][]byte { return phone.MakeBundle(load, 2000, 3000) }
 
 // with returns both sets of files.
@@ -231,7 +234,7 @@ func TestGoldens(t *testing.T) {
 	w := newWorld()
 	w.guide = &guide{naming: map[phone.MAC]phone.Naming{reception: toTarget}}
 	w.running[reception] = provision.Running{Model: "7960", Loader: true, Protocol: phone.SCCP}
-	p, _ := start(t, cfg, w, with(bundle(target), map[string][]byte{"Old_Style.raw": {1, 2}, "rings/Bell.pcm": {1}}))
+	p, _ := start(t, cfg, w, with(bundle(target), map[string][]byte{"Old_Style.raw": ring(), "rings/Bell.pcm": ring()}))
 	for _, name := range []string{
 		"SIPDefault.cnf", "SIP0006D7AA2A2E.cnf", "SEP0006D7AA2A2E.cnf.xml", "XMLDefault.cnf.xml", "OS79XX.TXT", "RINGLIST.DAT",
 		"dialplan.xml", "syncinfo.xml",

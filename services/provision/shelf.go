@@ -1,6 +1,7 @@
 package provision
 
 import (
+	"cmp"
 	"fmt"
 	"io/fs"
 	"log/slog"
@@ -26,17 +27,20 @@ const tempPrefix = ".upload-"
 
 // entry is a file of the folder.
 type entry struct {
-	name string // with its folder, as on disk
-	size int64
-	mod  time.Time
-	file phone.FileName
-	bad  string                 // why it is not served, "" = it is
-	seen bool                   // it was inspected
-	head int                    // signed images: bytes of the header
-	in   string                 // signed images and lists: the name inside
-	id   string                 // images: the loader id; lists: the one that they want
-	list phone.LoadsFile        // .loads
-	sum  atomic.Pointer[string] // SHA-256 of what had that size and time, once somebody wanted it
+	name    string // with its folder, as on disk
+	size    int64
+	mod     time.Time
+	file    phone.FileName
+	bad     string                 // why it is not served, "" = it is
+	seen    bool                   // it was inspected
+	head    int                    // signed images: bytes of the header
+	in      string                 // signed images and lists: the name inside
+	id      string                 // images: the loader id; lists: the one that they want
+	list    phone.LoadsFile        // .loads
+	seconds float64                // rings: how long it sounds
+	off     string                 // rings: why it is not on the list
+	logo    []byte                 // logo.bmp, as phones take it
+	sum     atomic.Pointer[string] // SHA-256 of what had that size and time, once somebody wanted it
 }
 
 // shelf is what the folder held when it was last looked at; nothing changes it.
@@ -45,6 +49,7 @@ type shelf struct {
 	loads  []*Load
 	inLoad map[string][]*Load // lower case file name: the loads that it is a part of
 	faults []FileFault        // of the folder alone
+	titles map[string]string  // names of rings that are not those of their files, by file in lower case
 }
 
 // lookUp finds a file without regard to case: the exact name first, else the first by name.
@@ -104,6 +109,10 @@ func scan(root *os.Root, last *shelf, least int64, log *slog.Logger) (*shelf, er
 		case d.IsDir(), strings.HasPrefix(path.Base(name), tempPrefix):
 			return nil
 		}
+		if name == titlesFile {
+			s.titles = readTitles(root)
+			return nil
+		}
 		if count++; count > maxEntries {
 			s.faults = append(s.faults, FileFault{name, fmt.Sprintf("there are more than %d files; this one and what follows are not served", maxEntries)})
 			return fs.SkipAll
@@ -138,11 +147,11 @@ func (s *shelf) add(root *os.Root, name string, last *shelf, least int64) {
 	if e.bad == "" && e.size == 0 {
 		e.bad = "it is empty, so it is not sent"
 	}
-	if e.bad == "" && !e.seen && (e.file.Kind == phone.KindLoads || e.file.Kind.IsFirmware()) {
+	if e.bad == "" && !e.seen {
 		inspect(root, e, least)
 	}
-	if e.bad != "" {
-		s.faults = append(s.faults, FileFault{name, e.bad})
+	if why := cmp.Or(e.bad, e.off); why != "" {
+		s.faults = append(s.faults, FileFault{name, why})
 	}
 	s.byName[key] = append(s.byName[key], e)
 }

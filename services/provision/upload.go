@@ -23,11 +23,11 @@ const (
 	maxFiles   = 500
 )
 
-// errFull says that the box could not keep a file: the upload ends.
-var errFull = errors.New("it could not be stored")
+// ErrStore says that the box could not keep a file; whoever sent it did nothing wrong.
+var ErrStore = errors.New("it could not be stored")
 
 // Add stores what a person uploads: an image, a .loads list, a ring, an own file, or a .zip, .tar or .tar.gz of such
-// files, whose folders are dropped. Each file is either stored whole, so that a power cut leaves the old or the new one,
+// files, whose folders are dropped. A .wav becomes a ring. Each file is either stored whole, so that a power cut leaves the old or the new one,
 // or refused with the reason; lists are stored last, so that a load is never offered before its images are there.
 // Images that were renamed, cut off or are not signed are refused.
 //
@@ -83,6 +83,9 @@ func (u *upload) file(name string, content io.Reader) error {
 		return nil
 	}
 	u.seen[strings.ToLower(base)] = name
+	if isWAV(base) {
+		return u.ring(base, content)
+	}
 	if phone.ParseFileName(base).Kind == phone.KindLoads {
 		list, err := io.ReadAll(io.LimitReader(content, maxLoads+1))
 		if err != nil {
@@ -118,10 +121,10 @@ func acceptable(base string) error {
 		return nil
 	}
 	switch strings.ToLower(path.Ext(base)) {
-	case ".cnf", ".xml", ".dat", ".cfg", ".bmp":
+	case ".cnf", ".xml", ".dat", ".cfg", ".bmp", ".wav":
 		return nil
 	}
-	return errors.New("this is no firmware (.loads, .sbn, .sb2, .bin), ring (.raw, .pcm) or configuration file (.cnf, .xml, .dat, .cfg, .bmp) of a phone")
+	return errors.New("this is no firmware (.loads, .sbn, .sb2, .bin), ring (.raw, .pcm, .wav) or configuration file (.cnf, .xml, .dat, .cfg, .bmp) of a phone")
 }
 
 // store writes one file: to a temporary name first, then synced, checked, renamed and synced again.
@@ -133,14 +136,14 @@ func (u *upload) store(base string, content io.Reader) error {
 	defer u.p.root.Remove(temp)
 	f, err := u.p.root.OpenFile(temp, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
-		u.err = fmt.Errorf("%w: %w", errFull, err)
+		u.err = fmt.Errorf("%w: %w", ErrStore, err)
 		return u.err
 	}
 	defer f.Close()
 	sum := sha256.New()
 	size, err := io.Copy(io.MultiWriter(writeErrors{f}, sum), io.LimitReader(content, min(maxFile, maxTotal-u.total)+1))
 	switch {
-	case errors.Is(err, errFull):
+	case errors.Is(err, ErrStore):
 		u.err = err
 		return err
 	case err != nil:
@@ -160,7 +163,7 @@ func (u *upload) store(base string, content io.Reader) error {
 		return nil
 	}
 	if err := u.commit(f, temp, final); err != nil {
-		u.err = fmt.Errorf("%w: %w", errFull, err)
+		u.err = fmt.Errorf("%w: %w", ErrStore, err)
 		return u.err
 	}
 	u.verdict(base, nil, "stored as "+final)
@@ -173,7 +176,7 @@ type writeErrors struct{ f *os.File }
 func (w writeErrors) Write(b []byte) (int, error) {
 	n, err := w.f.Write(b)
 	if err != nil {
-		err = fmt.Errorf("%w: %w", errFull, err)
+		err = fmt.Errorf("%w: %w", ErrStore, err)
 	}
 	return n, err
 }
@@ -204,6 +207,11 @@ func (u *upload) commit(f *os.File, temp, final string) error {
 	if err := f.Sync(); err != nil {
 		return err
 	}
+	if dir := path.Dir(final); dir != "." {
+		if err := u.p.root.MkdirAll(dir, 0o755); err != nil {
+			return err
+		}
+	}
 	if err := u.p.root.Rename(temp, final); err != nil {
 		return err
 	}
@@ -214,7 +222,7 @@ func (u *upload) commit(f *os.File, temp, final string) error {
 			}
 		}
 	}
-	return u.p.syncDir(".")
+	return u.p.syncDir(path.Dir(final))
 }
 
 // removeLeftovers removes what uploads that a power cut ended left behind.

@@ -266,7 +266,7 @@ func TestLeftoversOfAPowerCutGo(t *testing.T) {
 
 func TestLinksDoNotLeadOut(t *testing.T) {
 	t.Parallel()
-	p, dir := start(t, office(), newWorld(), map[string][]byte{"real.raw": {1}})
+	p, dir := start(t, office(), newWorld(), map[string][]byte{"real.raw": ring()})
 	for name, to := range map[string]string{"out.raw": "/etc/passwd", "in.raw": "real.raw", "up.raw": "../../../../etc/passwd"} {
 		if err := os.Symlink(to, filepath.Join(dir, name)); err != nil {
 			t.Fatal(err)
