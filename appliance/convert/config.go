@@ -72,7 +72,8 @@ type State struct {
 	Changed time.Time `json:"changed,omitzero"` // of Phase or step
 }
 
-// Deps are what the director needs from outside; all but Metrics are required.
+// Deps are what the director needs from outside; all but Waits and Metrics are required. None of them may call the
+// director, but for Report, Waits and Restart.
 type Deps struct {
 	// Belief returns what the box believes that a phone runs, and when it last heard of it; the journal knows.
 	Belief func(mac phone.MAC) (b ladder.Belief, heard time.Time)
@@ -81,7 +82,9 @@ type Deps struct {
 	// Restart makes a phone whose SIP application runs read its files anew (check-sync); an error says why it can't.
 	Restart func(ctx context.Context, mac phone.MAC) error
 	// Report puts a sentence into the phone's timeline; it must not block.
-	Report  func(mac phone.MAC, text string)
+	Report func(mac phone.MAC, text string)
+	// Waits says what a phone's conversion does or waits for; "" when nothing. It must not block.
+	Waits   func(mac phone.MAC, text string)
 	Store   Store
 	Now     func() time.Time
 	Log     *slog.Logger

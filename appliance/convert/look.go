@@ -1,0 +1,253 @@
+package convert
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"phonebox/services/phone"
+	"phonebox/services/phone/ladder"
+)
+
+// reason says why a phone is in its phase; with the phase it decides what is told again and what was said already.
+type reason string
+
+const (
+	noTarget  reason = ""        // the site leaves it on what it runs, or all is said
+	unseen    reason = "unseen"  // the box never heard of it
+	unknown   reason = "unknown" // nothing tells what it runs yet
+	noTurn    reason = "turn"
+	noWay     reason = "no way" // the ladder knows no safe step
+	lacksFile reason = "files"
+	otherKind reason = "model"
+)
+
+// view is how a phone's conversion stands as last looked at.
+type view struct {
+	belief ladder.Belief
+	target string
+	path   ladder.Path
+	err    error        // why the ladder knows no way
+	step   *ladder.Step // that may be offered to the phone when it has its turn; nil = none
+	phase  Phase
+	reason reason
+	model  string
+	now    time.Time // of the look
+	stable time.Time // since when phase and reason are what they are
+}
+
+// target returns the load that the site wants on a phone; "" = none.
+func (d *Director) target(mac phone.MAC) string {
+	p, ok := d.listed[mac]
+	switch {
+	case !ok && !d.cfg.Unlisted:
+		return ""
+	case strings.EqualFold(p.Load, Stay):
+		return ""
+	case p.Load != "":
+		return p.Load
+	}
+	return d.cfg.Target
+}
+
+// model returns what kind of phone it is: what it says itself counts before what the site says.
+func (d *Director) model(mac phone.MAC, b ladder.Belief) string {
+	if b.Model != "" {
+		return b.Model
+	}
+	return d.listed[mac].Model
+}
+
+// converts reports whether the ladder is about such a phone.
+func converts(model string) bool { return model == "" || model == "7940" || model == "7960" }
+
+// look finds out anew how the conversion of a phone stands, from what is believed of it now and from what is on the shelf
+// now. The shelf has to be taken with plans.stock before, at the latest a look of tick ago.
+func (d *Director) look(w *way, now time.Time) {
+	b, heard := d.deps.Belief(w.mac)
+	v := view{belief: b, target: d.target(w.mac), model: d.model(w.mac, b), now: now}
+	if v.target != "" && converts(v.model) && known(b) {
+		v.path, v.err = d.plans.plan(b, v.target)
+	}
+	d.aim(w, &v)
+	if v.planned() {
+		d.settle(w, &v)
+	}
+	switch {
+	case w.Order == Stop:
+		v.phase = Stopped
+	case w.Order == Skip:
+		v.phase = Skipped
+	case v.target == "":
+		v.phase = Arrived
+	case !converts(v.model):
+		v.phase, v.reason = Blocked, otherKind
+	case !known(b) && heard.IsZero() && w.seen.IsZero():
+		v.phase, v.reason = Waiting, unseen
+	case !known(b):
+		v.phase, v.reason = Waiting, unknown
+	default:
+		d.place(w, &v)
+	}
+	if v.step == nil && w.Turn {
+		w.end()
+	}
+	d.tell(w, v)
+}
+
+// known reports whether anything is known of what a phone runs.
+func known(b ladder.Belief) bool {
+	return b.Load != "" || b.Protocol != phone.ProtocolUnknown || b.Loader != ladder.Unknown
+}
+
+// planned reports whether the ladder was asked.
+func (v *view) planned() bool { return v.err != nil || v.path.To != "" }
+
+// first is the step that comes next, whether or not its files are there.
+func (v *view) first() *ladder.Step {
+	if v.err != nil || len(v.path.Steps) == 0 {
+		return nil
+	}
+	s := v.path.Steps[0] // a copy: the path is shared
+	return &s
+}
+
+// aim notes that the phone has another target than before.
+func (d *Director) aim(w *way, v *view) {
+	if strings.EqualFold(w.To, v.target) {
+		return
+	}
+	if w.Turn {
+		w.end()
+	}
+	order, next, phase, why, at := w.Order, w.Next, w.Phase, w.Reason, w.At
+	w.record = record{Order: order, Next: next, To: v.target, Phase: phase, Reason: why, At: at}
+	w.nudges, w.dirty = 0, true
+}
+
+// place says where a phone stands that has a way to its target, or should have.
+func (d *Director) place(w *way, v *view) {
+	first := v.first()
+	switch {
+	case v.err != nil:
+		v.phase, v.reason = Blocked, noWay
+	case first == nil:
+		v.phase = Arrived
+	case len(first.Missing) > 0:
+		v.phase, v.reason = Blocked, lacksFile
+	case strings.EqualFold(w.Failed, first.To):
+		v.phase = Failed
+	default:
+		v.step = first
+		v.phase, v.reason = Waiting, noTurn
+		if w.Turn || first.Confirm {
+			v.phase, v.reason = Going, noTarget
+		}
+	}
+}
+
+// runs reports whether a phone is believed to run what a step leads to.
+func runs(b ladder.Belief, to string) bool {
+	if l, ok := phone.ParseLoad(to); ok && l.Loader {
+		return b.Loader == ladder.Yes
+	}
+	return b.Confidence >= ladder.Likely && strings.EqualFold(b.Load, to)
+}
+
+// settle compares what is believed with the step that the phone takes: it may be done, or start from something else than
+// was believed. While the ladder wants a start that confirms it, a step is not done: that start is its last part.
+func (d *Director) settle(w *way, v *view) {
+	first := v.first()
+	confirms := first != nil && first.Confirm && strings.EqualFold(first.To, w.Step)
+	switch {
+	case w.Step != "" && (w.Turn || w.Image != "") && runs(v.belief, w.Step):
+		if !confirms {
+			d.done(w, v)
+		}
+	case w.Turn && first != nil && !strings.EqualFold(first.To, w.Step):
+		d.report(w, "runs "+runsText(v.belief)+", not what was believed. Its way is now: "+pathText(v.path))
+		if w.start(first, v.belief); first.Confirm {
+			w.end()
+		}
+	}
+}
+
+// done ends a step that was taken.
+func (d *Director) done(w *way, v *view) {
+	w.Done++
+	w.Step, w.From, w.Image, w.Whole, w.Booted, w.Broke, w.Cuts, w.Attempts, w.Cause = "", "", "", "", false, 0, 0, 0, ""
+	w.nudges, w.refusal = 0, ""
+	w.end()
+	d.metrics.steps.WithLabelValues("done").Inc()
+	if first := v.first(); first != nil {
+		d.report(w, "has taken a step and runs "+runsText(v.belief)+"; next comes "+stepText(first))
+	}
+}
+
+// setOut notes and tells, once for each target, that the phone begins.
+func (d *Director) setOut(w *way) {
+	if !w.Set.IsZero() {
+		return
+	}
+	w.Set, w.dirty = d.deps.Now().Round(0).UTC(), true
+	d.report(w, "sets out from "+runsText(w.view.belief)+" to "+w.To+": "+pathText(w.view.path))
+}
+
+// tell takes a view for the phone's own and tells what is new in it. What may pass in a moment is told when it lasts: a
+// boot brings one clue after the other.
+func (d *Director) tell(w *way, v view) {
+	old := w.view
+	v.stable = old.stable
+	if old.phase != v.phase || old.reason != v.reason || old.stable.IsZero() {
+		v.stable = v.now
+	}
+	w.view = v
+	if v.phase == Waiting && v.reason == noTurn && w.queued.IsZero() {
+		w.queued = v.now
+	}
+	if w.Phase != v.phase || w.Reason != v.reason || old.step != nil && v.step != nil && old.step.To != v.step.To {
+		w.At, w.dirty = d.deps.Now().Round(0).UTC(), true
+		w.Phase, w.Reason = v.phase, v.reason
+	}
+	d.tellNews(w)
+	if d.deps.Waits == nil {
+		return
+	}
+	show := ""
+	if slices.Contains([]Phase{Waiting, Going, Blocked, Failed}, v.phase) && v.reason != unseen {
+		show = d.text(w)
+	}
+	if show != w.show {
+		w.show = show
+		d.outbox = append(d.outbox, message{w.mac, show, true})
+	}
+}
+
+// tellNews puts what is new into the timeline.
+func (d *Director) tellNews(w *way) {
+	v := &w.view
+	state := news{v.phase, v.reason}
+	if w.Told == state {
+		return
+	}
+	lasts := v.now.Sub(v.stable) >= settleTime
+	switch {
+	case v.phase == Arrived && !w.Set.IsZero():
+		w.Next = false
+		d.report(w, "has arrived: it runs "+v.target+steps(w.Done))
+	case v.phase == Failed:
+		d.report(w, d.text(w))
+	case v.phase == Blocked && lasts, v.phase == Waiting && v.reason == noTurn && lasts:
+		if v.step != nil {
+			d.setOut(w)
+		}
+		what := "waits. "
+		if v.phase == Blocked {
+			what = "cannot go on. "
+		}
+		d.report(w, what+d.text(w))
+	default:
+		return
+	}
+	w.Told, w.dirty = state, true
+}

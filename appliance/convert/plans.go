@@ -1,0 +1,69 @@
+package convert
+
+import (
+	"fmt"
+	"strings"
+
+	"phonebox/services/phone"
+	"phonebox/services/phone/ladder"
+)
+
+// maxPlans bounds the plans that are remembered; a pallet needs a handful.
+const maxPlans = 512
+
+// plans remembers what the ladder said, because each request of each phone asks it. Only a change of the shelf makes it
+// ask anew.
+type plans struct {
+	shelf ladder.Shelf
+	key   string // all that the shelf says
+	known map[question]answer
+}
+
+// question is a belief, without its reasons, and a target.
+type question struct {
+	model, load, before, to string
+	protocol                phone.Protocol
+	major                   int
+	loader, signed, xml     ladder.Answer
+	confidence              ladder.Confidence
+}
+
+type answer struct {
+	path ladder.Path
+	err  error
+}
+
+// stock takes the firmware that is there now.
+func (p *plans) stock(shelf ladder.Shelf) {
+	var key strings.Builder
+	for _, l := range shelf {
+		fmt.Fprintf(&key, "%q %q %q %q\n", l.Name, l.Files, l.Missing, l.Loader)
+	}
+	if p.shelf = shelf; p.key != key.String() || p.known == nil {
+		p.key, p.known = key.String(), map[question]answer{}
+	}
+}
+
+// plan is [ladder.Plan] with the firmware of stock. The path is shared and must not be changed.
+func (p *plans) plan(b ladder.Belief, to string) (ladder.Path, error) {
+	q := question{b.Model, b.Load, b.Before, to, b.Protocol, b.Major, b.Loader, b.Signed, b.XML, b.Confidence}
+	a, ok := p.known[q]
+	if !ok {
+		a.path, a.err = ladder.Plan(b, to, p.shelf)
+		if len(p.known) >= maxPlans {
+			clear(p.known)
+		}
+		p.known[q] = a
+	}
+	return a.path, a.err
+}
+
+// load finds a load on the shelf.
+func (p *plans) load(name string) (ladder.Load, bool) {
+	for _, l := range p.shelf {
+		if strings.EqualFold(l.Name, name) {
+			return l, true
+		}
+	}
+	return ladder.Load{}, false
+}
