@@ -15,4 +15,10 @@
 //	result, err := p.Run(ctx) // until it is ready, or ctx ends
 //
 // [Storm] boots many at once and sums them up.
+//
+// A phone has a [Flash], which outlives resets and power cuts ([Phone.Cut], [Phone.Restore]) and can be given to another
+// Phone. It obeys the headers of images and refuses what a real phone refuses (phones.md c.2, c.3); a step that c.4 does not
+// allow, and a power cut in a moment that [Phone.Writing] calls fatal, leave it dead, so that no test overlooks them.
+// [Phone.Display] tells what it shows. Behind SIP it registers its lines, takes telnet where telnet_level says so, and on a
+// wire it announces itself by CDP where Config.CDP says so.
 package phonesim

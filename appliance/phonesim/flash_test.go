@@ -272,6 +272,13 @@ func waits(t *testing.T, p *phonesim.Phone, what, problem string) {
 // start boots a phone that stays, and returns what ends it.
 func start(t *testing.T, o *office, cfg phonesim.Config) (*phonesim.Phone, func() phonesim.Result) {
 	t.Helper()
+	var p *phonesim.Phone
+	return plugIn(t, o, cfg, &p)
+}
+
+// plugIn is start; *made is set before the phone is switched on.
+func plugIn(t *testing.T, o *office, cfg phonesim.Config, made **phonesim.Phone) (*phonesim.Phone, func() phonesim.Result) {
+	t.Helper()
 	cfg.Link, cfg.Ports, cfg.MAC, cfg.Stay = o.link(), o.Ports, mac(1), true
 	if cfg.Speed == 0 {
 		cfg.Speed = 1000
@@ -280,6 +287,7 @@ func start(t *testing.T, o *office, cfg phonesim.Config) (*phonesim.Phone, func(
 	if err != nil {
 		t.Fatal(err)
 	}
+	*made = p
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})
 	go func() {

@@ -11,11 +11,11 @@ import (
 )
 
 // cutAt cuts the power when the phone first does what fits, and gives it back.
-func cutAt(p **phonesim.Phone, kind phonesim.EventKind, file string) func(phonesim.Event) {
+func cutAt(kind phonesim.EventKind, file string) func(*phonesim.Phone, phonesim.Event) {
 	var once sync.Once
-	return func(e phonesim.Event) {
+	return func(p *phonesim.Phone, e phonesim.Event) {
 		if e.Kind == kind && strings.HasPrefix(e.File, file) {
-			once.Do(func() { (*p).PowerCycle() })
+			once.Do(p.PowerCycle)
 		}
 	}
 }
@@ -39,15 +39,14 @@ func TestAPowerCutThatAPhoneSurvives(t *testing.T) {
 			o := newOffice(t)
 			o.stock(v8)
 			o.name("", v8, v8)
-			var p *phonesim.Phone
 			var after phonesim.Flash
-			cut := cutAt(&p, c.kind, c.file)
-			p, end := start2(t, o, &p, phonesim.Config{Load: "P0S3-07-4-00", Want: v8, OnEvent: func(e phonesim.Event) {
+			cut := cutAt(c.kind, c.file)
+			p, end := startWatched(t, o, phonesim.Config{Load: "P0S3-07-4-00", Want: v8}, func(p *phonesim.Phone, e phonesim.Event) {
 				before := p.Result().PowerCycles
-				if cut(e); p.Result().PowerCycles > before {
+				if cut(p, e); p.Result().PowerCycles > before {
 					after = p.Flash()
 				}
-			}})
+			})
 			<-p.Done()
 			r := end()
 			wantClean(t, r, phonesim.OutcomeReady)
@@ -66,17 +65,12 @@ func TestAPowerCutThatAPhoneSurvives(t *testing.T) {
 	}
 }
 
-// start2 is start for a phone that its own events look at.
-func start2(t *testing.T, o *office, p **phonesim.Phone, cfg phonesim.Config) (*phonesim.Phone, func() phonesim.Result) {
+// startWatched is start with somebody who watches the phone and may touch it.
+func startWatched(t *testing.T, o *office, cfg phonesim.Config, watch func(*phonesim.Phone, phonesim.Event)) (*phonesim.Phone, func() phonesim.Result) {
 	t.Helper()
-	var ready sync.WaitGroup
-	ready.Add(1)
-	tell := cfg.OnEvent
-	cfg.OnEvent = func(e phonesim.Event) { ready.Wait(); tell(e) }
-	made, end := start(t, o, cfg)
-	*p = made
-	ready.Done()
-	return made, end
+	var p *phonesim.Phone
+	cfg.OnEvent = func(e phonesim.Event) { watch(p, e) }
+	return plugIn(t, o, cfg, &p)
 }
 
 func TestAPowerCutThatKillsAPhone(t *testing.T) {
@@ -96,9 +90,8 @@ func TestAPowerCutThatKillsAPhone(t *testing.T) {
 			} else if c.from == "P0S3-07-4-00" {
 				o.name("", v8, v8)
 			}
-			var p *phonesim.Phone
 			spared := make(chan bool, 1)
-			p, end := start2(t, o, &p, phonesim.Config{Load: c.from, Want: v8, OnEvent: func(e phonesim.Event) {
+			p, end := startWatched(t, o, phonesim.Config{Load: c.from, Want: v8}, func(p *phonesim.Phone, e phonesim.Event) {
 				if e.Kind != phonesim.EventFlash {
 					return
 				}
@@ -108,7 +101,7 @@ func TestAPowerCutThatKillsAPhone(t *testing.T) {
 				}
 				spared <- p.CutUnlessFatal()
 				p.PowerCycle()
-			}})
+			})
 			<-p.Done()
 			if <-spared {
 				t.Error("the power was cut although that is fatal")

@@ -23,6 +23,7 @@ import (
 
 	"phonebox/appliance/phonesim"
 	"phonebox/services/phone"
+	"phonebox/services/testkit"
 )
 
 // nextNet gives each test a /16 of 127/8 of its own.
@@ -48,6 +49,7 @@ type office struct {
 	onRRQ   func(name string) // may be nil
 	same    bool              // every phone is told the same address
 	wire    bool              // on a wire, not behind relays
+	lan     *testkit.LAN      // of the wire
 }
 
 // bareOffice has no servers yet.

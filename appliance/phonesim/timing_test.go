@@ -2,7 +2,10 @@ package phonesim_test
 
 import (
 	"context"
+	"encoding/binary"
+	"maps"
 	"net/netip"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -205,6 +208,90 @@ func TestALeaseThatNobodyRenewsIsLost(t *testing.T) {
 		}
 		if unicast < 3 || everybody < 2 || r.Boots != 2 {
 			t.Errorf("found %d renewals, %d rebindings and %d boots", unicast, everybody, r.Boots)
+		}
+	})
+}
+
+// serves answers read requests from files, block by block, to one phone.
+func serves(files map[string][]byte) func(d datagram) []byte {
+	open := map[uint16][]byte{} // by the phone's port
+	return func(d datagram) []byte {
+		block := uint16(1)
+		switch {
+		case len(d.payload) > 2 && d.payload[1] == 1:
+			name, _, _ := strings.Cut(string(d.payload[2:]), "\x00")
+			content, ok := files[name]
+			if !ok {
+				return notFound(d)
+			}
+			open[d.from] = content
+		case len(d.payload) == 4 && d.payload[1] == 4:
+			block = binary.BigEndian.Uint16(d.payload[2:]) + 1
+		default:
+			return nil
+		}
+		content, from := open[d.from], int(block-1)*512
+		if from > len(content) {
+			return nil // the last block was acknowledged
+		}
+		return append([]byte{0, 3, byte(block >> 8), byte(block)}, content[from:min(len(content), from+512)]...)
+	}
+}
+
+func TestFlashingTakesItsTime(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		for i, c := range []struct {
+			from, image, next string
+			least, most       float64
+		}{
+			{"P0S3-07-4-00", loader + ".sbn", "CTLSEP" + mac(1).Name() + ".tlv", 25, 37}, // phones.md a.4
+			{"P0S3-08-9-00", v8 + ".sb2", "SIPDefault.cnf", 45, 69},
+			{"P0S3-05-3-00", "P0S3-06-3-00.sbn", "OS79XX.TXT", 85, 95},
+		} {
+			files := phone.MakeBundle(v8, 2000, 3000)
+			maps.Copy(files, phone.MakeBundle("P0S3-06-3-00", 0, 3000))
+			m := mac(1).Name()
+			files["SEP"+m+".cnf.xml"] = []byte(sepXML(v8))
+			files["SIPDefault.cnf"] = []byte("image_version: P0S3-06-3-00\n")
+			files["SIP"+m+".cnf"] = []byte("line1_name: 208\n")
+			link := &fakeLink{dhcp: grants(8 * time.Hour), packet: serves(files)}
+			cfg := phonesim.Config{Load: c.from, Seed: uint64(i)}
+			if i == 1 {
+				cfg.LoaderID = phone.SyntheticLoaderID
+			}
+			bubble(t, 130*time.Second, link, cfg)
+			begun := link.requests(c.image)
+			if len(begun) == 0 {
+				t.Fatalf("%s never asked for %s", c.from, c.image)
+			}
+			after := -1.0
+			for _, d := range link.requests(c.next) {
+				if d.at > begun[0].at && after < 0 {
+					after = (d.at - begun[0].at).Seconds()
+				}
+			}
+			if after < c.least || after > c.most {
+				t.Errorf("%s: %s %.1f s after %s, wanted %.0f to %.0f", c.from, c.next, after, c.image, c.least, c.most)
+			}
+		}
+	})
+}
+
+func TestAPhoneOnSCCPLooksForANewConfigurationInItsOwnTime(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const load = "P00303010102"
+		link := &fakeLink{dhcp: grants(8 * time.Hour), packet: serves(map[string][]byte{"SEP" + mac(1).Name() + ".cnf.xml": []byte(sepXML(load))})}
+		bubble(t, 10*time.Minute, link, phonesim.Config{Load: load, Want: v8})
+		hunts := link.requests("OS79XX.TXT")
+		if len(hunts) < 4 {
+			t.Fatalf("found %d hunts in ten minutes", len(hunts))
+		}
+		for i, d := range hunts[1:] {
+			if rest := d.at - hunts[i].at; rest < time.Minute || rest > 171*time.Second {
+				t.Errorf("hunt %d came after %s", i+2, rest)
+			}
 		}
 	})
 }

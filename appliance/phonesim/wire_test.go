@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gopacket/gopacket/layers"
 	"github.com/insomniacslk/dhcp/dhcpv4"
 
 	"phonebox/appliance/phonesim"
@@ -21,6 +22,7 @@ func wired(t *testing.T) (*office, *phonesim.Wire) {
 	lan := testkit.NewLAN(t, testkit.Host{Name: "box", Addr: box}, testkit.Host{Name: "phones"},
 		testkit.Host{Name: "printer", Addr: netip.MustParsePrefix("10.77.1.1/16")})
 	o := testkit.In(t, lan.Node("box"), func() (*office, error) { return newWiredOffice(t, box.Addr()), nil })
+	o.lan = lan
 	w := testkit.In(t, lan.Node("phones"), func() (*phonesim.Wire, error) { return phonesim.NewWire(testkit.Interface) })
 	t.Cleanup(func() {
 		if err := w.Close(); err != nil {
@@ -174,5 +176,62 @@ func TestAPhoneOnAWireStopsAtOnce(t *testing.T) {
 		}
 	case <-time.After(30 * time.Second):
 		t.Fatal("the phone does not stop")
+	}
+}
+
+// announcements are the CDP packets that a capture saw.
+func announcements(c *testkit.Capture) []*layers.CiscoDiscoveryInfo {
+	var found []*layers.CiscoDiscoveryInfo
+	for _, p := range c.Packets() {
+		if info, ok := p.Layer(layers.LayerTypeCiscoDiscoveryInfo).(*layers.CiscoDiscoveryInfo); ok {
+			found = append(found, info)
+		}
+	}
+	return found
+}
+
+func TestAPhoneOnAWireAnnouncesItselfTakesTelnetAndLosesItsPower(t *testing.T) {
+	t.Parallel()
+	o, w := wired(t)
+	box := o.lan.Node("box")
+	o.stock(v8)
+	o.name("", v8, v8)
+	o.put("SIP"+mac(1).Name()+".cnf", "sntp_mode: unicast\ntelnet_level: 1\nline1_name: 208\n")
+	capture := box.Capture(t)
+	p, err := phonesim.New(phonesim.Config{Link: w, Ports: o.Ports, MAC: mac(1), Model: "7940", Speed: 1000, Stay: true, CDP: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	left := make(chan error, 1)
+	go func() {
+		_, err := p.Run(ctx)
+		left <- err
+	}()
+	<-p.Done()
+	testkit.Eventually(t, 20*time.Second, "the phone has a command line", func() bool { return p.Result().Telnet.IsValid() })
+	at := p.Result().Telnet
+	if at.Port() != 23 {
+		t.Errorf("the phone listens at %s, wanted port 23", at)
+	}
+	c := newTerminal(t, testkit.In(t, box, func() (net.Conn, error) { return net.Dial("tcp4", at.String()) }))
+	c.until("Password: ")
+	c.say("cisco\r\n")
+	c.until("SIP Phone> ")
+	p.Cut()
+	testkit.Eventually(t, 20*time.Second, "the phone is off", func() bool { return p.Result().WaitingFor == "its power" })
+	if _, err := box.Try(t, "ping", "-c", "1", "-W", "1", at.Addr().String()); err == nil {
+		t.Error("a phone without power answers a ping")
+	}
+	p.Restore()
+	testkit.Eventually(t, 20*time.Second, "two announcements", func() bool { return len(announcements(capture)) >= 2 })
+	for _, info := range announcements(capture) {
+		if info.Platform != "Cisco IP Phone 7940" || info.Version != v8 || info.DeviceID != "SIP"+mac(1).Name() {
+			t.Errorf("found %+v", info)
+		}
+	}
+	cancel()
+	if err := <-left; err != nil {
+		t.Error(err)
 	}
 }

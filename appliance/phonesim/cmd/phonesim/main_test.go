@@ -91,3 +91,39 @@ func TestTheTableShowsTroubleFirst(t *testing.T) {
 		}
 	}
 }
+
+func TestAnyLoadCanBeInFlash(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		args []string
+		want phonesim.State
+		code int
+	}{
+		{[]string{"-load", "P0S3-04-4-00"}, phonesim.StateSIPOld, exitFail},
+		{[]string{"-load", "P00308000500"}, phonesim.StateSCCP, exitFail},
+		{[]string{"-load", "P00305000500", "-state", "sccp-old"}, phonesim.StateSCCPOld, exitFail},
+		{[]string{"-load", "latest"}, "", exitFail},
+		{[]string{"-load", "P0S3-8-12-00", "-state", "erased"}, "", exitFail},
+	} {
+		file := filepath.Join(t.TempDir(), "report.json")
+		var out, errs bytes.Buffer
+		code := run(t.Context(), append([]string{"-loopback", "-server", "127.99.0.2", "-dhcp", "1", "-timeout", "50ms", "-json", file}, c.args...), &out, &errs)
+		if code != c.code {
+			t.Errorf("%q: exit code %d, wanted %d", c.args, code, c.code)
+		}
+		if c.want == "" {
+			if !strings.Contains(errs.String(), "found load") {
+				t.Errorf("%q: found %q", c.args, errs.String())
+			}
+			continue
+		}
+		b, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var r phonesim.Report
+		if err := json.Unmarshal(b, &r); err != nil || r.Results[0].Load != c.args[1] || r.Results[0].State != c.want || (r.Results[0].LoaderID != "") != (c.want == phonesim.StateSCCP) {
+			t.Errorf("%q: found %+v, %v", c.args, r.Results, err)
+		}
+	}
+}
