@@ -89,8 +89,11 @@ type server interface {
 
 const mac = "0006D7AA2A2E"
 
-// boot is one start, up to a reset or to an application that runs. cut is how many files it gets before its power is
-// cut, below 0 for none. It returns true when it started again because of an image.
+// failed as cut means that the power is cut while it writes, so that what it fetched is not there.
+const failed = 2
+
+// boot is one start, up to a reset or to an application that runs. cut is how many images it gets before its power is
+// cut, below 0 for none, or failed. It returns true when it started again because of an image.
 func (h *handset) boot(s server, cut int) (reset bool) {
 	if h.loaderIn != "" {
 		return h.bootLoader(s, cut)
@@ -137,6 +140,13 @@ func (h *handset) flash(s server, name string, cut int) bool {
 	}
 	before := h.load
 	l, _ := phone.ParseLoad(name)
+	if cut == failed {
+		if l.Loader || l.Universal() {
+			name = "P003-8-12-00"
+		}
+		s.fetched(name, before)
+		return true
+	}
 	if l.Loader || l.Universal() { // the loader image of a bundle
 		h.load, h.loaderIn = "P003-8-12-00", name
 		s.fetched("P003-8-12-00", before)
@@ -170,7 +180,9 @@ func (h *handset) bootLoader(s server, cut int) bool {
 				return false
 			}
 			s.fetched(name, h.load)
-			h.load = name
+			if cut != failed {
+				h.load = name
+			}
 			return true
 		}
 	case h.runs().Protocol == phone.SIP && !h.runs().Loader && name != "" && !l.Universal() && s.give(name+".sbn"):

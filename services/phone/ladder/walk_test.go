@@ -43,13 +43,13 @@ func (b *box) step() (ladder.Step, error) {
 		}
 		return stay, err
 	}
-	if s := p.Steps[0]; !s.Confirm && !s.Maybe && belief.Confidence == ladder.Sure && belief.Load != "" && belief.Load != b.phone.load && !belief1Loader(belief.Load) {
+	if belief.Confidence == ladder.Sure && belief.Load != "" && belief.Load != b.phone.load && !loaderAlone(belief.Load) {
 		b.t.Errorf("%s is taken for %s for sure\n%s", b.phone.load, belief.Load, strings.Join(b.log, "\n"))
 	}
 	return p.Steps[0], nil
 }
 
-func belief1Loader(name string) bool {
+func loaderAlone(name string) bool {
 	l, _ := phone.ParseLoad(name)
 	return l.Loader
 }
@@ -127,7 +127,7 @@ func walk(t *testing.T, load, to string, seed uint64) {
 	for reset := true; (h.load != to || reset) && boots < 60; boots++ {
 		cut := -1
 		if random.IntN(4) == 0 {
-			cut = random.IntN(2)
+			cut = random.IntN(3)
 		}
 		reset = h.boot(b, cut)
 	}
@@ -272,8 +272,12 @@ func FuzzPlan(f *testing.F) {
 			}
 			return
 		}
+		l, ok := phone.ParseLoad(load)
+		if b.XML == ladder.Yes && l.Protocol == phone.SCCP && l.Version[0] == 3 && l.Version[1] == 0 {
+			return // seen to read XML, so it counts as 3.1, which the table does not know
+		}
 		chain(t, p)
-		if l, ok := phone.ParseLoad(load); ok && b.Confidence == ladder.Sure {
+		if ok && b.Confidence == ladder.Sure {
 			safeFor(t, b, p, l.Name)
 		}
 	})
