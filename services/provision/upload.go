@@ -47,6 +47,40 @@ func (p *Provisioner) Add(name string, content io.Reader) ([]Verdict, error) {
 	return u.verdicts, nil
 }
 
+// Put stores one file under its name with its folders, as phones ask for it: a file of an adopted TFTP root. Firmware goes
+// into the root in any case, and archives are files like others here. It is checked as by [Provisioner.Add]; the error
+// says that it could not be read or stored.
+func (p *Provisioner) Put(name string, content io.Reader) (Verdict, error) {
+	p.adding.Lock()
+	defer p.adding.Unlock()
+	u := &upload{p: p, seen: map[string]string{}}
+	file := phone.ParseFileName(strings.ReplaceAll(name, `\`, "/"))
+	if file.Kind == phone.KindLoads || file.Kind.IsFirmware() {
+		file.Clean = path.Base(file.Clean)
+	}
+	if err := acceptablePath(file.Clean); err != nil {
+		return Verdict{Name: name, Why: err.Error()}, nil
+	}
+	if err := errors.Join(u.store(file.Clean, content), p.Rescan()); err != nil {
+		return Verdict{Name: name}, fmt.Errorf("storing %q: %w", name, err)
+	}
+	return u.verdicts[0], nil
+}
+
+// acceptablePath refuses folders that would not be served.
+func acceptablePath(name string) error {
+	folder, base := path.Split(name)
+	if strings.Count(name, "/") > maxDepth {
+		return fmt.Errorf("it lies deeper than %d folders", maxDepth)
+	}
+	for part := range strings.SplitSeq(strings.TrimSuffix(folder, "/"), "/") {
+		if folder != "" && (part == "" || strings.HasPrefix(part, ".") || hasOddCharacters(part)) {
+			return fmt.Errorf("the folder %.60q is none that a phone asks for", folder)
+		}
+	}
+	return acceptable(base)
+}
+
 // upload is one call of Add.
 type upload struct {
 	p        *Provisioner
@@ -113,7 +147,7 @@ func acceptable(base string) error {
 	switch {
 	case base == "" || base == "." || base == "/" || len(base) > 100 || strings.HasPrefix(base, ".") || f.Clean != base:
 		return errors.New("this is not a file name that a phone asks for")
-	case strings.IndexFunc(base, func(r rune) bool { return r < ' ' || r >= 0x7f || strings.ContainsRune(`\:*?"<>|`, r) }) >= 0:
+	case hasOddCharacters(base):
 		return errors.New("the name holds characters that phones don't ask for")
 	case f.Kind == phone.KindTrustList, f.Kind == phone.KindMGC:
 		return errors.New("such a file is never sent: the phones are better off without it")
@@ -125,6 +159,10 @@ func acceptable(base string) error {
 		return nil
 	}
 	return errors.New("this is no firmware (.loads, .sbn, .sb2, .bin), ring (.raw, .pcm, .wav) or configuration file (.cnf, .xml, .dat, .cfg, .bmp) of a phone")
+}
+
+func hasOddCharacters(name string) bool {
+	return strings.IndexFunc(name, func(r rune) bool { return r < ' ' || r >= 0x7f || strings.ContainsRune(`\:*?"<>|`, r) }) >= 0
 }
 
 // store writes one file: to a temporary name first, then synced, checked, renamed and synced again.

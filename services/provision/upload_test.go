@@ -378,3 +378,46 @@ func FuzzAdd(f *testing.F) {
 		}
 	})
 }
+
+// Files of an adopted root keep their folders, in which phones ask for them; firmware does not.
+func TestPut(t *testing.T) {
+	t.Parallel()
+	whole := bundle(target)
+	p, dir := start(t, office(), newWorld(), nil)
+	for _, tt := range []struct {
+		name    string
+		content []byte
+		stored  string // "" = refused
+	}{
+		{"rings/Bell.raw", ring(), "rings/Bell.raw"},
+		{"./a/b/c/x.xml", []byte("<x/>"), "a/b/c/x.xml"},
+		{`fw\8.12\` + target + ".sb2", whole[target+".sb2"], target + ".sb2"},
+		{"archive.xml", zipOf(t, whole), "archive.xml"},
+		{"../up.xml", []byte("x"), ""},
+		{"a/../b.xml", []byte("x"), ""},
+		{".hidden/b.xml", []byte("x"), ""},
+		{"a//b.xml", []byte("x"), ""},
+		{"a/b/c/d/e/f.xml", []byte("x"), ""},
+		{"a/CTLSEP0006D7AA2A2E.tlv", []byte("x"), ""},
+		{"a/setup.exe", []byte("x"), ""},
+		{"", []byte("x"), ""},
+		{"P0S3-8-11-00.sb2", whole[target+".sb2"], ""},
+	} {
+		v, err := p.Put(tt.name, bytes.NewReader(tt.content))
+		if err != nil || v.OK != (tt.stored != "") || v.Why == "" {
+			t.Errorf("%s: %+v, %v", tt.name, v, err)
+		}
+		if tt.stored == "" {
+			continue
+		}
+		if got, err := os.ReadFile(filepath.Join(dir, tt.stored)); err != nil || !bytes.Equal(got, tt.content) {
+			t.Errorf("%s: stored %q, %v", tt.name, got, err)
+		}
+		if a, got := ask(t, p, provision.Query{Name: tt.stored, From: laptopAt}); a.Status == provision.OK && got != string(tt.content) {
+			t.Errorf("%s: sent %q", tt.name, got)
+		}
+	}
+	if _, err := p.Put("a.xml", iotest.ErrReader(io.ErrUnexpectedEOF)); err == nil {
+		t.Error("what could not be read was stored")
+	}
+}
