@@ -106,7 +106,7 @@ func (s tarred) Walk(visit func(Entry) error) error {
 		h, err := t.Next()
 		switch {
 		case errors.Is(err, io.EOF):
-			return nil
+			return drain(stream)
 		case errors.Is(err, errSize):
 			return errTooMuch
 		case err != nil && !errors.Is(err, tar.ErrInsecurePath): // paths are judged by Read
@@ -130,4 +130,17 @@ func (s tarred) Walk(visit func(Entry) error) error {
 			return err
 		}
 	}
+}
+
+// drain reads what follows the last file, so that the checksum of the compression is looked at. Other bytes behind it
+// are no damage.
+func drain(stream io.Reader) error {
+	_, err := io.Copy(io.Discard, stream)
+	switch {
+	case err == nil, errors.Is(err, gzip.ErrHeader):
+		return nil
+	case errors.Is(err, errSize):
+		return errTooMuch
+	}
+	return fmt.Errorf("reading the .tar archive, which is damaged or was cut off: %w", err)
 }

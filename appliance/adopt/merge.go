@@ -116,7 +116,7 @@ func (m *merger) text(what string, now *string, value string) {
 // params changes parameters; those that are not mentioned stay.
 func (m *merger) params(now *map[string]string, values map[string]string) {
 	for _, name := range slices.Sorted(maps.Keys(values)) {
-		if _, _, own := lookUp(*now, name); own && m.keep {
+		if _, _, own := lookUp(*now, name); own && (m.keep || values[name] == site.Mask) {
 			continue
 		}
 		if put(now, name, values[name]) {

@@ -45,9 +45,9 @@ type adoption struct {
 	byName map[string]*file // by name in lower case: the one that counts
 	texts  int64
 
-	defaults *cnf                 // SIPDefault.cnf; an empty one where there is none
-	phones   map[phone.MAC]*file  // whose verdict tells about the phone
-	rings    map[string]string    // by file name in lower case: the name in the ring list
+	defaults *cnf                // SIPDefault.cnf; an empty one where there is none
+	phones   map[phone.MAC]*file // whose verdict tells about the phone
+	rings    map[string]string   // by file name in lower case: the name in the ring list
 	people   map[site.Contact]*file
 	plans    *file // the dial plan that became the site's
 }

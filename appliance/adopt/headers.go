@@ -1,0 +1,170 @@
+package adopt
+
+import (
+	"regexp"
+	"strconv"
+	"strings"
+	"unicode"
+
+	"golang.org/x/text/unicode/norm"
+)
+
+// field is what a column holds.
+type field string
+
+// The fields; their words stand in sentences.
+const (
+	fieldNone     field = ""
+	fieldMAC      field = "the MAC"
+	fieldModel    field = "the model"
+	fieldLabel    field = "the label"
+	fieldFirst    field = "the first name"
+	fieldLast     field = "the last name"
+	fieldLocation field = "the location"
+	fieldPerson   field = "the user" // a name or an account: what stands in the column decides
+	fieldNumber   field = "the extension"
+	fieldAuth     field = "the auth name"
+	fieldPassword field = "the password"
+	fieldDisplay  field = "the display name"
+	fieldShort    field = "the short name"
+	fieldAddress  field = "the address"
+	fieldProxy    field = "the proxy"
+	fieldPort     field = "the port"
+	fieldLoad     field = "the load"
+	fieldRuns     field = "the load that it runs"
+	fieldOpen     field = "whether the configuration is open"
+	fieldOwn      field = "whether it has own files"
+	fieldParams   field = "the parameters"
+	fieldForced   field = "the forced parameters"
+	fieldCompany  field = "the company" // contacts
+	fieldType     field = "the kind of the number before"
+)
+
+// headers are the names that columns have, in English, German, Dutch and French, as headerKey writes them.
+var headers = map[field]string{
+	fieldMAC: `mac macaddress macaddr macid macadresse macadres adressemac adressesmac ethernet ethernetaddress ethernetadresse hardwareaddress
+		hwaddress hardwareadresse hardwareadres physicaladdress physikalischeadresse fysiekadres adressephysique adressematerielle lanmac macnr
+		macnummer macnumber nomac`,
+	fieldModel: `model modell modele type typ devicetype phonetype phonemodel telefontyp telefonmodell gerat geraet geratetyp geraetetyp geratemodell
+		toesteltype typetoestel toestelmodel appareil typeappareil typedappareil typedetelephone hardware product produkt apparaat`,
+	fieldLabel: `label name phonelabel phonename bezeichnung beschriftung description beschreibung benaming omschrijving libelle etiquette nom naam fullname
+		vollername volledigenaam nomcomplet displaylabel anzeigelabel devicedescription employee mitarbeiter medewerker employe collaborateur
+		contact kontakt contactpersoon ansprechpartner`,
+	fieldFirst: `firstname vorname voornaam prenom givenname`,
+	fieldLast:  `lastname surname familyname nachname familienname achternaam nomdefamille`,
+	fieldLocation: `location place room ort standort raum zimmer buro buero locatie plaats lokaal kamer ruimte lieu emplacement salle bureau office
+		floor etage verdieping stock abteilung department afdeling service departement`,
+	fieldPerson: `user benutzer utilisateur gebruiker nutzer`,
+	fieldNumber: `extension ext extn extensionnumber number nummer num numero durchwahl dw nebenstelle nebenstellennummer nebenstellennr rufnummer
+		telefonnummer telefon telefoon telephone tel phone phonenumber telephonenumber numerodetelephone telefoonnummer toestelnummer toestel
+		internnummer intern interne extensie doorkiesnummer doorkies poste numerodeposte posteinterne ligne line linename linenumber
+		account accountname accountnumber directorynumber dn lijn lijnnummer linie leitung leitungsnummer sipid sipnumber siprufnummer
+		sipaccount sipnummer internalnumber internenummer durchwahlnummer nr no`,
+	fieldAuth: `authname auth authuser authid authusername authenticationname authenticationid authenticationuser authentificationid login loginname loginid
+		username userid sipuser sipusername sipuserid benutzername benutzerkennung anmeldename anmeldung kennung gebruikersnaam aanmeldnaam
+		aanmeldingsnaam inlognaam identifiant nomdutilisateur compte sipbenutzer sipbenutzername authentifizierungsname authname
+		authentifizierung authenticatie authenticatienaam`,
+	fieldPassword: `password pass secret pwd passwd passcode sippassword authpassword passwort kennwort geheimnis wachtwoord paswoord motdepasse mdp
+		sippasswort sipsecret sipkennwort sipwachtwoord passe`,
+	fieldDisplay: `displayname display callerid calleridname cid cidname anzeigename anzeige anzeigetext weergavenaam weergave schermnaam nomaffiche
+		nomdaffichage affichage angezeigtername`,
+	fieldShort: `shortname short keylabel buttonlabel kurzname tastenbeschriftung taste kortenaam toetslabel nomcourt nomabrege`,
+	fieldAddress: `address ip ipaddress ipadresse ipadres adresseip adresse adres fixedip fixedaddress reservation staticip festeip festeadresse vastip
+		vastadres ipfixe adressefixe`,
+	fieldProxy: `proxy server sipserver sipproxy registrar pbx telefonanlage anlage centrale telefooncentrale serveur serveursip proxyserver`,
+	fieldPort:  `port sipport proxyport serverport poort`,
+	fieldLoad:  `load firmware image imageversion firmwareversion loadname`,
+	fieldRuns:  `runs runsnow running currentload currentfirmware`,
+	fieldNone:  `devicename`, // a label in one program and SEP<MAC> in another: what stands below decides
+	fieldOpen:  `openconfig openconfiguration`, fieldOwn: `ownfiles`,
+	fieldParams: `parameters parameter parametres furtherparameters`, fieldForced: `forced forcedparameters`,
+	fieldCompany: `company organization organisation firma firmenname bedrijf bedrijfsnaam societe entreprise organizationname`,
+}
+
+// headerIndex is headers by name.
+var headerIndex = func() map[string]field {
+	index := map[string]field{}
+	for f, names := range headers {
+		for name := range strings.FieldsSeq(names) {
+			index[name] = f
+		}
+	}
+	return index
+}()
+
+// prefixes are words before the name proper: "SIP password", "Line 2 auth name", "Cisco MAC".
+var prefixes = []string{"line", "linie", "leitung", "lijn", "ligne", "sip", "account", "phone", "telefon", "toestel", "telephone", "cisco", "voip", "device"}
+
+var (
+	inBrackets = regexp.MustCompile(`\([^)]*\)|\[[^\]]*\]`)
+	headerWord = regexp.MustCompile(`[a-z]+|[0-9]+`)
+)
+
+// column is what a column holds: a field, for the fields of lines of which line (from 1), for numbers of contacts of
+// which kind ("mobile").
+type column struct {
+	field field
+	line  int
+	kind  string
+}
+
+// headerColumn understands the header of a column; the zero column where it can't.
+func headerColumn(header string) column {
+	for _, h := range []string{header, inBrackets.ReplaceAllString(header, " ")} {
+		key, n := headerKey(h)
+		if f, ok := lookUpHeader(key); ok {
+			return column{field: f, line: max(n, 1)}
+		}
+	}
+	return column{}
+}
+
+// lookUpHeader finds a header, without a word before or behind it where there is one that says nothing.
+func lookUpHeader(key string) (field, bool) {
+	for _, k := range []string{key, strings.TrimSuffix(key, "sip")} {
+		if f, ok := headerIndex[k]; ok {
+			return f, true
+		}
+	}
+	for _, p := range prefixes {
+		if rest, ok := strings.CutPrefix(key, p); ok {
+			if f, ok := headerIndex[rest]; ok {
+				return f, true
+			}
+		}
+	}
+	return fieldNone, false
+}
+
+// headerKey writes a header in lower case, without accents, blanks and signs, and takes the number of the line out:
+// "Durchwahl 2" is "durchwahl" and 2.
+func headerKey(header string) (key string, line int) {
+	text := plain(header)
+	if strings.Contains(text, "ipv4") || strings.Contains(text, "ip v4") {
+		return "ipaddress", 0
+	}
+	var b strings.Builder
+	for _, word := range headerWord.FindAllString(text, 12) {
+		n, err := strconv.Atoi(word)
+		switch {
+		case err == nil && n >= 1 && n <= 6 && line == 0:
+			line = n
+		default:
+			b.WriteString(word)
+		}
+	}
+	return b.String(), line
+}
+
+// plain writes a text in lower case and without accents.
+func plain(s string) string {
+	const longest = 200
+	s = s[:min(len(s), longest)]
+	s = strings.NewReplacer("ß", "ss", "œ", "oe", "æ", "ae", "ø", "o").Replace(strings.ToLower(s))
+	return strings.Map(func(r rune) rune {
+		if unicode.Is(unicode.Mn, r) {
+			return -1
+		}
+		return r
+	}, norm.NFD.String(s))
+}
