@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"phonebox/appliance/site"
+	"phonebox/services/phone"
 )
 
 // keyLastSite is where the store keeps the last site that was applied.
@@ -125,6 +126,7 @@ func (b *Box) applyPlan(a applied) error {
 	}
 	b.index.Store(makeIndex(a.site))
 	b.tellJournal(a.site)
+	b.director.Apply(convertConfig(a.site))
 	for _, part := range []struct {
 		name  string
 		apply func() error
@@ -149,7 +151,21 @@ func (b *Box) applyPlan(a applied) error {
 // tellJournal says which phones belong to the site, and which load they should run.
 func (b *Box) tellJournal(s *site.Site) {
 	b.journal.SetListed(listed(s))
-	b.journal.SetTarget(s.Firmware.Target, s.Firmware.ConvertUnlisted)
+	pinned, stated := map[phone.MAC]string{}, map[phone.MAC]string{}
+	for _, p := range s.Phones {
+		switch p.Load {
+		case "":
+		case site.Stay:
+			pinned[p.MAC] = "" // whatever it runs
+		default:
+			pinned[p.MAC] = p.Load
+		}
+		if p.Runs != "" {
+			stated[p.MAC] = p.Runs
+		}
+	}
+	b.journal.SetTargets(pinned, s.Firmware.Target, s.Firmware.ConvertUnlisted)
+	b.journal.SetStated(stated)
 }
 
 // Reload reads site.toml again, as SIGHUP asks. A refused file changes nothing but the page's notice.

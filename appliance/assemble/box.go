@@ -18,10 +18,12 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"phonebox/appliance/clock"
+	"phonebox/appliance/convert"
 	"phonebox/appliance/journal"
 	"phonebox/appliance/netdev"
 	"phonebox/appliance/site"
 	"phonebox/appliance/store"
+	"phonebox/services/cdp"
 	"phonebox/services/dhcp"
 	"phonebox/services/dns"
 	"phonebox/services/phone"
@@ -72,6 +74,9 @@ type Box struct {
 	sip       *sip.Client
 	web       *web.Server
 	provision *provision.Provisioner
+	director  *convert.Director
+	cdp       *cdp.Listener // nil with -try
+	shop      *shop
 	sup       *supervisor
 	metrics   *prometheus.Registry
 
@@ -152,6 +157,9 @@ func (b *Box) make(ctx context.Context) error {
 		return fmt.Errorf("opening the journal: %w", err)
 	}
 	b.tellJournal(s)
+	if err := b.makeDirector(s); err != nil {
+		return err
+	}
 	if err := b.makeLink(p); err != nil {
 		return err
 	}
@@ -171,6 +179,9 @@ func (b *Box) makeLink(p plan) error {
 		return fmt.Errorf("making the interface: %w", err)
 	}
 	b.netdev, b.wire = dev, dev
+	if b.cdp, err = cdp.New(cdp.Config{Interface: p.netdev.Interface}, cdp.Deps{Log: b.log.With("svc", "cdp"), Report: b.onCDP, Metrics: b.metrics}); err != nil {
+		return fmt.Errorf("making the ear for CDP: %w", err)
+	}
 	return nil
 }
 
@@ -178,8 +189,8 @@ func (b *Box) makeServices(p plan) error {
 	log := func(name string) *slog.Logger { return b.log.With("svc", name) }
 	var err error
 	if b.provision, err = provision.New(p.provision, provision.Deps{
-		Dir: filepath.Join(b.opt.Data, "tftp"), Observer: observer{b}, Guard: guard{b}, Log: log("provision"), Released: b.released,
-		Now: b.clock.Now,
+		Dir: filepath.Join(b.opt.Data, "tftp"), Observer: observer{b}, Guard: guard{b}, Guide: guide{b}, Facts: b.facts,
+		Log: log("provision"), Released: b.released, Now: b.clock.Now,
 	}); err != nil {
 		return fmt.Errorf("opening the phones' files: %w", err)
 	}
@@ -199,11 +210,14 @@ func (b *Box) makeServices(p plan) error {
 	if b.dns, err = dns.New(p.dns, dns.Deps{Names: names{b}, Log: log("dns"), Report: b.onDNS, Metrics: b.metrics}); err != nil {
 		return fmt.Errorf("making dns: %w", err)
 	}
-	if b.sip, err = sip.New(p.sip, sip.Deps{Targets: targets{b}, Log: log("sip"), Report: b.onSIP, Metrics: b.metrics}); err != nil {
+	if b.sip, err = sip.New(p.sip, sip.Deps{
+		Targets: targets{b}, Log: log("sip"), Report: b.onSIP, Metrics: b.metrics, Resolver: b.dns.Resolver(),
+	}); err != nil {
 		return fmt.Errorf("making sip: %w", err)
 	}
+	b.shop = newShop(b)
 	if b.web, err = web.New(p.web, web.Deps{
-		Box: page{b}, Files: phoneFiles{b}, Secrets: secrets{b.store}, Now: b.clock.Now, Log: log("web"),
+		Box: page{b}, Shop: b.shop, Files: phoneFiles{b}, Secrets: secrets{b.store}, Now: b.clock.Now, Log: log("web"),
 		Metrics: b.metrics, Registerer: b.metrics, Report: b.onWeb,
 	}); err != nil {
 		return fmt.Errorf("making the page: %w", err)
@@ -250,4 +264,5 @@ func (b *Box) record(e journal.Event) {
 	// which a correction of the box's time does not move.
 	e.Time = b.clock.Now().Round(0)
 	b.journal.Add(e)
+	b.director.Observe(e)
 }

@@ -136,11 +136,15 @@ func provisionConfig(s *site.Site, http netip.AddrPort) provision.Config {
 		Zone: s.Time.Zone, SNTPMode: s.Time.SNTPMode, TimeEnabled: s.Time.Enabled,
 		Proxy: s.SIP.Proxy, ProxyPort: s.SIP.Port, Register: s.SIP.Register && s.SIP.Proxy != "",
 		Parameters: s.SIP.Parameters, Target: s.Firmware.Target, ConvertUnlisted: s.Firmware.ConvertUnlisted,
+		Models: s.Models, Forced: s.SIP.Forced, DialPlan: dialPlanFile(s.DialPlan),
+	}
+	for _, one := range s.Contacts {
+		c.Contacts = append(c.Contacts, phone.Entry(one))
 	}
 	for _, p := range s.Phones {
 		c.Phones = append(c.Phones, provision.Phone{
 			MAC: p.MAC, Model: p.Model, Label: p.Label, Address: p.Address, OpenConfig: p.OpenConfig, OwnFiles: p.OwnFiles,
-			Lines: lines(p.Lines), Parameters: p.Parameters,
+			Lines: lines(p.Lines), Parameters: p.Parameters, Forced: p.Forced,
 		})
 	}
 	return c
@@ -149,7 +153,7 @@ func provisionConfig(s *site.Site, http netip.AddrPort) provision.Config {
 func lines(in []site.Line) []provision.Line {
 	out := make([]provision.Line, len(in))
 	for i, l := range in {
-		out[i] = provision.Line{Name: l.Name, AuthName: l.AuthName, Password: l.Password, DisplayName: l.DisplayName, ShortName: l.ShortName}
+		out[i] = provision.Line(l)
 	}
 	return out
 }

@@ -109,7 +109,7 @@ func fromSIP(e sip.Event) (journal.Event, bool) {
 	ev := journal.Event{Time: e.Time, MAC: e.MAC, Service: "sip", Address: e.Address.Addr()}
 	switch e.Kind {
 	case sip.EventAlive:
-		ev.Kind, ev.Text = journal.SIPAlive, "its SIP application answers"
+		ev.Kind, ev.Text, ev.Agent = journal.SIPAlive, "its SIP application answers", e.UserAgent
 		if e.UserAgent != "" {
 			ev.Text += " (" + e.UserAgent + ")"
 		}

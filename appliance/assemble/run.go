@@ -62,9 +62,12 @@ func (b *Box) save(background *sync.WaitGroup) error {
 
 // background are the parts that serve nobody directly.
 func (b *Box) background() map[string]func(context.Context) error {
-	parts := map[string]func(context.Context) error{"journal": b.journal.Run, "clock": b.clock.Run, "house keeping": b.houseKeeping}
+	parts := map[string]func(context.Context) error{"journal": b.journal.Run, "clock": b.clock.Run, "house keeping": b.houseKeeping, "conversions": b.director.Run, "questions": b.askWhatRuns}
 	if b.netdev != nil {
 		parts["netdev"] = b.netdev.Run
+	}
+	if b.cdp != nil {
+		parts["cdp"] = b.hearCDP
 	}
 	if b.opt.OwnsMachine {
 		parts["sticks"] = b.watchSticks

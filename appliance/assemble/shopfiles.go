@@ -1,0 +1,216 @@
+package assemble
+
+import (
+	"context"
+	"io"
+	"net/http"
+
+	"phonebox/appliance/site"
+	"phonebox/services/phone"
+	"phonebox/services/phone/dialplan"
+	"phonebox/services/phone/media"
+	"phonebox/services/web"
+)
+
+// DialPlan implements [web.Workshop].
+func (s *shop) DialPlan() web.DialPlan {
+	cur := s.b.current()
+	p := web.DialPlan{Country: cur.site.DialPlan.Country, ETag: cur.etag}
+	for _, r := range cur.site.DialPlan.Rules {
+		p.Rules = append(p.Rules, web.DialRule(r))
+	}
+	return s.withText(p)
+}
+
+// withText adds the file and what is wrong with the plan.
+func (s *shop) withText(p web.DialPlan) web.DialPlan {
+	plan := planOf(siteDialPlan(p))
+	text, err := dialplan.Write(plan)
+	if err != nil {
+		p.Warnings = append(p.Warnings, sentence(err.Error()))
+	}
+	p.Text = string(text)
+	for _, w := range dialplan.Lint(plan, dialplan.Emergency(p.Country)...) {
+		p.Warnings = append(p.Warnings, sentence(w))
+	}
+	return p
+}
+
+// SetDialPlan implements [web.Workshop].
+func (s *shop) SetDialPlan(ctx context.Context, plan web.DialPlan, etag string) error {
+	_, err := settings{s.b}.change(ctx, etag, func(old *site.Site) (*site.Site, []site.Fault) {
+		next := old.Clone()
+		next.DialPlan = siteDialPlan(plan)
+		return next, next.Check(site.Catalogue())
+	})
+	return err
+}
+
+// TestNumber implements [web.Workshop].
+func (s *shop) TestNumber(plan web.DialPlan, number string) (web.DialResult, error) {
+	r := dialplan.Test(planOf(siteDialPlan(plan)), number)
+	if r.Fault != "" {
+		return web.DialResult{}, &web.PublicError{Status: http.StatusUnprocessableEntity, Text: sentence(r.Fault)}
+	}
+	return web.DialResult{Rule: r.Rule, Match: r.Match, Sent: r.Sent, After: r.Wait(), Route: r.Route, Trace: r.Trace}, nil
+}
+
+// ReadyPlan implements [web.Workshop].
+func (s *shop) ReadyPlan(country string) (web.DialPlan, bool) {
+	plan, ok := dialplan.Country(country)
+	if !ok {
+		return web.DialPlan{}, false
+	}
+	return s.withText(web.DialPlan{Country: country, Rules: rowsOf(plan)}), true
+}
+
+// Countries implements [web.Workshop].
+func (s *shop) Countries() []string {
+	var out []string
+	for _, c := range dialplan.Countries() {
+		out = append(out, c.Code)
+	}
+	return out
+}
+
+// Contacts implements [web.Workshop].
+func (s *shop) Contacts() ([]web.Contact, string) {
+	cur := s.b.current()
+	out := make([]web.Contact, len(cur.site.Contacts))
+	for i, c := range cur.site.Contacts {
+		out[i] = web.Contact(c)
+	}
+	return out, cur.etag
+}
+
+// SetContacts implements [web.Workshop].
+func (s *shop) SetContacts(ctx context.Context, contacts []web.Contact, etag string) error {
+	_, err := settings{s.b}.change(ctx, etag, func(old *site.Site) (*site.Site, []site.Fault) {
+		next := old.Clone()
+		next.Contacts = nil
+		for _, c := range contacts {
+			next.Contacts = append(next.Contacts, site.Contact(c))
+		}
+		return next, next.Check(site.Catalogue())
+	})
+	return err
+}
+
+// Rings implements [web.Workshop].
+func (s *shop) Rings() []web.Ring {
+	var out []web.Ring
+	for _, r := range s.b.provision.Rings() {
+		out = append(out, web.Ring{Name: r.Name, File: r.File, Seconds: r.Seconds, Fault: r.Fault})
+	}
+	return out
+}
+
+// AddRing implements [web.Workshop].
+func (s *shop) AddRing(_ context.Context, name string, wav io.Reader) (string, error) {
+	return said(s.b.provision.AddRing(name, wav))
+}
+
+// said makes a public error of one that is meant for people.
+func said(text string, err error) (string, error) {
+	if err != nil {
+		return "", &web.PublicError{Status: http.StatusUnprocessableEntity, Text: sentence(err.Error()), Cause: err}
+	}
+	return text, nil
+}
+
+// RemoveRing implements [web.Workshop].
+func (s *shop) RemoveRing(_ context.Context, file string) error {
+	_, err := said("", s.b.provision.RemoveRing(file))
+	return err
+}
+
+// SetLogo implements [web.Workshop].
+func (s *shop) SetLogo(_ context.Context, picture io.Reader) (string, error) {
+	return said(s.b.provision.SetLogo(picture))
+}
+
+// Logo implements [web.Workshop].
+func (s *shop) Logo() ([]byte, bool) {
+	bmp, own := s.b.provision.Logo()
+	png, err := media.Preview(bmp)
+	if err != nil {
+		s.b.log.Warn("drawing the logo for the page", "err", err)
+	}
+	return png, own
+}
+
+// Images implements [web.Workshop].
+func (s *shop) Images() []web.FirmwareFile {
+	var out []web.FirmwareFile
+	for _, i := range s.b.provision.Images() {
+		out = append(out, web.FirmwareFile{
+			Name: i.Name, Size: i.Size, SHA256: i.SHA256, Inside: i.Inside, Loader: i.LoaderID, Loads: i.Loads, Fault: i.Fault, Same: i.Same,
+		})
+	}
+	return out
+}
+
+// RemoveFile implements [web.Workshop].
+func (s *shop) RemoveFile(_ context.Context, name string) error {
+	_, err := said("", s.b.provision.Remove(name))
+	return err
+}
+
+// NextChange implements [web.Workshop].
+func (s *shop) NextChange() string {
+	now := s.b.clock.Now()
+	zone, _, err := phone.ZoneFor(s.b.current().site.Time.Zone, now)
+	if err != nil {
+		return ""
+	}
+	_ = zone
+	return "" // zone.NextChangeText(now), with the next commit of the zones
+}
+
+// planOf is the dial plan that a site means: its own rules, else its country's, else the one that works everywhere.
+func planOf(p site.DialPlan) dialplan.Plan {
+	if len(p.Rules) == 0 && p.Country != "" {
+		plan, _ := dialplan.Country(p.Country)
+		return plan
+	}
+	var plan dialplan.Plan
+	for _, r := range p.Rules {
+		plan.Rules = append(plan.Rules, dialplan.Rule{
+			Match: r.Match, Timeout: r.Timeout, User: r.User, Rewrite: r.Rewrite, Route: r.Route, Tones: dialplan.SplitTones(r.Tone), Comment: r.Comment,
+		})
+	}
+	return plan
+}
+
+// dialPlanFile is dialplan.xml of a site; nil where it has no plan of its own. A plan that cannot be written is found by
+// the site's check before it comes here.
+func dialPlanFile(p site.DialPlan) []byte {
+	if len(p.Rules) == 0 && p.Country == "" {
+		return nil
+	}
+	text, err := dialplan.Write(planOf(p))
+	if err != nil {
+		return nil
+	}
+	return text
+}
+
+// siteDialPlan is what the editor holds, as the site has it.
+func siteDialPlan(p web.DialPlan) site.DialPlan {
+	out := site.DialPlan{Country: p.Country}
+	for _, r := range p.Rules {
+		out.Rules = append(out.Rules, site.DialRule(r))
+	}
+	return out
+}
+
+// rowsOf are the rules of a plan as rows of the editor.
+func rowsOf(plan dialplan.Plan) []web.DialRule {
+	out := make([]web.DialRule, len(plan.Rules))
+	for i, r := range plan.Rules {
+		out[i] = web.DialRule{
+			Match: r.Match, Timeout: r.Timeout, User: r.User, Rewrite: r.Rewrite, Route: r.Route, Tone: dialplan.JoinTones(r.Tones), Comment: r.Comment,
+		}
+	}
+	return out
+}
