@@ -114,18 +114,11 @@ func (p *Provisioner) AddRing(name string, sound io.Reader) (said string, err er
 
 // addRing stores a ring and its name; the folder is not looked at again.
 func (p *Provisioner) addRing(name string, sound io.Reader) (file, said string, err error) {
-	base := path.Base(strings.ReplaceAll(name, `\`, "/"))
-	title := base
-	switch strings.ToLower(path.Ext(base)) {
-	case ".wav", ".raw", ".pcm":
-		title = strings.TrimSuffix(base, path.Ext(base))
-	}
-	title = phone.ShowText(strings.ReplaceAll(title, "_", " "), maxRingName)
-	file = ringFile(title)
+	file, title := ringNames(name)
 	if file == "" {
 		return "", "", fmt.Errorf("found the name %.60q, allowed is one with letters or digits", name)
 	}
-	raw, changes, err := ringOf(base, sound)
+	raw, changes, err := ringOf(name, sound)
 	if err != nil {
 		return "", "", err
 	}
@@ -135,9 +128,21 @@ func (p *Provisioner) addRing(name string, sound io.Reader) (file, said string, 
 	return file, strings.Join(changes, " "), p.setTitle(file, title)
 }
 
+// ringNames makes of what a ring is called, or of its upload's name, the file and the name for the list; file is "" where
+// nothing is left of it.
+func ringNames(name string) (file, title string) {
+	base := path.Base(strings.ReplaceAll(name, `\`, "/"))
+	switch strings.ToLower(path.Ext(base)) {
+	case ".wav", ".raw", ".pcm":
+		base = strings.TrimSuffix(base, path.Ext(base))
+	}
+	title = phone.ShowText(strings.ReplaceAll(base, "_", " "), maxRingName)
+	return ringFile(title), title
+}
+
 // ringOf makes the content of a ring file.
-func ringOf(base string, sound io.Reader) (raw []byte, said []string, err error) {
-	if ext := strings.ToLower(path.Ext(base)); ext != ".raw" && ext != ".pcm" {
+func ringOf(name string, sound io.Reader) (raw []byte, said []string, err error) {
+	if ext := strings.ToLower(path.Ext(name)); ext != ".raw" && ext != ".pcm" {
 		return media.Ring(sound)
 	}
 	raw, err = io.ReadAll(io.LimitReader(sound, maxLoads+1))
@@ -240,6 +245,12 @@ func isWAV(base string) bool { return strings.EqualFold(path.Ext(base), ".wav") 
 
 // ring converts a WAV of an upload.
 func (u *upload) ring(base string, content io.Reader) error {
+	file, _ := ringNames(base)
+	if first, twice := u.seen[strings.ToLower(file)]; twice {
+		u.verdict(base, fmt.Errorf("as a ring it would be %s, which came before as %s", file, first), "")
+		return nil
+	}
+	u.seen[strings.ToLower(file)] = base
 	counted := &counter{r: content}
 	file, said, err := u.p.addRing(base, counted)
 	u.total += counted.n

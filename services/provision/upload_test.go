@@ -338,6 +338,10 @@ func FuzzAdd(f *testing.F) {
 	f.Add(target+".loads", whole[target+".loads"])
 	f.Add("../../x.raw", []byte("x"))
 	f.Add("x.raw", []byte("PK\x03\x04"))
+	f.Add("Bell.wav", wave(0.02))
+	f.Add("rings.zip", zipOf(f, map[string][]byte{"-x.wav": wave(0.01), "x.wav": wave(0.01), "X.raw": ring()}))
+	f.Add("bell.raw", ring())
+	f.Add("logo.bmp", phone.WriteLogo("x"))
 	f.Fuzz(func(t *testing.T, name string, upload []byte) {
 		outer := t.TempDir()
 		dir := filepath.Join(outer, "tftp")
@@ -347,6 +351,24 @@ func FuzzAdd(f *testing.F) {
 			t.Fatal(err)
 		}
 		verdicts, _ := p.Add(name, bytes.NewReader(upload))
+		if bmp, _ := p.Logo(); len(bmp) != phone.LogoSize {
+			t.Errorf("the logo has %d bytes", len(bmp))
+		}
+		for _, img := range p.Images() {
+			if len(img.SHA256) != 64 {
+				t.Errorf("image %+v", img)
+			}
+		}
+		for _, l := range p.Shelf() {
+			if l.Name == "" || len(l.Files)+len(l.Missing) == 0 {
+				t.Errorf("load %+v", l)
+			}
+		}
+		for _, r := range p.Rings() {
+			if r.Fault == "" && (r.Name == "" || r.Seconds <= 0) {
+				t.Errorf("ring %+v", r)
+			}
+		}
 		stored := 0
 		for _, v := range verdicts {
 			if v.OK {
@@ -358,7 +380,7 @@ func FuzzAdd(f *testing.F) {
 		if names := namesIn(t, outer); len(names) != 1 {
 			t.Errorf("files outside of the folder: %v", names)
 		}
-		names := namesIn(t, dir)
+		names := slices.DeleteFunc(namesIn(t, dir), func(name string) bool { return name == ".ringnames" })
 		if len(names) != stored {
 			t.Errorf("%d files are there, %d were stored", len(names), stored)
 		}
