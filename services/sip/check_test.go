@@ -132,9 +132,11 @@ func TestCheckLineAnswersEveryKindOfChallenge(t *testing.T) {
 			return code, headers
 		}))
 		safe(t, v)
+		mu.Lock()
 		if !v.OK() || !v.Challenged || !strings.Contains(accepted+",", p.want) {
 			t.Errorf("%s: found %+v with %q, wanted %q in it", name, v, accepted, p.want)
 		}
+		mu.Unlock()
 	}
 }
 
@@ -189,9 +191,11 @@ func TestCheckLineTakesItsRegistrationBack(t *testing.T) {
 		v := c.CheckLine(t.Context(), registrar(t, asks(p.say)))
 		safe(t, v)
 		left := p.deaf || p.keeps
+		p.mu.Lock()
 		if !v.OK() || v.Others != 0 || p.came != 1 || v.Left != left || (p.holds != "") != left || (v.Expires != 0) != left {
 			t.Errorf("%s: found %+v, and %q is registered", name, v, p.holds)
 		}
+		p.mu.Unlock()
 		if left && !strings.Contains(v.Text, "ends by itself within 1m0s") {
 			t.Errorf("%s: the sentence does not tell of it: %s", name, v.Text)
 		}
