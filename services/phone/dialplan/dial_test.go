@@ -24,26 +24,27 @@ func TestWhichRuleWins(t *testing.T) {
 		"dots beat a star":                             {[]rule{{Match: "2*", Timeout: "5"}, {Match: "2..", Timeout: "3"}}, "208", 2, "after 3 s", "208", ""},
 		"the star goes on":                             {[]rule{{Match: "2*", Timeout: "5"}, {Match: "2..", Timeout: "3"}}, "2080", 1, "after 5 s", "2080", ""},
 		"the first of equals":                          {[]rule{{Match: "2..", Timeout: "3"}, {Match: "20.", Timeout: "4"}, {Match: "2.8", Timeout: "5"}}, "208", 2, "after 4 s", "208", ""},
-		"a catch-all does not cut a longer rule":       {[]rule{{Match: "*", Timeout: "0"}, {Match: "9.......", Timeout: "0"}}, "94694210", 2, "at once", "94694210", ""},
-		"nor does it when it comes last":               {[]rule{{Match: "9.......", Timeout: "0"}, {Match: "*", Timeout: "0"}}, "94694210", 1, "at once", "94694210", ""},
-		"a short rule at once cuts":                    {[]rule{{Match: "2..", Timeout: "0"}, {Match: "2.....", Timeout: "0"}}, "212345", 1, "at once", "212", "345"},
-		"no rule":                                      {[]rule{{Match: "2.."}}, "555", 0, "after 10 s", "555", ""},
-		"no rules":                                     {nil, "555", 0, "after 10 s", "555", ""},
-		"no timeout":                                   {[]rule{{Match: "555"}}, "555", 1, "after 10 s", "555", ""},
-		"# ends":                                       {[]rule{{Match: "0*", Timeout: "5", Rewrite: "9%1"}}, "0123#", 1, "at once", "9123", ""},
-		"# ends what is incomplete":                    {[]rule{{Match: "0.........", Timeout: "5"}}, "0123#4", 0, "at once", "0123", "4"},
-		"# ends what no rule fits":                     {[]rule{{Match: "0*"}}, "55#", 0, "at once", "55", ""},
-		"# ends without rules":                         {nil, "55#", 0, "at once", "55", ""},
-		"# matches":                                    {[]rule{{Match: "12#", Timeout: "0"}, {Match: "12*", Timeout: "4"}}, "12#", 1, "at once", "12#", ""},
-		"# behind a star matches":                      {[]rule{{Match: `\*21*#`, Timeout: "0"}, {Match: "*", Timeout: "4"}}, "*21208#", 1, "at once", "*21208#", ""},
-		"an escaped star":                              {[]rule{{Match: `\*6.`, Timeout: "0", Rewrite: "6.."}, {Match: "16.", Timeout: "0"}}, "*67", 1, "at once", "67", ""},
-		"a dot takes a star":                           {[]rule{{Match: "..", Timeout: "0"}}, "1*", 1, "at once", "1*", ""},
-		"a star stops at what follows":                 {[]rule{{Match: "9*1.", Timeout: "0", Rewrite: "%1-%2"}}, "92312", 1, "at once", "23-2", ""},
-		"and takes one digit whatever it is":           {[]rule{{Match: "9*1", Timeout: "0", Rewrite: "%1"}}, "911", 1, "at once", "1", ""},
-		"separators are left out":                      {[]rule{{Match: "02.......", Timeout: "0"}}, "02/345.67 89", 1, "at once", "023456789", ""},
-		"a plus":                                       {[]rule{{Match: "+32*", Timeout: "2", Rewrite: "00%s"}}, "+3223", 1, "after 2 s", "00+3223", ""},
-		"a faulty rule takes no part":                  {[]rule{{Match: "20", Timeout: "x"}, {Match: "2*", Timeout: "5"}}, "20", 2, "after 5 s", "20", ""},
-		"nor one for another line":                     {[]rule{{Match: "20", Timeout: "0", Line: 2}, {Match: "2*", Timeout: "5", Line: 1}}, "20", 2, "after 5 s", "20", ""},
+		"dots beat a star that fits as well as what is incomplete": {[]rule{{Match: "9..."}, {Match: "9*", Timeout: "5"}, {Match: "9.", Timeout: "3"}}, "91", 3, "after 3 s", "91", ""},
+		"a catch-all does not cut a longer rule":                   {[]rule{{Match: "*", Timeout: "0"}, {Match: "9.......", Timeout: "0"}}, "94694210", 2, "at once", "94694210", ""},
+		"nor does it when it comes last":                           {[]rule{{Match: "9.......", Timeout: "0"}, {Match: "*", Timeout: "0"}}, "94694210", 1, "at once", "94694210", ""},
+		"a short rule at once cuts":                                {[]rule{{Match: "2..", Timeout: "0"}, {Match: "2.....", Timeout: "0"}}, "212345", 1, "at once", "212", "345"},
+		"no rule":                                                  {[]rule{{Match: "2.."}}, "555", 0, "after 10 s", "555", ""},
+		"no rules":                                                 {nil, "555", 0, "after 10 s", "555", ""},
+		"no timeout":                                               {[]rule{{Match: "555"}}, "555", 1, "after 10 s", "555", ""},
+		"# ends":                                                   {[]rule{{Match: "0*", Timeout: "5", Rewrite: "9%1"}}, "0123#", 1, "at once", "9123", ""},
+		"# ends what is incomplete":                                {[]rule{{Match: "0.........", Timeout: "5"}}, "0123#4", 0, "at once", "0123", "4"},
+		"# ends what no rule fits":                                 {[]rule{{Match: "0*"}}, "55#", 0, "at once", "55", ""},
+		"# ends without rules":                                     {nil, "55#", 0, "at once", "55", ""},
+		"# matches":                                                {[]rule{{Match: "12#", Timeout: "0"}, {Match: "12*", Timeout: "4"}}, "12#", 1, "at once", "12#", ""},
+		"# behind a star matches":                                  {[]rule{{Match: `\*21*#`, Timeout: "0"}, {Match: "*", Timeout: "4"}}, "*21208#", 1, "at once", "*21208#", ""},
+		"an escaped star":                                          {[]rule{{Match: `\*6.`, Timeout: "0", Rewrite: "6.."}, {Match: "16.", Timeout: "0"}}, "*67", 1, "at once", "67", ""},
+		"a dot takes a star":                                       {[]rule{{Match: "..", Timeout: "0"}}, "1*", 1, "at once", "1*", ""},
+		"a star stops at what follows":                             {[]rule{{Match: "9*1.", Timeout: "0", Rewrite: "%1-%2"}}, "92312", 1, "at once", "23-2", ""},
+		"and takes one digit whatever it is":                       {[]rule{{Match: "9*1", Timeout: "0", Rewrite: "%1"}}, "911", 1, "at once", "1", ""},
+		"separators are left out":                                  {[]rule{{Match: "02.......", Timeout: "0"}}, "02/345.67 89", 1, "at once", "023456789", ""},
+		"a plus":                                                   {[]rule{{Match: "+32*", Timeout: "2", Rewrite: "00%s"}}, "+3223", 1, "after 2 s", "00+3223", ""},
+		"a faulty rule takes no part":                              {[]rule{{Match: "20", Timeout: "x"}, {Match: "2*", Timeout: "5"}}, "20", 2, "after 5 s", "20", ""},
+		"nor one for another line":                                 {[]rule{{Match: "20", Timeout: "0", Line: 2}, {Match: "2*", Timeout: "5", Line: 1}}, "20", 2, "after 5 s", "20", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -100,6 +101,10 @@ func TestSecondaryDialTones(t *testing.T) {
 	want := []dialplan.Tone{{At: 1, Name: "Bellcore-Outside"}, {At: 2, Name: "Cisco-Zip"}}
 	if !slices.Equal(r.Tones, want) || r.Rule != 2 || r.After != 0 {
 		t.Errorf("%+v", r)
+	}
+	behind := dialplan.Test(plan(rule{Match: ".,..", Tones: []string{"Cisco-Zip"}}, rule{Match: "*", Timeout: "5"}), "1")
+	if len(behind.Tones) != 1 || behind.Rule != 2 {
+		t.Errorf("a catch-all keeps the tone from being played: %+v", behind)
 	}
 	if r := dialplan.Test(p, "81"); len(r.Tones) > 0 || r.Rule != 4 {
 		t.Errorf("a tone is played although the number may be whole: %+v", r)

@@ -163,7 +163,7 @@ func (s *search) from(rule int, at []progress) bool {
 			next[i] = at[i].step(s.rules[i].tokens, c)
 		}
 		o := judge(s.rules, next, false)
-		if o.won == rule && !o.ended {
+		if o.won == rule {
 			return true
 		}
 		if o.ended || o.won >= 0 && o.wait(s.rules) == 0 || next[rule].dead {

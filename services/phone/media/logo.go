@@ -94,19 +94,9 @@ func decodePicture(upload []byte) (image.Image, string, error) {
 		if img.Bounds().Empty() {
 			return nil, "", fmt.Errorf("the %s has no pixels", f.name)
 		}
-		return wholePalette(img), f.name, nil
+		return img, f.name, nil
 	}
 	return nil, "", errors.New("it is no picture that can be read, allowed are PNG, JPEG, GIF and BMP")
-}
-
-// wholePalette makes sure that every pixel has a colour: a damaged file may name more than its palette has.
-func wholePalette(img image.Image) image.Image {
-	if p, ok := img.(*image.Paletted); ok {
-		for len(p.Palette) < 256 {
-			p.Palette = append(p.Palette, color.Black)
-		}
-	}
-	return img
 }
 
 // bounded refuses what would take too much memory or work.
@@ -200,7 +190,6 @@ func Preview(logo []byte) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the logo: %w", err)
 	}
-	img = wholePalette(img)
 	large := image.NewGray(image.Rect(0, 0, previewScale*config.Width, previewScale*config.Height))
 	draw.NearestNeighbor.Scale(large, large.Bounds(), img, img.Bounds(), draw.Src, nil)
 	var b bytes.Buffer

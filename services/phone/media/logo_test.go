@@ -195,6 +195,9 @@ func TestWhatIsNoPicture(t *testing.T) {
 		"too wide":     {sized(20001, 1, 8, 0), "20001x1"},
 		"too large":    {sized(10000, 5001, 8, 0), "50 million"},
 		"too deep":     {sized(6000, 6000, 16, 6), "26 million"},
+		"no colour":    {shortPalette(), "BMP is damaged"},
+		"progressive":  {jpegHeader(0xc2), "13 million"},
+		"baseline":     {jpegHeader(0xc0), "JPEG is damaged"},
 		"no pixel":     {sized(0, 1, 8, 0), "damaged"},
 		"over 10 MB":   {append(bytes.Clone(good), make([]byte, 10<<20)...), "10 MB"},
 		"a BMP in RLE": {rle(), "BMP is damaged, or of a kind"},
@@ -204,6 +207,21 @@ func TestWhatIsNoPicture(t *testing.T) {
 			t.Errorf("%s: %d bytes, %v", name, len(content), err)
 		}
 	}
+}
+
+// jpegHeader is the beginning of a grey JPEG of 6000x6000; marker tells in how many passes it is sent.
+func jpegHeader(marker byte) []byte {
+	return []byte{0xff, 0xd8, 0xff, 0xe0, 0, 4, 'x', 'x', 0xff, marker, 0, 11, 8, 0x17, 0x70, 0x17, 0x70, 1, 1, 0x11, 0, 0xff, 0xda, 0, 8, 1, 1, 0, 0, 0, 0}
+}
+
+// shortPalette is a BMP whose pixels name colours that its palette does not have.
+func shortPalette() []byte {
+	content := phone.WriteLogo("")
+	le := binary.LittleEndian
+	le.PutUint32(content[10:], 54+8)
+	le.PutUint32(content[46:], 2)
+	short := append(bytes.Clone(content[:54]), 0, 0, 0, 0, 255, 255, 255, 0)
+	return append(short, bytes.Repeat([]byte{9}, 92*56)...)
 }
 
 func rle() []byte {
@@ -245,7 +263,8 @@ func FuzzLogo(f *testing.F) {
 		f.Add(encoded(f, img, kind))
 	}
 	short := encoded(f, image.NewPaletted(image.Rect(0, 0, 3, 3), color.Palette{color.White, color.Black}), "bmp")
-	f.Add(bytes.Replace(short, []byte{0, 0, 0, 0}, []byte{9, 9, 9, 9}, -1))
+	f.Add(short)
+	f.Add(shortPalette())
 	f.Add(phone.WriteLogo("x"))
 	f.Add(rle())
 	f.Add(sized(6000, 6000, 16, 6))
