@@ -38,6 +38,8 @@ type Director struct {
 	ways     map[phone.MAC]*way
 	dropped  [shards]bool // a phone of the shard was forgotten since it was written
 	plans    plans
+	places   int       // that are free, as counted last
+	counted  time.Time // when
 	outbox   []message
 	sending  bool // somebody delivers the outbox
 	failing  bool // the last write failed

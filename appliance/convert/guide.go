@@ -117,7 +117,7 @@ func (d *Director) withoutStep(w *way, file phone.FileName) (bool, string) {
 // ownOnly lets a phone have the files of the load that it runs. Where that is not known, or it is another model, nothing
 // is known here, and nothing names a load to it either.
 func (d *Director) ownOnly(b ladder.Belief, model string, file phone.FileName) (bool, string) {
-	if !converts(model) || stay(b) == (phone.Naming{}) || d.own(b, file) {
+	if !converts(model) || b.Load == "" || d.own(b, file) {
 		return true, ""
 	}
 	return false, "the phone runs " + b.Load + " and is to stay on it; " + file.Clean + " is no file of that load"
@@ -125,7 +125,7 @@ func (d *Director) ownOnly(b ladder.Belief, model string, file phone.FileName) (
 
 // own reports whether a firmware file belongs to the load that a phone runs and is of the sort that it takes.
 func (d *Director) own(b ladder.Belief, file phone.FileName) bool {
-	if stay(b) == (phone.Naming{}) {
+	if b.Load == "" || b.Confidence < ladder.Likely {
 		return false
 	}
 	lower := strings.ToLower(file.Clean)

@@ -62,7 +62,7 @@ func (d *Director) model(mac phone.MAC, b ladder.Belief) string {
 func converts(model string) bool { return model == "" || model == "7940" || model == "7960" }
 
 // look finds out anew how the conversion of a phone stands, from what is believed of it now and from what is on the shelf
-// now. The shelf has to be taken with plans.stock before, at the latest a look of tick ago.
+// now, which plans.stock has to be told before.
 func (d *Director) look(w *way, now time.Time) {
 	b, heard := d.deps.Belief(w.mac)
 	v := view{belief: b, target: d.target(w.mac), model: d.model(w.mac, b), now: now}

@@ -10,13 +10,17 @@ type metrics struct {
 }
 
 func newMetrics(d *Director) *metrics {
-	return &metrics{
+	m := &metrics{
 		d:      d,
 		phones: prometheus.NewDesc("phonebox_conversion_phones", "Phones by the phase of their conversion.", []string{"phase"}, nil),
 		steps: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "phonebox_conversion_steps_total", Help: "Steps of conversions by how they ended.",
 		}, []string{"result"}),
 	}
+	for _, result := range []string{"done", "failed"} {
+		m.steps.WithLabelValues(result)
+	}
+	return m
 }
 
 // Describe implements [prometheus.Collector].

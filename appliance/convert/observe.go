@@ -23,6 +23,12 @@ func (d *Director) Observe(e journal.Event) {
 		d.mu.Unlock()
 		return
 	}
+	if e.Kind == journal.Transfer && e.Phase == journal.Progress { // there are many, and they change nothing
+		w.seen, w.acted = now, now
+		d.mu.Unlock()
+		return
+	}
+	d.plans.stock(d.deps.Shelf())
 	released := false
 	switch e.Kind {
 	case journal.Packet:

@@ -1,7 +1,6 @@
 package convert
 
 import (
-	"fmt"
 	"strings"
 
 	"phonebox/services/phone"
@@ -36,8 +35,14 @@ type answer struct {
 // stock takes the firmware that is there now.
 func (p *plans) stock(shelf ladder.Shelf) {
 	var key strings.Builder
-	for _, l := range shelf {
-		fmt.Fprintf(&key, "%q %q %q %q\n", l.Name, l.Files, l.Missing, l.Loader)
+	for _, l := range shelf { // no name holds a control character
+		for _, list := range [][]string{{l.Name, l.Loader}, l.Files, l.Missing} {
+			for _, s := range list {
+				key.WriteString(s)
+				key.WriteByte(0)
+			}
+			key.WriteByte(1)
+		}
 	}
 	if p.shelf = shelf; p.key != key.String() || p.known == nil {
 		p.key, p.known = key.String(), map[question]answer{}

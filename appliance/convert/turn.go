@@ -48,6 +48,14 @@ func (d *Director) free(w *way, now time.Time) int {
 	return free
 }
 
+// full reports whether all places are taken. It is for sentences, and so counts once a second at most.
+func (d *Director) full(now time.Time) bool {
+	if d.counted.IsZero() || now.Sub(d.counted) >= time.Second || now.Before(d.counted) {
+		d.counted, d.places = now, d.free(nil, now)
+	}
+	return d.places <= 0
+}
+
 // inLine reports whether a phone waits for its turn and would take it: it asked lately, or can be told to ask.
 func (w *way) inLine(now time.Time) bool {
 	return w.view.phase == Waiting && w.view.reason == noTurn && !w.Turn &&

@@ -25,6 +25,7 @@ type virtual struct {
 
 	rejects func(file string) bool // images that it does not start, as if their signature were wrong
 	breaks  func(file string) bool // images of which the transfer breaks off
+	gives   bool                   // it starts again when a transfer breaks off
 	deaf    bool                   // it does not obey check-sync
 	restful bool                   // on SCCP it does not start again by itself
 
@@ -175,7 +176,12 @@ func (p *virtual) fetch(ctx context.Context, name string) (whole bool) {
 		p.w.begins(p.mac)
 		defer p.w.ends(p.mac)
 		if !p.pause(ctx, 10*time.Second) {
-			return false // the server gives the transfer up later, and nobody hears of it
+			time.AfterFunc(25*time.Second, func() { // the server gives it up
+				if d2, on := p.w.director(); on && d2 == d && p.w.ctx.Err() == nil {
+					tell(journal.Aborted)
+				}
+			})
+			return false
 		}
 	}
 	if p.breaks != nil && p.breaks(name) {
@@ -251,17 +257,17 @@ func (p *virtual) bootLoader(ctx context.Context) {
 			load, ok = p.file("XMLDefault.cnf.xml")
 		}
 		if ok && p.fetch(ctx, load+".loads") {
-			break
+			if strings.EqualFold(load, p.runs()) {
+				break
+			}
+			if p.fetch(ctx, load+".sb2") {
+				p.write(ctx, load+".sb2")
+				return
+			}
 		}
-		if !p.pause(ctx, 51*time.Second) {
+		if p.gives || !p.pause(ctx, 51*time.Second) {
 			return
 		}
-	}
-	if !strings.EqualFold(load, p.runs()) {
-		if p.fetch(ctx, load+".sb2") {
-			p.write(ctx, load+".sb2")
-		}
-		return
 	}
 	if l, _ := phone.ParseLoad(load); l.Protocol == phone.SIP {
 		p.runSIP(ctx, "")

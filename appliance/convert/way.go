@@ -131,12 +131,12 @@ func (w *way) end() {
 // boot notes that the phone starts anew: what it was writing is written, or the power cut came first. A transfer that it
 // did not wait for is a power cut, not a bad cable.
 func (w *way) boot(d *Director, now time.Time) {
-	if len(w.open) > 0 && w.Turn && w.Image != "" {
+	if (len(w.open) > 0 || w.broke) && w.Turn && w.Image != "" {
 		w.Cuts++
 		w.dirty = true
 		if w.Cuts >= maxCuts {
 			w.Cuts = 0
-			w.fail(d, "It started again "+times(maxCuts)+" before it had "+w.Image+" whole: its power fails, or it gives up. Look at its power supply and cable.")
+			w.fail(d, causeCuts(w.Image))
 		}
 	}
 	w.open, w.broke = nil, false
@@ -170,6 +170,9 @@ func (w *way) fail(d *Director, cause string) {
 
 // tick looks at what time alone changes.
 func (w *way) tick(d *Director, now time.Time) {
+	if len(w.open) > 0 && now.Sub(w.acted) >= phone.UpgradeGrace { // the server gives a transfer up long before; its end was not seen
+		w.open, w.broke = nil, true
+	}
 	if w.Turn && now.Sub(w.acted) >= maxSilence && len(w.open) == 0 {
 		d.report(w, "lost its turn: it asked for nothing for ten minutes. It goes on when it asks again")
 		w.end()
@@ -191,6 +194,12 @@ func (w *way) wouldFail(file phone.FileName) bool {
 func causeAgain(file string) string {
 	return "It fetched " + file + " whole, started again, and asks for it again: the image was renamed, is damaged or not signed for this phone " +
 		"(its display says Image Authentication Failed), or its power was cut while it wrote it."
+}
+
+// causeCuts says why a phone starts again before it has an image whole.
+func causeCuts(file string) string {
+	return "It started again " + times(maxCuts) + " before it had " + file + " whole: its power fails, or it gives up because the transfer breaks off. " +
+		"Look at its power supply, its cable, and the duplex setting of the switch port."
 }
 
 // causeBroke says why transfers break off (phones.md a.8).

@@ -49,8 +49,7 @@ func (d *Director) waitingText(w *way) string {
 		return "It is not known yet what it runs. Its next start shows it: cut its power for a moment."
 	}
 	next := "Its next step is " + stepText(v.step) + ". "
-	free := d.free(w, v.now)
-	if free <= 0 {
+	if d.full(v.now) {
 		text := next + fmt.Sprintf("It waits for its turn: %s at once, and all places are taken.", plural(d.parallel, "phone is", "phones are")+" converted")
 		if v.belief.Protocol == phone.SCCP {
 			text += " A phone on SCCP asks when it starts, so cut its power for a moment when a place is free."
@@ -61,7 +60,7 @@ func (d *Director) waitingText(w *way) string {
 	case !w.alive(v.now):
 		return next + "It takes it when it is powered up."
 	case w.nudges >= maxNudges && w.unplug(v.now):
-		return next + "It was told to restart three times and did not: restart it by hand, by cutting its power for a moment."
+		return next + stubborn(w)
 	case w.nudges > 0:
 		return next + fmt.Sprintf("It was told to restart (%d of %d) and has not asked for its files yet.", w.nudges, maxNudges)
 	case v.belief.Protocol == phone.SIP:
@@ -93,7 +92,7 @@ func goingText(w *way) string {
 func byHand(w *way) string {
 	switch {
 	case w.nudges >= maxNudges:
-		return " It was told to restart three times and did not: restart it by hand, by cutting its power for a moment."
+		return " " + stubborn(w)
 	case w.view.belief.Protocol != phone.SIP && w.view.now.Sub(w.acted) > phone.LoaderHunt:
 		return " It has not asked for three minutes: cut its power for a moment."
 	}
@@ -153,6 +152,15 @@ func stepText(s *ladder.Step) string {
 		return "a start that shows whether it runs " + s.To
 	}
 	return "from " + s.From + " to " + s.To
+}
+
+// stubborn says that telling the phone to restart is in vain.
+func stubborn(w *way) string {
+	text := "It was told to restart three times and did not: restart it by hand, by cutting its power for a moment."
+	if w.refusal != "" {
+		text += " (" + w.refusal + ")"
+	}
+	return text
 }
 
 // firstFile names the file with which the step begins.

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"phonebox/appliance/convert"
 	"phonebox/appliance/journal"
 	"phonebox/services/phone"
@@ -85,14 +87,15 @@ func (noStore) ReadJournal(context.Context, []string, func(string, []byte)) erro
 
 // world is a box with its phones; time is the bubble's.
 type world struct {
-	t      *testing.T
-	ctx    context.Context
-	end    context.CancelFunc
-	cfg    convert.Config
-	store  *store
-	stop   context.CancelFunc
-	done   chan error
-	phones map[phone.MAC]*virtual
+	t       *testing.T
+	ctx     context.Context
+	end     context.CancelFunc
+	cfg     convert.Config
+	store   *store
+	metrics prometheus.Registerer
+	stop    context.CancelFunc
+	done    chan error
+	phones  map[phone.MAC]*virtual
 
 	mu      sync.Mutex
 	d       *convert.Director
@@ -147,7 +150,7 @@ func (w *world) start() {
 			w.waits[mac] = text
 			w.mu.Unlock()
 		},
-		Store: w.store, Now: time.Now, Log: slog.New(slog.DiscardHandler),
+		Store: w.store, Now: time.Now, Log: slog.New(slog.DiscardHandler), Metrics: w.metrics,
 	})
 	if err != nil {
 		w.t.Fatal(err)
