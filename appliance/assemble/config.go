@@ -134,9 +134,9 @@ func provisionConfig(s *site.Site, http netip.AddrPort) provision.Config {
 	c := provision.Config{
 		SiteName: s.Name, Box: s.Network.Address.Addr(), HTTP: http, Domain: s.Network.Domain,
 		Zone: s.Time.Zone, SNTPMode: s.Time.SNTPMode, TimeEnabled: s.Time.Enabled,
-		Proxy: s.SIP.Proxy, ProxyPort: s.SIP.Port, Register: s.SIP.Register && s.SIP.Proxy != "",
+		Proxy: s.SIP.Proxy, ProxyPort: s.SIP.Port, Register: s.SIP.Register,
 		Parameters: s.SIP.Parameters, Target: s.Firmware.Target, ConvertUnlisted: s.Firmware.ConvertUnlisted,
-		Models: s.Models, Forced: s.SIP.Forced, DialPlan: dialPlanFile(s.DialPlan),
+		Models: s.Models, Forced: s.SIP.Forced, DialPlan: dialPlanFile(s),
 	}
 	for _, one := range s.Contacts {
 		c.Contacts = append(c.Contacts, phone.Entry(one))

@@ -24,7 +24,10 @@ func (s *shop) DialPlan() web.DialPlan {
 
 // withText adds the file and what is wrong with the plan.
 func (s *shop) withText(p web.DialPlan) web.DialPlan {
-	plan := planOf(siteDialPlan(p))
+	plan, ok := siteDialPlan(p).Plan()
+	if !ok {
+		return p
+	}
 	text, err := dialplan.Write(plan)
 	if err != nil {
 		p.Warnings = append(p.Warnings, sentence(err.Error()))
@@ -48,7 +51,11 @@ func (s *shop) SetDialPlan(ctx context.Context, plan web.DialPlan, etag string) 
 
 // TestNumber implements [web.Workshop].
 func (s *shop) TestNumber(plan web.DialPlan, number string) (web.DialResult, error) {
-	r := dialplan.Test(planOf(siteDialPlan(plan)), number)
+	p, ok := siteDialPlan(plan).Plan()
+	if !ok {
+		p = everywhere()
+	}
+	r := dialplan.Test(p, number)
 	if r.Fault != "" {
 		return web.DialResult{}, &web.PublicError{Status: http.StatusUnprocessableEntity, Text: sentence(r.Fault)}
 	}
@@ -163,36 +170,26 @@ func (s *shop) NextChange() string {
 	if err != nil {
 		return ""
 	}
-	_ = zone
-	return "" // zone.NextChangeText(now), with the next commit of the zones
+	return zone.NextChangeText(now)
 }
 
-// planOf is the dial plan that a site means: its own rules, else its country's, else the one that works everywhere.
-func planOf(p site.DialPlan) dialplan.Plan {
-	if len(p.Rules) == 0 && p.Country != "" {
-		plan, _ := dialplan.Country(p.Country)
-		return plan
-	}
-	var plan dialplan.Plan
-	for _, r := range p.Rules {
-		plan.Rules = append(plan.Rules, dialplan.Rule{
-			Match: r.Match, Timeout: r.Timeout, User: r.User, Rewrite: r.Rewrite, Route: r.Route, Tones: dialplan.SplitTones(r.Tone), Comment: r.Comment,
-		})
+// everywhere is the plan that phones get where a site has none.
+func everywhere() dialplan.Plan {
+	plan, _, err := dialplan.Read(phone.WriteDialPlan())
+	if err != nil {
+		return dialplan.Plan{}
 	}
 	return plan
 }
 
 // dialPlanFile is dialplan.xml of a site; nil where it has no plan of its own. A plan that cannot be written is found by
 // the site's check before it comes here.
-func dialPlanFile(p site.DialPlan) []byte {
-	if len(p.Rules) == 0 && p.Country == "" {
-		return nil
-	}
-	text, err := dialplan.Write(planOf(p))
+func dialPlanFile(s *site.Site) []byte {
+	file, err := s.DialPlan.File()
 	if err != nil {
 		return nil
 	}
-	return text
+	return file
 }
 
 // siteDialPlan is what the editor holds, as the site has it.

@@ -205,11 +205,9 @@ func (s *shop) store(f adopt.Stored, content io.Reader) (why string, err error) 
 		}
 		return "", nil
 	}
-	verdicts, err := s.b.provision.Add(f.Name, content)
-	for _, v := range verdicts {
-		if !v.OK {
-			why = v.Why
-		}
+	v, err := s.b.provision.Put(f.Name, content)
+	if err == nil && !v.OK {
+		why = sentence(v.Why)
 	}
 	if err == nil && why == "" && f.Title != "" {
 		err = s.b.provision.NameRing(f.Name, f.Title)

@@ -89,7 +89,7 @@ func check(e *entry, start []byte, least int64) error {
 	return nil
 }
 
-// checkList reads a .loads list. That of a 7940/7960 ends in the line of LA_VERSION (phones.md c.2, seen in two releases),
+// checkList reads a .loads list. That of a 7940/7960 ends in the line of LA_VERSION (phones.md c.2, seen in 8.12),
 // which is the first to go when it is cut off; the universal loader wants two files, itself and the application.
 func checkList(e *entry, content []byte, base string) error {
 	if e.size > maxLoads {
