@@ -85,135 +85,8 @@ func ZoneFor(name string, at time.Time) (zone TimeZone, warning string, err erro
 	if err != nil || name == "" || name == "Local" {
 		return TimeZone{}, "", fmt.Errorf("found the time zone %q, allowed is an IANA name such as Europe/Brussels", name)
 	}
-	if at.Before(zoneFloor) {
-		at = zoneFloor
-	}
-	changes := changesOf(loc, at, at.AddDate(zoneYears, 0, 0))
-	samples := samplesOf(changes, at)
-	zone, wrong := nearest(loc, rules(changes), samples)
-	if wrong == 0 {
-		return zone, "", nil
-	}
-	return zone, describe(name, loc, zone, samples, wrong), nil
-}
-
-// change is a moment at which the offset of a zone changes.
-type change struct {
-	at            time.Time
-	before, after time.Duration
-}
-
-// changesOf lists the changes of the offset between two moments.
-func changesOf(loc *time.Location, from, to time.Time) []change {
-	var list []change
-	for t := from.In(loc); ; {
-		_, end := t.ZoneBounds()
-		if end.IsZero() || end.After(to) {
-			return list
-		}
-		if !end.After(t) {
-			// Go counts 365 days in the last year of a zone that goes on by rule, and so stands still on the last day of a
-			// leap year. The box has such zones: those of time/tzdata end where their rule begins.
-			end = t.AddDate(0, 0, 1)
-		}
-		if before, after := offsetOf(end.Add(-time.Second)), offsetOf(end); before != after {
-			list = append(list, change{end, before, after})
-		}
-		t = end
-	}
-}
-
-func offsetOf(t time.Time) time.Duration {
-	_, seconds := t.Zone()
-	return time.Duration(seconds) * time.Second
-}
-
-// samplesOf are the moments at which a rule is compared with the zone: every week, and around each change.
-func samplesOf(changes []change, from time.Time) []time.Time {
-	var list []time.Time
-	for week := range zoneYears * 52 {
-		list = append(list, from.AddDate(0, 0, 7*week))
-	}
-	for _, c := range changes {
-		list = append(list, c.at.Add(-time.Second), c.at, c.at.Add(36*time.Hour), c.at.Add(-36*time.Hour))
-	}
-	return list
-}
-
-// rules proposes rules for the daylight saving time of a zone, from the changes that it will have: none, and for each
-// way to read the day of the first start and the first stop (nth weekday, last weekday) one.
-func rules(changes []change) []TimeZone {
-	list := []TimeZone{{}}
-	var start, stop *change
-	for i := range changes {
-		switch c := &changes[i]; {
-		case c.after > c.before && start == nil:
-			start = c
-		case c.after < c.before && stop == nil:
-			stop = c
-		}
-	}
-	if start == nil || stop == nil {
-		return list
-	}
-	for _, first := range dayRules(*start) {
-		for _, last := range dayRules(*stop) {
-			list = append(list, TimeZone{DST: true, DSTOffset: start.after - start.before, Start: first, Stop: last})
-		}
-	}
-	return list
-}
-
-// dayRules reads the day of a change as the nth weekday of its month, where n can be written, and as the last.
-func dayRules(c change) []DSTChange {
-	wall := c.at.UTC().Add(c.before) // local time just before the change
-	rule := DSTChange{
-		Month: wall.Month(), Weekday: wall.Weekday(),
-		Clock: time.Duration(wall.Hour())*time.Hour + time.Duration(wall.Minute())*time.Minute,
-	}
-	var list []DSTChange
-	if n := (wall.Day()-1)/7 + 1; n <= 4 {
-		rule.Week = n
-		list = append(list, rule)
-	}
-	if wall.AddDate(0, 0, 7).Month() != wall.Month() || wall.Day() > 21 {
-		rule.Week = lastWeek
-		list = append(list, rule)
-	}
-	return list
-}
-
-// nearest combines each name with each rule and returns the pair that is wrong for the fewest samples, and by the
-// least; wrong is the number of samples.
-func nearest(loc *time.Location, rules []TimeZone, samples []time.Time) (best TimeZone, wrong int) {
-	truth := make([]time.Duration, len(samples))
-	for i, t := range samples {
-		truth[i] = offsetOf(t.In(loc))
-	}
-	bestError := time.Duration(-1)
-	for _, rule := range rules {
-		if bestError == 0 {
-			break
-		}
-		for _, z := range zoneNames {
-			rule.Name, rule.Offset = z.name, time.Duration(z.minutes)*time.Minute
-			var sum time.Duration
-			count := 0
-			for i, t := range samples {
-				if diff := (rule.OffsetAt(t) - truth[i]).Abs(); diff != 0 {
-					sum += diff
-					count++
-				}
-				if bestError >= 0 && sum > bestError {
-					break
-				}
-			}
-			if bestError < 0 || sum < bestError {
-				best, wrong, bestError = rule, count, sum
-			}
-		}
-	}
-	return best, wrong
+	zone, warning = express(name, loc, at)
+	return zone, warning, nil
 }
 
 // OffsetAt returns the offset from UTC that a phone with this setting shows at t, DST included.
@@ -222,9 +95,8 @@ func (z TimeZone) OffsetAt(t time.Time) time.Duration {
 		return z.Offset
 	}
 	t = t.UTC()
-	year := t.Add(z.Offset).Year()
-	start := z.Start.in(year).Add(-z.Offset)
-	stop := z.Stop.in(year).Add(-z.Offset - z.DSTOffset)
+	changes := z.changesIn(t.Add(z.Offset).Year())
+	start, stop := changes[0], changes[1]
 	inForce := !t.Before(start) && t.Before(stop)
 	if stop.Before(start) { // southern hemisphere: DST at both ends of the year
 		inForce = !t.Before(start) || t.Before(stop)
@@ -233,6 +105,37 @@ func (z TimeZone) OffsetAt(t time.Time) time.Duration {
 		return z.Offset + z.DSTOffset
 	}
 	return z.Offset
+}
+
+// NextChange returns when the clock of a phone with this setting changes next after a moment: the start or the stop of
+// daylight saving time, in UTC. ok is false where it never does.
+func (z TimeZone) NextChange(after time.Time) (at time.Time, ok bool) {
+	if !z.DST {
+		return time.Time{}, false
+	}
+	year := after.Add(z.Offset).UTC().Year()
+	for y := year - 1; y <= year+1; y++ {
+		for _, c := range z.changesIn(y) {
+			if c.After(after) && (!ok || c.Before(at)) {
+				at, ok = c, true
+			}
+		}
+	}
+	return at, ok
+}
+
+// NextChangeText is the next change in the zone's standard time, "28 March 2027, 02:00"; "" where there is none.
+func (z TimeZone) NextChangeText(after time.Time) string {
+	at, ok := z.NextChange(after)
+	if !ok {
+		return ""
+	}
+	return at.Add(z.Offset).Format("2 January 2006, 15:04")
+}
+
+// changesIn are the start and the stop in a year of standard time, in UTC.
+func (z TimeZone) changesIn(year int) [2]time.Time {
+	return [2]time.Time{z.Start.in(year).Add(-z.Offset), z.Stop.in(year).Add(-z.Offset - z.DSTOffset)}
 }
 
 // in returns the change in a year, as local time that is written down as UTC.
@@ -246,29 +149,6 @@ func (c DSTChange) in(year int) time.Time {
 		day = day.AddDate(0, 0, int((c.Weekday-day.Weekday()+7)%7))
 	}
 	return day.Add(c.Clock)
-}
-
-// describe says how what the phones are told differs from the zone.
-func describe(name string, loc *time.Location, zone TimeZone, samples []time.Time, wrong int) string {
-	var most time.Duration
-	for _, t := range samples {
-		most = max(most, (zone.OffsetAt(t) - offsetOf(t.In(loc))).Abs())
-	}
-	how := "at times"
-	if wrong == len(samples) {
-		how = "always"
-	}
-	return fmt.Sprintf("the phones can't express the time zone %s: they are told %s (UTC%s), and show a time that is %s wrong by up to %d minutes",
-		name, zone.Name, signed(zone.Offset), how, int(most.Minutes()))
-}
-
-// signed writes an offset as +05:30.
-func signed(d time.Duration) string {
-	sign := "+"
-	if d < 0 {
-		sign, d = "-", -d
-	}
-	return fmt.Sprintf("%s%02d:%02d", sign, int(d.Hours()), int(d.Minutes())%60)
 }
 
 // Settings returns the parameters of the .cnf files that say this. All of them, because an absent one keeps what the

@@ -58,10 +58,12 @@ func (s *simulated) day(t *testing.T, prefix string, year int) time.Time {
 	return hits[i].Add(time.Duration(hour)*time.Hour + time.Duration(minute)*time.Minute)
 }
 
-// guideOffsets are some rows of phones.md d.2, typed again.
+// guideOffsets are the rows of phones.md d.2, typed again.
 var guideOffsets = map[string]string{
-	"CET": "1h", "GMT": "0h", "EET": "2h", "PST": "-8h", "EST": "-5h", "NST": "-3h30m", "NZST": "12h", "EAST": "10h", "CAST": "9h30m",
-	"IST": "5h30m", "BST": "-3h", "AST": "-4h", "YST": "-9h", "AHST": "-10h", "MST": "-7h", "CST": "-6h", "JST": "9h", "BT": "3h", "WAT": "-1h", "HST": "8h", "ZP4": "4h", "AT": "-2h",
+	"IDL": "-12h", "NT": "-11h", "AHST": "-10h", "IMT": "-9h30m", "YST": "-9h", "PST": "-8h", "MST": "-7h", "CST": "-6h", "EST": "-5h",
+	"AST": "-4h", "NST": "-3h30m", "BST": "-3h", "AT": "-2h", "WAT": "-1h", "GMT": "0h", "CET": "1h", "EET": "2h", "BT": "3h", "IT": "3h30m",
+	"ZP4": "4h", "AFG": "4h30m", "ZP5": "5h", "IST": "5h30m", "ZP6": "6h", "SUM": "6h30m", "WAST": "7h", "HST": "8h", "JST": "9h",
+	"CAST": "9h30m", "EAST": "10h", "EADT": "11h", "NZST": "12h",
 }
 
 func simulate(t *testing.T, settings map[string]string) *simulated {
@@ -172,6 +174,40 @@ func TestUnknownZone(t *testing.T) {
 	for _, name := range []string{"", "Local", "Europe/Atlantis", "../etc/passwd"} {
 		if zone, _, err := phone.ZoneFor(name, zoneStart); err == nil {
 			t.Errorf("ZoneFor(%q) = %+v, want an error", name, zone)
+		}
+	}
+}
+
+func TestNextChange(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ zone, after, at, text string }{
+		{"Europe/Brussels", "2026-11-01T00:00:00Z", "2027-03-28T01:00:00Z", "28 March 2027, 02:00"},
+		{"Europe/Brussels", "2027-03-28T00:59:59Z", "2027-03-28T01:00:00Z", "28 March 2027, 02:00"},
+		{"Europe/Brussels", "2027-03-28T01:00:00Z", "2027-10-31T01:00:00Z", "31 October 2027, 02:00"},
+		{"America/New_York", "2026-07-01T00:00:00Z", "2026-11-01T06:00:00Z", "1 November 2026, 01:00"},
+		{"Australia/Sydney", "2026-01-01T00:00:00Z", "2026-04-04T16:00:00Z", "5 April 2026, 02:00"},
+		{"Australia/Sydney", "2026-12-31T23:30:00Z", "2027-04-03T16:00:00Z", "4 April 2027, 02:00"},
+		{"Pacific/Auckland", "2026-05-01T00:00:00Z", "2026-09-26T14:00:00Z", "27 September 2026, 02:00"},
+		{"Asia/Tokyo", "2026-05-01T00:00:00Z", "", ""},
+	} {
+		zone, _, err := phone.ZoneFor(tt.zone, zoneStart)
+		if err != nil {
+			t.Fatal(err)
+		}
+		after, err := time.Parse(time.RFC3339, tt.after)
+		if err != nil {
+			t.Fatal(err)
+		}
+		at, ok := zone.NextChange(after)
+		if text := zone.NextChangeText(after); text != tt.text || ok != (tt.at != "") || ok && at.Format(time.RFC3339) != tt.at {
+			t.Errorf("%s after %s: found %s, %v, %q, wanted %s, %q", tt.zone, tt.after, at, ok, text, tt.at, tt.text)
+		}
+		loc, err := time.LoadLocation(tt.zone)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, end := after.In(loc).ZoneBounds(); ok && !end.Equal(at) {
+			t.Errorf("%s after %s: found %s, Go says %s", tt.zone, tt.after, at, end)
 		}
 	}
 }
