@@ -27,8 +27,11 @@ func TestAMixedPalletArrivesAFewAtATime(t *testing.T) {
 			w.plug(i, pallet[i%len(pallet)])
 		}
 		w.allArrive(6 * time.Hour)
-		if w.most > parallel {
-			t.Errorf("%d phones were in a step at once, allowed are %d", w.most, parallel)
+		w.mu.Lock()
+		most := w.most
+		w.mu.Unlock()
+		if most > parallel {
+			t.Errorf("%d phones were in a step at once, allowed are %d", most, parallel)
 		}
 		told := strings.Join(w.told(4), "\n") // it was on 4.4
 		for _, part := range []string{
@@ -100,8 +103,8 @@ func TestWaitingPhonesTakeTheirTurnsInOrder(t *testing.T) {
 		}
 		w.allArrive(time.Hour)
 		want := []phone.MAC{number(1), number(5), number(2), number(3), number(4), number(6)}
-		if !slices.Equal(w.order, want) {
-			t.Errorf("the images went to %v, want %v", w.order, want)
+		if got := w.images(); !slices.Equal(got, want) {
+			t.Errorf("the images went to %v, want %v", got, want)
 		}
 	})
 }
@@ -114,7 +117,7 @@ func TestAFlashThatWasBegunGoesOnFirst(t *testing.T) {
 				cfg.Parallel = 1
 				w := newWorld(t, cfg)
 				first := w.plug(1, "")
-				w.until(time.Minute, "the first image is on its way", func() bool { return len(w.order) == 1 })
+				w.until(time.Minute, "the first image is on its way", func() bool { return len(w.images()) == 1 })
 				if s := w.want(1, convert.Going); s.Unplug || !strings.Contains(s.Text, "Don't cut its power") {
 					t.Errorf("while an image is being sent: %+v", s)
 				}
@@ -127,22 +130,18 @@ func TestAFlashThatWasBegunGoesOnFirst(t *testing.T) {
 					w.plug(i, "")
 				}
 				time.Sleep(5 * time.Minute)
-				if len(w.order) != 1 {
-					t.Fatalf("others began although one is in the middle: %v", w.order)
+				if len(w.images()) != 1 {
+					t.Fatalf("others began although one is in the middle: %v", w.images())
 				}
 				w.until(8*time.Minute, "it loses its turn, and others begin", func() bool {
-					w.mu.Lock()
-					defer w.mu.Unlock()
-					return len(w.order) > 1 && len(w.sending) == 1
+					return len(w.images()) > 1 && w.busy() == 1
 				})
 				w.mu.Lock()
 				w.order = nil
 				w.mu.Unlock()
 				first.on()
 				time.Sleep(9 * time.Second)
-				w.mu.Lock()
-				got := slices.Clone(w.order)
-				w.mu.Unlock()
+				got := w.images()
 				if !slices.Contains(got, number(1)) {
 					t.Errorf("it has to wait: %v; %s", got, w.state(1).Text)
 				}
@@ -176,13 +175,13 @@ func TestThreeFailedTriesStopAPhoneAndSayWhy(t *testing.T) {
 				tt.spoil(p)
 				p.on()
 				w.until(3*time.Hour, "it fails", func() bool { return w.state(1).Phase == convert.Failed })
-				sent := len(w.order)
+				sent := len(w.images())
 				if s := w.state(1); !strings.Contains(s.Text, tt.says) || s.Attempts != 3 {
 					t.Errorf("it says %+v", s)
 				}
 				time.Sleep(30 * time.Minute)
-				if len(w.order) != sent {
-					t.Errorf("%d images were sent after it failed", len(w.order)-sent)
+				if len(w.images()) != sent {
+					t.Errorf("%d images were sent after it failed", len(w.images())-sent)
 				}
 				w.want(1, convert.Failed)
 				w.cut() // it lasts
@@ -227,8 +226,8 @@ func TestOrders(t *testing.T) {
 		w.plug(1, sip74)
 		w.plug(2, sip44)
 		time.Sleep(20 * time.Minute)
-		if len(w.order) != 0 {
-			t.Fatalf("images were sent to %v", w.order)
+		if len(w.images()) != 0 {
+			t.Fatalf("images were sent to %v", w.images())
 		}
 		w.want(1, convert.Stopped)
 		w.want(2, convert.Skipped)
@@ -256,8 +255,8 @@ func TestUnlistedPhonesAreNamedWhatTheyRunOrNothing(t *testing.T) {
 		w.plug(9, sip44)  // not listed
 		w.plug(10, sip74) // not listed, and its loader does not start without a load
 		time.Sleep(time.Hour)
-		if len(w.order) != 0 {
-			t.Fatalf("images were sent to %v", w.order)
+		if len(w.images()) != 0 {
+			t.Fatalf("images were sent to %v", w.images())
 		}
 		w.want(2, convert.Arrived)
 		d, _ := w.director()

@@ -237,6 +237,20 @@ func (w *world) told(i int) []string {
 	return slices.Clone(w.reports[number(i)])
 }
 
+// images returns the phones in the order in which images were sent to them.
+func (w *world) images() []phone.MAC {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.order)
+}
+
+// busy counts the phones to which an image is being sent.
+func (w *world) busy() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.sending)
+}
+
 // until lets time pass until a condition holds.
 func (w *world) until(limit time.Duration, what string, ok func() bool) {
 	w.t.Helper()

@@ -125,6 +125,11 @@ func (s *state) hint(e *Event) {
 	s.learn(c)
 }
 
+// heard reports whether a hint says what is known already: phones announce themselves over CDP each minute.
+func (s *state) heard(e *Event) bool {
+	return e.Clue != nil && slices.ContainsFunc(s.Clues, func(old ladder.Clue) bool { return old.Source == e.Clue.Source && sameStatement(old, *e.Clue) })
+}
+
 // learnAgent reads the answer to OPTIONS (phones.md f.2). An answer without a name that is known is one of a SIP
 // application all the same.
 func (s *state) learnAgent(e *Event) {
@@ -148,6 +153,9 @@ func (s *state) restarted(at time.Time) {
 	}
 	name := s.Pending
 	s.Pending = ""
+	if l, ok := phone.ParseLoad(name); ok && !l.Loader {
+		s.Fetched = l.Protocol
+	}
 	s.learn(ladder.Fetched(name, s.Belief.Load, at))
 }
 

@@ -251,6 +251,18 @@ func TestTraceTellsTheFacts(t *testing.T) {
 		t.Errorf("broken transfers: %+v", tr)
 	}
 	p = play(t)
+	p.dhcp(without)
+	p.get("P0S30203.bin", "")
+	p.dhcp(without)
+	p.get("SEP"+own+".cnf.xml", "")
+	if tr := p.s.trace(p.now); tr.Fetched != phone.SIP || tr.Hunts != 0 || tr.Small != 0 {
+		t.Errorf("fetched SIP, and asks as SCCP: %+v", tr)
+	}
+	p.dhcp(without)
+	if tr := p.s.trace(p.now); tr.Fetched != "" {
+		t.Errorf("of another boot: %+v", tr)
+	}
+	p = play(t)
 	p.dhcp(withPre)
 	for range 4 {
 		p.miss("CTLSEP" + own + ".tlv")

@@ -135,3 +135,20 @@ func TestWhatTheSiteSaysIsBelievedBeforeThePhoneIsSeen(t *testing.T) {
 	j.SetConversion(mac(1), "anything")
 	j.SetConversion(mac(9), "anything")
 }
+
+func TestAnnouncementsThatSayNothingNewAreNotTold(t *testing.T) {
+	j := open(t, journal.Config{}, openMemory())
+	for i, version := range []string{"P0S3-04-4-00", "P0S3-04-4-00", "P0S3-04-4-00", "P0S3-05-3-00"} {
+		clue, ok := ladder.CDP("Cisco IP Phone 7960", version, time.Unix(int64(1000+60*i), 0))
+		if !ok {
+			t.Fatal("not understood")
+		}
+		j.Add(journal.Event{MAC: mac(1), Service: "cdp", Kind: journal.Hint, Clue: &clue, Text: clue.Text})
+	}
+	if got := j.Events(mac(1)); len(got) != 2 {
+		t.Errorf("told %q", texts(got))
+	}
+	if b, _ := j.Belief(mac(1)); b.Load != "P0S3-05-3-00" {
+		t.Errorf("believed %+v", b)
+	}
+}

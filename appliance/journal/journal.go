@@ -197,6 +197,8 @@ func (en *entry) repeats(e *Event) bool {
 		return s.Step == phone.Ready && !s.Silent
 	case SIPSilent:
 		return s.Silent || s.Step != phone.Ready
+	case Hint:
+		return s.heard(e)
 	}
 	return false
 }

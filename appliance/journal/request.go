@@ -162,6 +162,9 @@ func (s *state) sent(e *Event, m moment) {
 	case phone.KindLoader, phone.KindApplication:
 		s.flashed(e, m)
 	}
+	if e.Size < 512 && !f.Kind.IsFirmware() {
+		s.repeats.small++
+	}
 	s.repeats.answered(f)
 }
 
@@ -213,6 +216,8 @@ type repeats struct {
 	sepFrom time.Time // the first of them
 	old     int
 	polls   int // SIP<MAC>.cnf, by the SIP application, without getting it
+	hunts   int // first files of a search for a load
+	small   int // files of one block that were got whole
 	aborted string
 	aborts  int
 }
@@ -248,6 +253,9 @@ func (s *state) again(f phone.FileName, e *Event, m moment) {
 	}
 	if f.Kind == phone.KindSIP && s.App && e.Kind == FileMissing {
 		r.polls++
+	}
+	if (f.Kind == phone.KindTrustList || f.Kind == phone.KindOS79XX) && r.count == 1 {
+		r.hunts++
 	}
 	switch {
 	case r.count >= maxRequests:

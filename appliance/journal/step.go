@@ -44,18 +44,19 @@ type state struct {
 	Clues []ladder.Clue `json:"clues,omitempty"` // to what it runs
 
 	// Of this boot.
-	App     bool     `json:"app,omitempty"`      // its SIP application was seen
-	Quiet   bool     `json:"quiet,omitempty"`    // it asks for nothing more, and showed no SIP application
-	Asked   bool     `json:"asked,omitempty"`    // it asked for a file
-	Wanted  []string `json:"wanted,omitempty"`   // loads of which it asked for an image
-	Hunted  bool     `json:"hunted,omitempty"`   // it got a file that tells it what to run
-	Extras  bool     `json:"extras,omitempty"`   // it got the ring list or the dial plan
-	Told    string   `json:"told,omitempty"`     // load that the files name
-	ToldSIP string   `json:"told_sip,omitempty"` // of them those of the SIP application
-	Loads   string   `json:"loads,omitempty"`    // load whose .loads it got
-	Lacks   string   `json:"lacks,omitempty"`    // name of a file that it needs and did not get
-	Why     string   `json:"why,omitempty"`      // why not, in words
-	NoImage bool     `json:"no_image,omitempty"`
+	App     bool           `json:"app,omitempty"`      // its SIP application was seen
+	Quiet   bool           `json:"quiet,omitempty"`    // it asks for nothing more, and showed no SIP application
+	Asked   bool           `json:"asked,omitempty"`    // it asked for a file
+	Fetched phone.Protocol `json:"fetched,omitempty"`  // of the application that it fetched whole before this boot
+	Wanted  []string       `json:"wanted,omitempty"`   // loads of which it asked for an image
+	Hunted  bool           `json:"hunted,omitempty"`   // it got a file that tells it what to run
+	Extras  bool           `json:"extras,omitempty"`   // it got the ring list or the dial plan
+	Told    string         `json:"told,omitempty"`     // load that the files name
+	ToldSIP string         `json:"told_sip,omitempty"` // of them those of the SIP application
+	Loads   string         `json:"loads,omitempty"`    // load whose .loads it got
+	Lacks   string         `json:"lacks,omitempty"`    // name of a file that it needs and did not get
+	Why     string         `json:"why,omitempty"`      // why not, in words
+	NoImage bool           `json:"no_image,omitempty"`
 
 	next     string                    // what its conversion does or waits for, a sentence; "" = nothing
 	offered  string                    // load that the file being sent names
@@ -145,6 +146,9 @@ func (s *state) release(at, now time.Time) {
 // come further by that.
 func (s *state) boot(e *Event, m moment) {
 	s.mark = m.transfer
+	if s.Base != phone.Seen || s.Gone {
+		s.Fetched = ""
+	}
 	s.restarted(e.Time)
 	if s.Booted && s.Base == phone.Seen && !s.Gone {
 		return

@@ -30,6 +30,10 @@ type Trace struct {
 	Image      string // the image that it fetched whole last and was not seen to run since; "" = none
 	ImageTimes int
 
+	Hunts   int            // searches for a load that it began
+	Small   int            // files of one block that it got whole
+	Fetched phone.Protocol // of the application that it fetched whole before it started; "" = none
+
 	Told    string // load that its files name to it
 	Hunted  bool   // it got a file that tells it what to run
 	Lacks   string // name of a file that it needs and did not get
@@ -54,7 +58,7 @@ func (s *state) trace(now time.Time) Trace {
 	r := &s.repeats
 	t := Trace{
 		MAC: s.MAC, Step: s.Step, Below: s.Base, InStep: now.Sub(s.entered), Protocol: s.Protocol, Load: s.Load, Loader: s.Loader, App: s.App,
-		Trouble: string(s.Trouble), SEPTimes: r.seps, OldTimes: r.old, Polls: r.polls, Image: s.Flashed, ImageTimes: s.Times,
+		Trouble: string(s.Trouble), SEPTimes: r.seps, OldTimes: r.old, Polls: r.polls, Hunts: r.hunts, Small: r.small, Fetched: s.Fetched, Image: s.Flashed, ImageTimes: s.Times,
 		Told: s.Told, Hunted: s.Hunted, Lacks: s.Lacks, Why: s.Why, NoImage: s.NoImage, Silent: s.Silent,
 	}
 	if r.count > 1 {
