@@ -289,9 +289,9 @@ func TestSIPpVerifiesOurPassword(t *testing.T) {
 	t.Parallel()
 	testkit.Need(t, "sipp")
 	for password, want := range map[string]sip.VerdictKind{secret: sip.VerdictRight, "wrong": sip.VerdictWrong} {
-		port := freePort(t)
+		at := ownAddress().String()
 		var out bytes.Buffer
-		cmd := exec.CommandContext(t.Context(), "sipp", "-sf", "testdata/registrar.xml", "-i", "127.0.0.1", "-p", fmt.Sprint(port),
+		cmd := exec.CommandContext(t.Context(), "sipp", "-sf", "testdata/registrar.xml", "-i", at, "-p", "5060",
 			"-m", "1", "-nostdin", "-timeout", "30s", "-timeout_error")
 		cmd.Stdout, cmd.Stderr = &out, &out
 		if err := cmd.Start(); err != nil {
@@ -302,7 +302,7 @@ func TestSIPpVerifiesOurPassword(t *testing.T) {
 		c := checker(t, nil)
 		var v sip.Verdict
 		testkit.Eventually(t, limit, "sipp answers", func() bool {
-			v = c.CheckLine(t.Context(), sip.Account{Name: "208", Password: password, Proxy: "127.0.0.1", Port: uint16(port)})
+			v = c.CheckLine(t.Context(), sip.Account{Name: "208", Password: password, Proxy: at})
 			return v.Kind != sip.VerdictSilent // while sipp starts
 		})
 		safe(t, v)

@@ -3,6 +3,7 @@ package sip_test
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"net"
 	"net/netip"
 	"os"
@@ -50,6 +51,14 @@ func (o *output) String() string {
 	return o.b.String()
 }
 
+// ownAddress returns a loopback address that nobody else uses: a port that was free a moment ago may be taken by a test
+// that runs beside.
+func ownAddress() netip.Addr {
+	var b [4]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return netip.AddrFrom4([4]byte{127, 128 | b[1], b[2], b[3] | 2})
+}
+
 // startKamailio runs a registrar until the test ends.
 func startKamailio(t *testing.T, algorithm string) *kamailio {
 	t.Helper()
@@ -65,7 +74,7 @@ func startKamailio(t *testing.T, algorithm string) *kamailio {
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(folder) })
 	k := &kamailio{folder: folder, log: &output{}}
-	k.addr = netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), uint16(freePort(t)))
+	k.addr = netip.AddrPortFrom(ownAddress(), 5060)
 	text = []byte(strings.NewReplacer("LISTEN", k.addr.String(), "FOLDER", k.folder, "ALGORITHM", algorithm).Replace(string(text)))
 	config := filepath.Join(k.folder, "kamailio.cfg")
 	if err := os.WriteFile(config, text, 0o600); err != nil {
@@ -193,13 +202,14 @@ func TestCheckLineLeavesThePhonesRegistrationAlone(t *testing.T) {
 	t.Parallel()
 	testkit.Need(t, "sipp")
 	k := startKamailio(t, "")
-	out, err := exec.CommandContext(t.Context(), "sipp", "-sf", "testdata/register.xml", "-i", "127.0.0.9", "-p", "5060", "-m", "1", "-nostdin",
+	at := ownAddress().String()
+	out, err := exec.CommandContext(t.Context(), "sipp", "-sf", "testdata/register.xml", "-i", at, "-p", "5060", "-m", "1", "-nostdin",
 		"-timeout", "30s", "-timeout_error", k.addr.String()).CombinedOutput()
 	if err != nil {
 		t.Fatalf("sipp registers: %v: %s", err, out)
 	}
 	before, lasts := k.registered(t), k.expires(t)
-	if !strings.Contains(before, "sip:208@127.0.0.9:5060") {
+	if !strings.Contains(before, "sip:208@"+at+":5060") {
 		t.Fatalf("the phone is not registered:\n%s", before)
 	}
 	c := checker(t, nil)
@@ -337,7 +347,7 @@ func TestCheckLineLooksTheProxyUpAsPhonesDo(t *testing.T) {
 	silent := device(t, "127.0.0.2", func(*net.UDPConn, request, int) {})
 	c := checker(t, nameServer(t, map[string]string{
 		"_sip._udp.voice.test. SRV": "SRV 0 0 " + port + " pbx.voice.test.",
-		"pbx.voice.test. A":         "A 127.0.0.1",
+		"pbx.voice.test. A":         "A " + k.addr.Addr().String(),
 		"_sip._udp.none.test. SRV":  "SRV 0 0 0 .",
 		"elsewhere.test. A":         "A 127.0.0.2",
 	}))

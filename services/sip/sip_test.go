@@ -407,6 +407,7 @@ func TestRunCanBeCalledAgainAndStops(t *testing.T) {
 	silent := device(t, "127.0.0.2", func(*net.UDPConn, request, int) {})
 	cfg := config()
 	cfg.Timeout = time.Hour // an exchange is open when it stops
+	cfg.Listen = netip.AddrPortFrom(ownAddress(), 0)
 	c := run(t, cfg, silent)
 	first := c.Addr()
 	c.stop()
