@@ -1,6 +1,7 @@
 package adopt_test
 
 import (
+	"archive/tar"
 	"bytes"
 	"io"
 	"os"
@@ -113,6 +114,7 @@ func FuzzRead(f *testing.F) {
 	t := &testing.T{}
 	f.Add(zipOf(t, small))
 	f.Add(tarOf(t, small))
+	f.Add(tarOf(t, small, &tar.Header{Typeflag: tar.TypeReg})) // a file without a name
 	f.Add(gzipOf(t, tarOf(t, small)))
 	f.Fuzz(func(t *testing.T, content []byte) {
 		src, err := adopt.Archive("upload", bytes.NewReader(content), int64(len(content)))

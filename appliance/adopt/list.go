@@ -3,7 +3,6 @@ package adopt
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -283,70 +282,3 @@ func (r *listReader) owner(s *site.Site, key string) *Verdict {
 	}
 	return &r.plan.Verdicts[l.verdict]
 }
-
-// mergeList changes a phone of the site by what a list says of it and returns what changed. Empty cells say nothing. A
-// line of the list changes the line with its number, else the one at its place.
-func mergeList(now *site.Phone, l listed, keep bool) []string {
-	m := merger{keep: keep}
-	m.text("label", &now.Label, l.Label)
-	m.text("model", &now.Model, l.Model)
-	m.text("load", &now.Load, l.Load)
-	m.text("runs", &now.Runs, l.Runs)
-	if l.Address.IsValid() && now.Address != l.Address && !(keep && now.Address.IsValid()) {
-		now.Address = l.Address
-		m.changed = append(m.changed, "address")
-	}
-	if l.open && !now.OpenConfig && !keep {
-		now.OpenConfig = true
-		m.changed = append(m.changed, "open_config")
-	}
-	if l.own && !now.OwnFiles && !keep {
-		now.OwnFiles = true
-		m.changed = append(m.changed, "own_files")
-	}
-	m.params(&now.Parameters, l.Parameters)
-	m.params(&now.Forced, l.Forced)
-	for i, line := range l.Lines {
-		m.line(now, i, line)
-	}
-	return m.changed
-}
-
-// line changes one line of a phone.
-func (m *merger) line(now *site.Phone, i int, line site.Line) {
-	what := fmt.Sprintf("line %d (%s)", i+1, line.Name)
-	j := slices.IndexFunc(now.Lines, func(l site.Line) bool { return l.Name == line.Name })
-	switch {
-	case j < 0 && i >= len(now.Lines):
-		now.Lines = append(now.Lines, line)
-		m.changed = append(m.changed, what)
-		return
-	case j < 0 && m.keep:
-		return
-	case j < 0: // another account at this place
-		if line.Proxy == "" {
-			line.Proxy, line.Port = now.Lines[i].Proxy, now.Lines[i].Port
-		}
-		now.Lines[i] = line
-		m.changed = append(m.changed, what)
-		return
-	}
-	inner := merger{keep: m.keep}
-	old := &now.Lines[j]
-	inner.text("", &old.AuthName, line.AuthName)
-	if line.Password != site.Mask || old.Password == "" {
-		inner.text("", &old.Password, line.Password)
-	}
-	inner.text("", &old.DisplayName, line.DisplayName)
-	inner.text("", &old.ShortName, line.ShortName)
-	inner.text("", &old.Proxy, line.Proxy)
-	if line.Port != 0 && line.Port != old.Port && !(m.keep && old.Port != 0) {
-		old.Port = line.Port
-		inner.changed = append(inner.changed, "")
-	}
-	if len(inner.changed) > 0 {
-		m.changed = append(m.changed, what)
-	}
-}
-
-var wholeFloat = regexp.MustCompile(`^([0-9]+)\.0+$`)

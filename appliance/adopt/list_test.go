@@ -289,3 +289,29 @@ func TestWhatIsNoListIsRefused(t *testing.T) {
 		})
 	}
 }
+
+func TestAWorkbookThatClaimsTooMuchIsRefused(t *testing.T) {
+	far := workbook(t, nil, func(f *excelize.File) {
+		w, err := f.NewStreamWriter("Sheet1")
+		for i := 1; err == nil && i <= 3000; i++ {
+			err = w.SetRow(fmt.Sprintf("XFD%d", i), []any{"x"})
+		}
+		if err == nil {
+			err = w.Flush()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	})
+	if _, err := adopt.ReadList("far.xlsx", []byte(far), adopt.Options{}); err == nil {
+		t.Error("a sheet of 3000 rows to the last column was read")
+	}
+	rows := [][]any{{"MAC", "Label"}}
+	for i := range 6100 {
+		rows = append(rows, []any{fmt.Sprintf("0006D7%06X", i), "x"})
+	}
+	p := list(t, "many.xlsx", workbook(t, rows, nil), adopt.Options{Site: present()})
+	if n := len(p.Site.Phones); n >= 6000 || n < 5900 || p.LeftOut < 100 {
+		t.Errorf("%d phones were read: %s", n, p.Summary())
+	}
+}

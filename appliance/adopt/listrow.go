@@ -3,12 +3,16 @@ package adopt
 import (
 	"fmt"
 	"net/netip"
+	"regexp"
 	"strconv"
 	"strings"
 
 	"phonebox/appliance/site"
 	"phonebox/services/phone"
 )
+
+// wholeFloat is a number that some program took for one with a fraction: 208.0.
+var wholeFloat = regexp.MustCompile(`^([0-9]+)\.0+$`)
 
 // cells reads the cells of one row by what its columns hold.
 type cells struct {

@@ -12,7 +12,8 @@ import (
 // Limits of a name; phones ask for far shorter ones.
 const (
 	longestPath   = 200
-	deepestFolder = 16
+	deepestFolder = 16 // of a source, whose TFTP root may lie deep
+	servedFolders = 4  // below the TFTP root; the provisioner looks no deeper
 )
 
 // cleanPath turns the path of a source into a name below its top: with "/", without "./" and leading "/". fault says why

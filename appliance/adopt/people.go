@@ -82,61 +82,29 @@ func (a *adoption) dialPlan(f *file) {
 
 // readDirectories takes the people of directories who are not phones of the site.
 func (a *adoption) readDirectories() {
-	own := map[string]bool{}
-	for _, p := range a.site.Phones {
-		for _, l := range p.Lines {
-			own[l.Name] = true
-		}
-	}
-	have := map[site.Contact]bool{}
-	for _, c := range a.site.Contacts {
-		have[c] = true
-	}
 	for _, f := range a.todo(func(f *file) bool { return f.root == "ciscoipphonedirectory" || f.root == "ciscoipphonemenu" }) {
 		list, others, err := readEntries(f.content)
 		if err != nil {
 			f.verdict.warn("%v; what stands before the fault was read", err)
 		}
 		if others > 0 {
-			f.verdict.warn("%d of its items open other pages; they were left out", others)
+			f.verdict.warn("what its items open besides numbers was left out: %d pages", others)
 		}
-		added, ours, twice := 0, 0, 0
+		d := newDirectory(a.site)
 		for _, e := range list {
 			c, fault := newContact(e.name, e.number)
-			switch {
-			case fault != "":
+			if fault != "" {
 				f.verdict.warn("%s: %s; it was left out", shown(e.name), fault)
-			case own[c.Number]:
-				ours++
-			case have[c]:
-				twice++
-			case len(a.site.Contacts) >= maxContacts:
-				f.verdict.warn("%s: the site has %d contacts, which is the most; it was left out", shown(e.name), maxContacts)
-			default:
-				have[c] = true
+			} else if d.add(c) {
 				a.people[c] = f
-				a.site.Contacts = append(a.site.Contacts, c)
-				added++
 			}
 		}
-		a.plan.Contacts += added
-		f.verdict.set(VerdictContacts, "%s", contactsSentence(added, ours, twice))
+		if d.full > 0 {
+			f.verdict.warn("%d were left out, because a site has up to %d contacts", d.full, maxContacts)
+		}
+		a.plan.Contacts += d.added
+		f.verdict.set(VerdictContacts, "%s", d.sentence())
 	}
-}
-
-// contactsSentence says what became of the entries of a directory.
-func contactsSentence(added, ours, twice int) string {
-	text := fmt.Sprintf("adds %d contacts", added)
-	if added == 1 {
-		text = "adds 1 contact"
-	}
-	if ours > 0 {
-		text += fmt.Sprintf("; %d more are phones of the site, which stand in the directory anyway", ours)
-	}
-	if twice > 0 {
-		text += fmt.Sprintf("; %d more are there already", twice)
-	}
-	return text
 }
 
 // newContact makes a contact of what a file says; fault says why it is none.

@@ -110,7 +110,11 @@ func (a *adoption) look(e Entry) error {
 		return nil
 	}
 	if limit == maxText && (e.Size > maxText || a.texts+e.Size > maxTexts) {
-		a.refuse(f, "it is longer than a file of this name can be (%d KiB), or all of them together than %d MiB", maxText>>10, maxTexts>>20)
+		if strings.HasSuffix(f.base(), ".cnf") {
+			a.refuse(f, "it is longer than a file of this name can be (%d KiB), or all of them together than %d MiB", maxText>>10, maxTexts>>20)
+		} else {
+			f.verdict.warn("it is longer than %d KiB, so it was not looked into", maxText>>10)
+		}
 		return nil
 	}
 	content, err := io.ReadAll(io.LimitReader(e.Content, limit))
@@ -135,7 +139,7 @@ func (a *adoption) ignore(f *file, format string, args ...any) {
 // readLimit returns how much of a file is read while the source is walked: texts whole, of pictures the start.
 func readLimit(base string) int64 {
 	switch path.Ext(base) {
-	case ".cnf", ".xml", ".dat", ".txt":
+	case ".cnf", ".xml", ".dat", ".txt", ".cfg", ".conf":
 		return maxText
 	case ".bmp":
 		return bmpHeader
@@ -145,6 +149,9 @@ func readLimit(base string) int64 {
 
 // shownPath is a path as people can read it.
 func shownPath(p string) string {
+	if p == "" {
+		return "a file without a name"
+	}
 	p = strings.ToValidUTF8(p, "?")
 	p = strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f {
@@ -162,6 +169,11 @@ func shownPath(p string) string {
 func (a *adoption) store(f *file, verdict, title, format string, args ...any) {
 	if f.size == 0 {
 		a.ignore(f, "it is empty; an empty file does a phone more harm than none")
+		return
+	}
+	if strings.Count(f.name, "/") > servedFolders {
+		a.ignore(f, "it lies deeper than %d folders, where phonebox serves nothing", servedFolders)
+		a.plan.LeftOut++
 		return
 	}
 	f.verdict.set(verdict, format, args...)

@@ -14,14 +14,16 @@ const (
 	MaxList    = 8 << 20 // bytes of a file
 	maxRows    = 6000    // rows with something in them
 	maxColumns = 64
-	maxCell    = 2000 // characters of a cell; what follows is cut
+	maxCell    = 2000     // bytes of a cell; what follows is cut
+	maxCells   = 32 << 20 // bytes of all cells
 )
 
 // table is a sheet of rows.
 type table struct {
 	name string // of the sheet; "" for CSV
 	rows []row  // those with something in them
-	more int    // rows beyond the bound, which were not read
+	more int    // rows beyond the bounds, which were not read
+	size int    // bytes of all cells
 	csv  bool
 }
 
@@ -113,10 +115,15 @@ func (t *table) add(r row) {
 	if r.empty() {
 		return
 	}
-	if len(t.rows) == maxRows {
+	size := 0
+	for _, c := range r.cells {
+		size += len(c.text)
+	}
+	if len(t.rows) == maxRows || t.size+size > maxCells {
 		t.more++
 		return
 	}
+	t.size += size
 	t.rows = append(t.rows, r)
 }
 
@@ -158,13 +165,21 @@ func csvCell(field string) cell {
 	if strings.Count(c.text, "\n") > 50 {
 		c.fault = "it goes over many rows: a quotation mark is not closed"
 	}
-	if r := []rune(c.text); len(r) > maxCell {
-		c.text = string(r[:maxCell])
-		if c.fault == "" {
-			c.fault = fmt.Sprintf("it is longer than %d characters", maxCell)
-		}
+	if len(c.text) > maxCell && c.fault == "" {
+		c.fault = tooLong
 	}
+	c.text = cut(c.text)
 	return c
+}
+
+const tooLong = "it is far longer than anything that belongs into a list of phones"
+
+// cut shortens a text to what a cell may have.
+func cut(s string) string {
+	if len(s) <= maxCell {
+		return s
+	}
+	return strings.Clone(strings.ToValidUTF8(s[:maxCell], ""))
 }
 
 // risky reports whether a spreadsheet would run a cell as a formula, or whether it looks as if it were protected from

@@ -16,6 +16,7 @@ const (
 	maxUnzipped = 24 << 20 // bytes
 	maxSheets   = 20
 	maxSheetRow = 100_000 // number of the last row that is looked at
+	maxSeen     = 4 << 20 // cells of a sheet, empty ones counted: one far to the right stands for thousands
 )
 
 var errWorkbook = errors.New("the .xlsx can't be read: it is damaged, has a password, or holds far more than a list of phones; save it anew or as .csv")
@@ -63,6 +64,7 @@ func readSheet(f *excelize.File, name string) (table, error) {
 		return t, fmt.Errorf("reading sheet %q: %w", name, err)
 	}
 	defer seen.Close()
+	cells := 0
 	for number := 1; number <= maxSheetRow && stored.Next() && seen.Next(); number++ {
 		raw, err := stored.Columns(excelize.Options{RawCellValue: true})
 		if err != nil {
@@ -71,6 +73,9 @@ func readSheet(f *excelize.File, name string) (table, error) {
 		display, err := seen.Columns()
 		if err != nil {
 			return t, fmt.Errorf("reading row %d: %w", number, err)
+		}
+		if cells += len(raw); cells > maxSeen {
+			return t, errWorkbook
 		}
 		r := row{number: number}
 		for i := range min(len(raw), maxColumns) {
@@ -87,8 +92,8 @@ func readSheet(f *excelize.File, name string) (table, error) {
 
 // xlsxCell decides what was meant: raw is what is stored, look what is shown. They are the same for text.
 func xlsxCell(raw, look string) cell {
-	if r := []rune(raw); len(r) > maxCell {
-		return cell{string(r[:maxCell]), fmt.Sprintf("it is longer than %d characters", maxCell)}
+	if len(raw) > maxCell {
+		return cell{cut(raw), tooLong}
 	}
 	n, err := strconv.ParseFloat(raw, 64)
 	if err != nil || raw == "" || strings.Trim(raw, "0123456789.eE+-") != "" {
