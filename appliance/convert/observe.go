@@ -46,7 +46,9 @@ func (d *Director) Observe(e journal.Event) {
 	case journal.Transfer:
 		w.seen = now
 		w.transfer(d, &e, now)
-	case journal.Lease, journal.Time, journal.Name, journal.SIPAlive, journal.HTTPFile, journal.Restart:
+	case journal.SIPAlive:
+		w.seen, w.answered = now, now
+	case journal.Lease, journal.Time, journal.Name, journal.HTTPFile, journal.Restart:
 		w.seen = now
 	case journal.LeaseTrouble, journal.LeaseEnded, journal.SIPSilent, journal.Released, journal.Hint, journal.Note:
 	}

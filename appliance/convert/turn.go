@@ -73,7 +73,11 @@ func (w *way) before(other *way) bool {
 // restarts reports whether telling the phone to restart can make it ask for its files: a SIP application runs that is
 // done with its boot, nothing is being written, and it was not told in vain too often.
 func (w *way) restarts(now time.Time) bool {
-	return w.view.belief.Protocol == phone.SIP && w.alive(now) && now.Sub(w.asked) >= idleTime && w.unplug(now) && w.nudges < maxNudges
+	idle := idleTime
+	if w.answered.After(w.asked) {
+		idle = answeredTime
+	}
+	return w.view.belief.Protocol == phone.SIP && w.alive(now) && now.Sub(w.asked) >= idle && w.unplug(now) && w.nudges < maxNudges
 }
 
 // nudges returns the phones that have to be restarted now: those that stopped asking in the middle of their step, and

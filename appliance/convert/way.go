@@ -19,6 +19,8 @@ const (
 	maxNudges   = 3
 	// idleTime without a request means that the phone is done with its boot; a polling one asks every 31 s (phones.md a.5).
 	idleTime = 45 * time.Second
+	// answeredTime is that for one whose SIP application answers: it has its configuration.
+	answeredTime = 10 * time.Second
 	// proofTime after a boot a phone that shows its old load has not started the new one.
 	proofTime = time.Minute
 	// settleTime is how long a state must last before the timeline tells it: a boot brings one clue after the other.
@@ -65,6 +67,7 @@ type way struct {
 	// Timers, on the monotonic clock; zero = never.
 	seen     time.Time // last sign of life
 	asked    time.Time // last request that belongs to a search for a load
+	answered time.Time // last answer of its SIP application
 	acted    time.Time // last of these or of a transfer, or when it got its turn
 	started  time.Time // its last boot
 	queued   time.Time // since when it waits for its turn
