@@ -78,8 +78,7 @@ var edges = []edge{
 
 const sameKind = "phones.md c.3: the same kind of image (inferred)"
 
-// edgeTo is the best documented step from a candidate to a load, nil where there is none. What runs may be the load
-// itself already: then only where the candidate is a class, and the load one of it, a step sideways counts (see Plan).
+// edgeTo is the best documented step from a candidate to a load, nil where there is none.
 func (c candidate) edgeTo(to phone.LoadName) *edge {
 	var best *edge
 	for i := range edges {
