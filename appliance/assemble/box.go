@@ -215,6 +215,9 @@ func (b *Box) makeServices(p plan) error {
 	}); err != nil {
 		return fmt.Errorf("making sip: %w", err)
 	}
+	if err := os.RemoveAll(filepath.Join(b.opt.Data, importDir)); err != nil {
+		b.log.Warn("uploads of the last run not removed", "err", err)
+	}
 	b.shop = newShop(b)
 	if b.web, err = web.New(p.web, web.Deps{
 		Box: page{b}, Shop: b.shop, Files: phoneFiles{b}, Secrets: secrets{b.store}, Now: b.clock.Now, Log: log("web"),

@@ -105,7 +105,7 @@ func runsWords(b ladder.Belief) string {
 
 // onCDP takes what a phone says of itself over CDP as a clue to what it runs.
 func (b *Box) onCDP(e cdp.Event) {
-	clue, ok := ladder.CDP(e.Platform, e.Load(), b.clock.Now())
+	clue, ok := ladder.CDP("Cisco IP Phone "+e.Model(), e.Load(), b.clock.Now())
 	if !ok || e.MAC.IsZero() {
 		return
 	}

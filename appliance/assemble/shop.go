@@ -274,22 +274,31 @@ func (s *shop) CheckLines(ctx context.Context, mac phone.MAC, line int) ([]web.L
 	if !ok {
 		return nil, &web.PublicError{Status: http.StatusConflict, Text: "The site does not list this phone, so it has no lines to check."}
 	}
-	var out []web.LineCheck
+	var checks []web.LineCheck
+	var accounts []sip.Account
 	for n := 1; n <= phone.Lines; n++ {
 		a := account(values, n)
 		a.Proxy = s.qualified(a.Proxy)
-		if line != 0 && line != n || line == 0 && (a.Name == "" || a.Name == phone.Unprovisioned) {
+		if line != 0 && line != n || line == 0 && a.Name == "" {
 			continue
 		}
-		v := s.b.sip.CheckLine(ctx, a)
-		out = append(out, web.LineCheck{
-			Line: n, Name: a.Name, Proxy: proxyText(a), OK: v.OK(), Verdict: string(v.Kind), Text: v.Text, NAT: v.NAT,
-		})
+		checks = append(checks, web.LineCheck{Line: n, Name: a.Name, Proxy: proxyText(a)})
+		accounts = append(accounts, a)
 	}
-	if len(out) == 0 {
+	if len(checks) == 0 {
 		return nil, &web.PublicError{Status: http.StatusConflict, Text: "This phone has no lines yet: enter a number for one."}
 	}
-	return out, nil
+	// All at once: each may take six seconds where the proxy is dead.
+	var wg sync.WaitGroup
+	for i := range checks {
+		wg.Go(func() {
+			v := s.b.sip.CheckLine(ctx, accounts[i])
+			c := &checks[i]
+			c.OK, c.Verdict, c.Text, c.NAT = v.OK(), string(v.Kind), v.Text, v.NAT
+		})
+	}
+	wg.Wait()
+	return checks, nil
 }
 
 // qualified is a host name as the phone looks it up: it appends the domain that DHCP gave it to a name without a dot.

@@ -175,6 +175,9 @@ func reportOf(p *pendingImport, plan *adopt.Plan, dry bool) web.ImportReport {
 // run does an import: the files first, for the site may name them, then the site as a whole.
 func (s *shop) run(ctx context.Context, p *pendingImport) (web.ImportReport, error) {
 	etag := s.b.current().etag
+	if s.b.current().site == s.b.bare {
+		return web.ImportReport{}, &web.PublicError{Status: http.StatusConflict, Text: "The box has no settings yet. Set its address on the page first, then import."}
+	}
 	plan, err := s.read(p)
 	if err != nil {
 		return web.ImportReport{}, err

@@ -19,7 +19,7 @@ const resetFile = "phonebox/reset-password"
 // lookForSticks is how often the box looks for a stick that was plugged in.
 const lookForSticks = 2 * time.Second
 
-// sticks finds USB sticks that were plugged in and looks for one file on them.
+// sticks finds USB sticks that were plugged in and visits each once.
 type sticks struct {
 	sysBlock string                         // /sys/block
 	mount    func(device, dir string) error // read only
@@ -45,11 +45,11 @@ func mountStick(device, dir string) error {
 	return errors.Join(errs...)
 }
 
-// look visits each stick once after it was plugged in and reports whether one carries the file.
-func (s *sticks) look() (found bool, err error) {
+// look visits each stick once after it was plugged in. visit gets the folder where a file system of it is mounted.
+func (s *sticks) look(visit func(dir string) error) error {
 	disks, err := filepath.Glob(filepath.Join(s.sysBlock, "sd*"))
 	if err != nil {
-		return false, err
+		return err
 	}
 	now := map[string]string{}
 	var errs []error
@@ -65,15 +65,13 @@ func (s *sticks) look() (found bool, err error) {
 			continue
 		}
 		for _, part := range parts {
-			has, err := s.carries("/dev/" + part)
-			if err != nil {
+			if err := s.mounted("/dev/"+part, visit); err != nil {
 				errs = append(errs, fmt.Errorf("looking at the stick %s: %w", part, err))
 			}
-			found = found || has
 		}
 	}
 	s.seen = now
-	return found, errors.Join(errs...)
+	return errors.Join(errs...)
 }
 
 // partitions returns the partitions of a disk, or the disk itself where it has none.
@@ -91,18 +89,18 @@ func partitions(disk string) []string {
 	return out
 }
 
-func (s *sticks) carries(device string) (has bool, err error) {
+// mounted visits a device while it is mounted.
+func (s *sticks) mounted(device string, visit func(dir string) error) (err error) {
 	dir, err := os.MkdirTemp("", "phonebox-stick-")
 	if err != nil {
-		return false, err
+		return err
 	}
 	defer os.Remove(dir)
 	if err := s.mount(device, dir); err != nil {
-		return false, err
+		return err
 	}
 	defer func() { err = errors.Join(err, s.unmount(dir)) }()
-	_, err = os.Stat(filepath.Join(dir, resetFile))
-	return err == nil, nil
+	return visit(dir)
 }
 
 func read(dir, name string) string {
@@ -110,18 +108,23 @@ func read(dir, name string) string {
 	return strings.TrimSpace(string(b))
 }
 
-// watchSticks resets the page's password when a stick asks for it.
+// watchSticks does what a stick asks for: its folder can take the page's password away, and bring phones and files.
 func (b *Box) watchSticks(ctx context.Context) error {
 	s := newSticks()
 	tick := time.NewTicker(lookForSticks)
 	defer tick.Stop()
 	for {
-		found, err := s.look()
+		var found []stickFiles
+		err := s.look(func(dir string) error {
+			files, err := b.takeStick(dir)
+			found = append(found, files)
+			return err
+		})
 		if err != nil {
 			b.log.Warn("USB stick not read", "err", err)
 		}
-		if found {
-			b.resetPassword()
+		for _, files := range found {
+			b.doStick(ctx, files)
 		}
 		select {
 		case <-ctx.Done():

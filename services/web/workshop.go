@@ -157,7 +157,7 @@ type LineCheck struct {
 	Name    string `json:"name"`
 	Proxy   string `json:"proxy"`
 	OK      bool   `json:"ok"`
-	Verdict string `json:"verdict"` // right_password, wrong_password, no_answer, name_not_found, refused, not_configured
+	Verdict string `json:"verdict"` // the words of sip.VerdictKind: right_password, wrong_password, no_answer, ...
 	Text    string `json:"text"`    // a sentence
 	NAT     string `json:"nat,omitempty"`
 }
