@@ -69,6 +69,7 @@ func Read(src Source, opts Options) (*Plan, error) {
 			f.root = rootElement(f.content)
 		}
 	}
+	a.refuseMACs()
 	a.readDefaults()
 	a.readRingLists()
 	a.readPhones()
@@ -80,6 +81,16 @@ func Read(src Source, opts Options) (*Plan, error) {
 	}
 	a.finish()
 	return a.plan, nil
+}
+
+// refuseMACs refuses the files of phones that can't be: nothing but zeros, or an address of a group.
+func (a *adoption) refuseMACs() {
+	for _, f := range a.files {
+		perPhone := f.parsed.Kind == phone.KindSIP || f.parsed.Kind == phone.KindSEP || f.parsed.Kind == phone.KindSEPOld && f.base() != "sepdefault.cnf"
+		if mac := f.parsed.MAC; perPhone && !f.done() && (mac.IsZero() || mac[0]&1 != 0) {
+			a.refuse(f, "no phone has the MAC %s", mac)
+		}
+	}
 }
 
 // look takes one file of the source in.

@@ -167,9 +167,9 @@ func TestWhatTheSiteCanNotTakeIsLeftOutAndNamed(t *testing.T) {
 	p := read(t, folderOf(root), adopt.Options{Site: present()})
 	mentions(t, verdict(t, p, "SIPDefault.cnf"), `sip.proxy was left out: found "not/a/host"`)
 	mentions(t, verdict(t, p, one), `name of line 1 of the phone was left out: found "two words"`)
-	mentions(t, verdict(t, p, "SIP010000000001.cnf"), "was left out")
+	mentions(t, verdict(t, p, "SIP010000000001.cnf"), "refused: no phone has the MAC 01:00:00:00:00:01")
 	mentions(t, verdict(t, p, "directory.xml"), `found the number "1;2"`)
-	if len(p.Site.Phones) != 1 || len(p.Site.Phones[0].Lines) != 1 || p.Site.Phones[0].Lines[0].Name != "209" || p.Site.SIP.Proxy != "" || p.Site.SIP.Parameters["preferred_codec"] != "g711alaw" {
+	if len(p.Added) != 1 || len(p.Site.Phones) != 1 || len(p.Site.Phones[0].Lines) != 1 || p.Site.Phones[0].Lines[0].Name != "209" || p.Site.SIP.Proxy != "" || p.Site.SIP.Parameters["preferred_codec"] != "g711alaw" {
 		t.Errorf("got %+v %+v", p.Site.SIP, p.Site.Phones)
 	}
 }
