@@ -167,10 +167,8 @@ func seen(t journal.Trace) explain.Trace {
 		SEP:        explain.Asked{Times: t.SEPTimes, Answered: t.SEPTimes, Got: t.SEPTimes},
 		SEPDefault: explain.Asked{Times: t.OldTimes, Answered: t.OldTimes},
 		SIPCnf:     explain.Asked{Times: t.Polls, Answered: t.Polls},
-		NoLoad:     t.Hunted && t.Told == "", Aborted: t.BrokeTimes, SameImage: t.ImageTimes, Protocol: t.Protocol,
-	}
-	if t.BrokeTimes > 0 {
-		out.Small = 1 // its requests are answered, so small packets arrive
+		NoLoad:     t.Hunted && t.Told == "", Aborted: t.BrokeTimes, Small: t.Small, SameImage: t.ImageTimes,
+		Hunts: t.Hunts, Fetched: t.Fetched, Protocol: t.Protocol,
 	}
 	if t.NoImage {
 		out.Missing = t.Lacks

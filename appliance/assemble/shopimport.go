@@ -1,7 +1,6 @@
 package assemble
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -9,7 +8,6 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -21,8 +19,8 @@ import (
 const (
 	// maxPending bounds the imports that wait for a yes, each with its upload on disk.
 	maxPending = 4
-	// maxList is how many bytes a list of phones or contacts may have.
-	maxList = 8 << 20
+	// maxZones bounds the time zones that are proposed.
+	maxZones = 6
 	// importDir is where uploads wait below the data folder.
 	importDir = "imports"
 )
@@ -108,16 +106,10 @@ func (s *shop) read(p *pendingImport) (*adopt.Plan, error) {
 	opts := adopt.Options{Site: s.b.current().site}
 	var plan *adopt.Plan
 	var err error
-	switch ext := strings.ToLower(path.Ext(p.name)); {
-	case p.folder != "":
+	if p.folder != "" {
 		plan, err = adopt.Read(adopt.Folder(os.DirFS(p.folder)), opts)
-	case slices.Contains([]string{".csv", ".txt", ".tsv", ".xlsx", ".vcf"}, ext):
-		var content []byte
-		if content, err = readAtMost(p.file, maxList); err == nil {
-			plan, err = readList(p.name, content, opts)
-		}
-	default:
-		plan, err = readArchive(p, opts)
+	} else {
+		plan, err = readUpload(p, opts)
 	}
 	if err != nil {
 		return nil, &web.PublicError{Status: http.StatusUnprocessableEntity, Text: sentence(err.Error()), Cause: err}
@@ -125,25 +117,12 @@ func (s *shop) read(p *pendingImport) (*adopt.Plan, error) {
 	return plan, nil
 }
 
-func readAtMost(name string, limit int64) ([]byte, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	content, err := io.ReadAll(io.LimitReader(f, limit+1))
-	if err == nil && int64(len(content)) > limit {
-		err = fmt.Errorf("the list is longer than %d MB", limit>>20)
-	}
-	return content, err
-}
-
-// readArchive reads an upload as an archive. The file stays open for as long as the plan is used: its content is read
+// readUpload reads an upload, whatever it is. The file stays open for as long as the plan is used: its content is read
 // when it is stored.
-func readArchive(p *pendingImport, opts adopt.Options) (*adopt.Plan, error) {
+func readUpload(p *pendingImport, opts adopt.Options) (*adopt.Plan, error) {
 	f, err := os.Open(p.file)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("reading the upload: %w", err)
 	}
 	if p.open != nil {
 		p.open.Close()
@@ -151,13 +130,9 @@ func readArchive(p *pendingImport, opts adopt.Options) (*adopt.Plan, error) {
 	p.open = f
 	info, err := f.Stat()
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("reading the upload: %w", err)
 	}
-	src, err := adopt.Archive(p.name, f, info.Size())
-	if err != nil {
-		return nil, err
-	}
-	return adopt.Read(src, opts)
+	return adopt.ReadUpload(p.name, f, info.Size(), opts)
 }
 
 // reportOf tells people what a plan would do or did.
@@ -168,6 +143,10 @@ func reportOf(p *pendingImport, plan *adopt.Plan, dry bool) web.ImportReport {
 	}
 	if dry {
 		r.Site = string(plan.Site.TOML(false))
+	}
+	if len(plan.Zones) > 0 {
+		r.Summary += " The clocks of these phones followed the rule of " + strings.Join(plan.Zones[:min(len(plan.Zones), maxZones)], ", ") +
+			" or the like: choose the time zone under Settings."
 	}
 	return r
 }
@@ -262,27 +241,4 @@ func (s *shop) ExportPhones(format string, secrets bool) ([]byte, string, string
 	}
 	content, err := adopt.Export(s.b.current().site, format, secrets)
 	return content, "phones." + format, kind, err
-}
-
-// readList reads a list of phones, or one of people where no row names a phone.
-func readList(name string, content []byte, opts adopt.Options) (*adopt.Plan, error) {
-	var asPhones error
-	if !strings.EqualFold(path.Ext(name), ".vcf") {
-		var plan *adopt.Plan
-		if plan, asPhones = adopt.ReadList(name, content, opts); asPhones == nil {
-			return plan, nil
-		}
-	}
-	contacts, verdicts, err := adopt.ReadContacts(name, content)
-	if err != nil {
-		return nil, cmp.Or(asPhones, err)
-	}
-	plan := &adopt.Plan{Site: opts.Site.Clone(), Verdicts: verdicts}
-	for _, c := range contacts {
-		if !slices.Contains(plan.Site.Contacts, c) {
-			plan.Site.Contacts = append(plan.Site.Contacts, c)
-			plan.Contacts++
-		}
-	}
-	return plan, nil
 }

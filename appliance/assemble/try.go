@@ -39,9 +39,6 @@ pbx = "127.77.0.10"
 [sip]
 proxy = "pbx.voice.home.arpa"
 
-[firmware]
-target = "P0S3-8-12-00"
-
 [[phones]]
 mac   = "00:06:D7:AA:2A:2E"
 label = "Reception"
@@ -55,6 +52,7 @@ displayname = "Reception"
 mac   = "00:07:EB:10:20:30"
 model = "7940"
 label = "Workshop"
+load  = "P0S3-8-12-00"
 [[phones.lines]]
 name     = "209"
 authname = "209"
