@@ -3,12 +3,16 @@ package netdev_test
 import (
 	"context"
 	"log/slog"
+	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/gopacket/gopacket/layers"
+	"github.com/mdlayher/packet"
+	"golang.org/x/sys/unix"
 
 	"phonebox/appliance/netdev"
 	"phonebox/services/phone"
@@ -301,6 +305,53 @@ func TestAnotherHostWithTheBoxAddressIsFound(t *testing.T) {
 			t.Errorf("the duplicate %s is gone and still named", got)
 		}
 	})
+}
+
+// What a host of another VLAN on the same cable claims, by tagged frames, is none of the box's business: it must neither
+// pass for a phone nor look like a second box.
+func TestForeignVLANsAreNotHeard(t *testing.T) {
+	inBox(t, func(t *testing.T, lan *testkit.LAN) {
+		b := run(t, managed())
+		b.wait(t, netdev.Ready)
+		send := frames(t, lan.Node("other"))
+		own, box := mac(t, otherMAC), boxNet.Addr().As4()
+		arp := append([]byte{0, 1, 8, 0, 6, 4, 0, 1}, own[:]...) // asks for the phone as 10.77.0.1
+		arp = append(append(arp, box[:]...), make([]byte, 6)...)
+		arp = append(arp, phoneNet.Addr().AsSlice()...)
+		head := append([]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}, own[:]...)
+		send(slices.Concat(head, []byte{0x81, 0, 0, 7, 8, 6}, arp))
+		// The answer to a question of ours comes after that in the same socket.
+		if got, found, err := b.Probe(t.Context(), phoneNet.Addr(), limit); !found || err != nil || got != mac(t, phoneMAC) {
+			t.Fatalf("the phone was not found: %s %v", got, err)
+		}
+		if got, found := b.DuplicateAddress(); found {
+			t.Errorf("the host %s of another VLAN is taken for a second box", got)
+		}
+		send(slices.Concat(head, []byte{8, 6}, arp))
+		testkit.Eventually(t, limit, "the same without a tag is heard", func() bool {
+			got, found := b.DuplicateAddress()
+			return found && got == own
+		})
+	})
+}
+
+// frames returns what sends raw frames from a node.
+func frames(t *testing.T, n *testkit.Node) func([]byte) {
+	t.Helper()
+	var conn *packet.Conn
+	n.Do(t, func() error {
+		ifi, err := net.InterfaceByName(testkit.Interface)
+		if err == nil {
+			conn, err = packet.Listen(ifi, packet.Raw, unix.ETH_P_ARP, nil)
+		}
+		return err
+	})
+	t.Cleanup(func() { conn.Close() })
+	return func(frame []byte) {
+		if _, err := conn.WriteTo(frame, &packet.Addr{HardwareAddr: net.HardwareAddr(frame[:6])}); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 func TestSendUDPReachesAClientWithoutAnAddress(t *testing.T) {
