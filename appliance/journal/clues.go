@@ -19,6 +19,10 @@ const (
 	maxWanted = 8
 	// provedAfter is how long after its configuration a phone that answers OPTIONS has decided against another load.
 	provedAfter = 10 * time.Second
+	// decidedAfter is how long after the file that names its load an SCCP image that begins its search again has decided
+	// against that load: it would have asked for it at once. One that cannot use the file asks again about once a second
+	// (phones.md a.8).
+	decidedAfter = 2 * time.Second
 )
 
 // learn takes a clue in, and with it what all clues say together.
@@ -104,12 +108,27 @@ func (s *state) learnFile(e *Event, m moment) {
 		s.proved(s.ToldSIP, e.Time)
 	case phone.KindLocale, phone.KindSEPOld:
 		s.runs(phone.SCCP, e.Time, m)
-	case phone.KindOS79XX, phone.KindTrustList, phone.KindLoads, phone.KindLoader, phone.KindApplication, phone.KindSEP, phone.KindSIP,
-		phone.KindMGC, phone.KindXMLDefault, phone.KindRing, phone.KindOther:
+	case phone.KindOS79XX, phone.KindSEP:
+		s.searchesAgain(e.Time, m)
+	case phone.KindTrustList, phone.KindLoads, phone.KindLoader, phone.KindApplication, phone.KindSIP, phone.KindMGC, phone.KindXMLDefault,
+		phone.KindRing, phone.KindOther:
 	}
 	if searches(f.Kind) {
 		s.hunt = m.now
 	}
+}
+
+// searchesAgain notes that an SCCP image from before the loader, which was told a load, begins its search anew in the same
+// boot, because no call agent answers it. It did not ask for that load, so it runs it. How often such a phone searches is
+// not known, so that a minute of quiet need never come. OS79XX.TXT proves nothing: of it the image compares the first four
+// characters alone (phones.md a.1).
+func (s *state) searchesAgain(at time.Time, m moment) {
+	if s.xml == "" || s.App || s.Belief.Loader != ladder.No || m.now.Sub(s.xmlAt) < decidedAfter {
+		return
+	}
+	load := s.xml
+	s.xml = ""
+	s.proved(load, at)
 }
 
 // hint takes in what was heard beside the phone's own requests: CDP, a person.

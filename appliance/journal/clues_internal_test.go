@@ -102,6 +102,49 @@ func TestLoadIsLearntFromNotAskingForIt(t *testing.T) {
 	})
 }
 
+// TestSCCPThatSearchesAgainRunsWhatItWasTold is an SCCP image from before the loader that no call agent answers: it may
+// search more often than once a minute.
+func TestSCCPThatSearchesAgainRunsWhatItWasTold(t *testing.T) {
+	const sccp5 = "P00305000500"
+	search := func(p *script) {
+		p.get("OS79XX.TXT", sccp5)
+		p.get("SEP"+own+".cnf.xml", sccp5)
+	}
+	p := play(t)
+	p.dhcp(without)
+	search(p)
+	p.wait(20 * time.Second)
+	p.wantLoad("", ladder.Likely)
+	search(p)
+	p.wantLoad(sccp5, ladder.Sure)
+	if p.s.Protocol != phone.SCCP {
+		t.Errorf("protocol %q", p.s.Protocol)
+	}
+	for about, between := range map[string]func(p *script){
+		"it asked for the image": func(p *script) { search(p); p.miss(sccp5 + ".bin"); p.wait(20 * time.Second) },
+		"it started again":       func(p *script) { search(p); p.wait(20 * time.Second); p.dhcp(without) },
+		"it cannot use the file": func(p *script) { search(p); p.wait(time.Second) },
+		"OS79XX.TXT alone named the load": func(p *script) {
+			p.get("OS79XX.TXT", sccp5)
+			p.miss("SEP" + own + ".cnf.xml")
+			p.wait(20 * time.Second)
+		},
+		"the loader searches, not an older image": func(p *script) {
+			p.miss("CTLSEP" + own + ".tlv")
+			p.get("SEP"+own+".cnf.xml", sccp5)
+			p.wait(20 * time.Second)
+			p.miss("CTLSEP" + own + ".tlv")
+		},
+	} {
+		p := play(t)
+		p.dhcp(without)
+		between(p)
+		if p.ask("SEP"+own+".cnf.xml", sccp5); p.s.Belief.Load != "" {
+			t.Errorf("%s, and is believed to run %q", about, p.s.Belief.Load)
+		}
+	}
+}
+
 func TestImageThatWasNotWrittenIsNotBelieved(t *testing.T) {
 	p := play(t)
 	p.oldSIP(sip44)

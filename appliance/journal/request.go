@@ -145,7 +145,10 @@ func (s *state) sent(e *Event, m moment) {
 		s.Lacks, s.Why = "", ""
 	}
 	switch f.Kind {
-	case phone.KindSEP, phone.KindXMLDefault, phone.KindOS79XX:
+	case phone.KindSEP, phone.KindXMLDefault:
+		s.Told, s.Hunted = s.offered, true
+		s.xml, s.xmlAt = s.offered, m.now
+	case phone.KindOS79XX:
 		s.Told, s.Hunted = s.offered, true
 	case phone.KindSIPDefault:
 		s.Told, s.ToldSIP, s.told = s.offered, s.offered, m.now

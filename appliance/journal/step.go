@@ -67,6 +67,8 @@ type state struct {
 	hunt     time.Time                 // last request that belongs to a search for a load
 	firmware time.Time                 // end of the last firmware transfer
 	told     time.Time                 // when it got the last file that names a load to its SIP application
+	xml      string                    // load that the last XML file of this boot named, until the phone is seen to go on from it
+	xmlAt    time.Time                 // when it got that file
 	repeats  repeats
 }
 
@@ -155,7 +157,7 @@ func (s *state) boot(e *Event, m moment) {
 	}
 	s.Gone = false
 	s.App, s.Quiet, s.Asked, s.Hunted, s.Extras, s.NoImage, s.Silent = false, false, false, false, false, false, false
-	s.Told, s.ToldSIP, s.Loads, s.Lacks, s.Why, s.offered, s.Wanted = "", "", "", "", "", "", nil
+	s.Told, s.ToldSIP, s.Loads, s.Lacks, s.Why, s.offered, s.xml, s.Wanted = "", "", "", "", "", "", "", nil
 	s.open, s.percent, s.firmware = nil, 0, time.Time{}
 	s.repeats = repeats{}
 	s.Booted = true
