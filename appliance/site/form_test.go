@@ -142,6 +142,24 @@ phones[1].lines[0].password: found a masked password, allowed is the password it
 	}
 }
 
+// An adopted file may misspell the name of a password: the password stays one.
+func TestMisspeltPasswordsAreMasked(t *testing.T) {
+	t.Parallel()
+	s, _ := parse(t, shortest+`
+[sip.forced]
+fone_password = "pw-site"
+[[phones]]
+mac = "00:06:D7:AA:2A:2E"
+[phones.forced]
+line1_pasword = "pw-line"
+line1_shortnam = "Front"
+`)
+	masked := string(s.TOML(false))
+	if strings.Contains(masked, "pw-") || !strings.Contains(masked, "Front") {
+		t.Errorf("the masked text is\n%s", masked)
+	}
+}
+
 func TestUnmask(t *testing.T) {
 	t.Parallel()
 	const head = shortest + "[sip.parameters]\nphone_password='%site'\n"

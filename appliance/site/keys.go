@@ -160,11 +160,9 @@ func forced[T any](name string, at func(*T) *map[string]string) key[T] {
 	return k
 }
 
-// SecretParameter reports whether a parameter of a .cnf file holds a password, which is masked and never shown.
-func SecretParameter(name string) bool {
-	p, known := phone.LookUpParameter(name)
-	return known && p.Secret || strings.Contains(strings.ToLower(name), "password")
-}
+// SecretParameter reports whether a parameter of a .cnf file holds a password, which is masked and never shown. A misspelt
+// name of one (line1_pasword in an adopted file) counts too.
+func SecretParameter(name string) bool { return phone.IsSecretParameter(name) }
 
 func firmwareKeys() []key[Site] {
 	parallel := scalar("firmware.parallel", KindNumber, func(s *Site) *int { return &s.Firmware.Parallel }, parseParallel, strconv.Itoa)

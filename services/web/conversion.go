@@ -22,7 +22,7 @@ type conversionsView struct {
 // conversionView is one phone's way to its load, with words.
 type conversionView struct {
 	Conversion
-	Name, Path, Mood, Word string
+	ID, Name, Path, Mood, Word string
 	Orders                 []orderView
 }
 
@@ -69,7 +69,7 @@ func ordersFor(phase string) []orderView {
 }
 
 func newConversionView(c Conversion) conversionView {
-	v := conversionView{Conversion: c, Name: c.Label, Path: "/phones/" + c.MAC.Name(), Orders: ordersFor(c.Phase)}
+	v := conversionView{Conversion: c, ID: "c-" + c.MAC.Name(), Name: c.Label, Path: "/phones/" + c.MAC.Name(), Orders: ordersFor(c.Phase)}
 	if v.Name == "" {
 		v.Name = c.MAC.String()
 	}
@@ -94,16 +94,20 @@ func (s *Server) conversionsView() conversionsView {
 		v.Rows = append(v.Rows, newConversionView(c))
 		counts[c.Phase]++
 	}
-	// What needs a person comes first, what has arrived last.
-	order := []string{"failed", "blocked", "stopped", "going", "waiting", "skipped", "arrived"}
-	slices.SortStableFunc(v.Rows, func(a, b conversionView) int {
-		return slices.Index(order, a.Phase) - slices.Index(order, b.Phase)
-	})
+	v.sort()
 	v.Sentence = conversionSentence(len(v.Rows), counts)
 	for _, l := range s.deps.Box.Firmware().Loads {
 		v.Loads = append(v.Loads, l.Name)
 	}
 	return v
+}
+
+// sort puts what needs a person first and what has arrived last.
+func (v *conversionsView) sort() {
+	order := []string{"failed", "blocked", "stopped", "going", "waiting", "skipped", "arrived"}
+	slices.SortStableFunc(v.Rows, func(a, b conversionView) int {
+		return slices.Index(order, a.Phase) - slices.Index(order, b.Phase)
+	})
 }
 
 // conversionSentence sums the phases up.
@@ -141,9 +145,12 @@ func (s *Server) conversionsPage(w http.ResponseWriter, r *http.Request) error {
 	return s.show(w, r, code, "conversions", "Conversion", "conversions", v)
 }
 
-// conversionStream sends the table of conversions whenever it changed.
+// conversionStream sends the parts of the page of conversions that changed.
 func (s *Server) conversionStream(w http.ResponseWriter, r *http.Request) error {
-	return s.liveStream(w, r, "conversions", "table", "#conversions", func() any { return s.conversionsView() })
+	var last conversionParts
+	return s.pageStream(w, r, func(PhoneEvent) bool { return true }, func() ([]byte, error) {
+		return last.changes(s.pages, s.conversionsView())
+	})
 }
 
 func (s *Server) conversionOrder(w http.ResponseWriter, r *http.Request) error {

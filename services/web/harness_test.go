@@ -124,6 +124,7 @@ type call struct {
 	plain        bool   // to port 80
 	basic        bool   // as admin with the password
 	cookie       *http.Cookie
+	gone         bool // whoever asks does not wait for the answer
 }
 
 // do sends a request straight into the handler.
@@ -154,6 +155,11 @@ func (r *rig) do(c call) *httptest.ResponseRecorder {
 	}
 	for k, v := range c.header {
 		req.Header.Set(k, v)
+	}
+	if c.gone {
+		ctx, cancel := context.WithCancel(req.Context())
+		cancel()
+		req = req.WithContext(ctx)
 	}
 	w := httptest.NewRecorder()
 	handler.ServeHTTP(w, req)

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"time"
@@ -40,7 +41,8 @@ func (s *Server) importDecide(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	yes := r.PostForm.Get("yes") == "1"
-	report, err := s.deps.Shop.Decide(r.Context(), r.PostForm.Get("id"), yes)
+	// Who closes the tab meanwhile gets the whole import all the same, not the half of it.
+	report, err := s.deps.Shop.Decide(context.WithoutCancel(r.Context()), r.PostForm.Get("id"), yes)
 	if err != nil {
 		return orElse(err, http.StatusInternalServerError, "The import was not done; the old settings hold.")
 	}
@@ -57,7 +59,8 @@ func (s *Server) takeImport(w http.ResponseWriter, r *http.Request, dry bool) (I
 	if err != nil {
 		return ImportReport{}, err
 	}
-	report, err := s.deps.Shop.Import(r.Context(), name, content, dry)
+	// An upload that breaks off ends the reading of content; once it is whole, it is done whole.
+	report, err := s.deps.Shop.Import(context.WithoutCancel(r.Context()), name, content, dry)
 	if err != nil {
 		return ImportReport{}, orElse(err, http.StatusUnprocessableEntity, "The file could not be read.")
 	}

@@ -3,24 +3,68 @@ package web
 import (
 	"bytes"
 	"fmt"
-	"net/http"
+	"reflect"
 )
 
-// liveStream sends one part of a page whenever it changed: make gives what the part is made of.
-func (s *Server) liveStream(w http.ResponseWriter, r *http.Request, page, part, target string, data func() any) error {
-	var last string
-	return s.pageStream(w, r, func(PhoneEvent) bool { return true }, func() ([]byte, error) {
-		var b, out bytes.Buffer
-		if err := s.pages.part(&b, page, part, data()); err != nil {
+// conversionParts remembers what a browser was sent of the page of conversions. The rows of 2,000 phones are a megabyte, so
+// that only those that changed are sent.
+type conversionParts struct {
+	sum   string
+	rows  map[string]conversionView // by id
+}
+
+// changes returns the parts that differ from what was sent before: single rows while the phones are the same, and the
+// whole table when they are not. Rows keep their places until then, so that none jumps away under the finger; a page that
+// is loaded anew is sorted anew.
+func (c *conversionParts) changes(p *pages, v conversionsView) ([]byte, error) {
+	var out, b bytes.Buffer
+	if err := p.part(&b, "conversions", "sum", v); err != nil {
+		return nil, err
+	}
+	if b.String() != c.sum {
+		c.sum = b.String()
+		partial(&out, "#conversions-sum", "innerMorph", b.Bytes())
+	}
+	if !c.samePhones(v.Rows) {
+		c.remember(v.Rows)
+		b.Reset()
+		if err := p.part(&b, "conversions", "rows", v.Rows); err != nil {
 			return nil, err
 		}
-		if b.String() == last {
-			return nil, nil
-		}
-		last = b.String()
-		partial(&out, target, "innerMorph", b.Bytes())
+		partial(&out, "#conversions", "innerMorph", b.Bytes())
 		return out.Bytes(), nil
-	})
+	}
+	for _, row := range v.Rows {
+		if reflect.DeepEqual(row, c.rows[row.ID]) {
+			continue
+		}
+		c.rows[row.ID] = row
+		b.Reset()
+		if err := p.part(&b, "conversions", "row", row); err != nil {
+			return nil, err
+		}
+		partial(&out, "#"+row.ID, "outerMorph", b.Bytes())
+	}
+	return out.Bytes(), nil
+}
+
+func (c *conversionParts) samePhones(rows []conversionView) bool {
+	if c.rows == nil || len(rows) != len(c.rows) {
+		return false
+	}
+	for _, row := range rows {
+		if _, there := c.rows[row.ID]; !there {
+			return false
+		}
+	}
+	return true
+}
+
+func (c *conversionParts) remember(rows []conversionView) {
+	c.rows = make(map[string]conversionView, len(rows))
+	for _, row := range rows {
+		c.rows[row.ID] = row
+	}
 }
 
 // plural writes a number of things: 1 phone, 3 phones.

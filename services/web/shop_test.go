@@ -106,7 +106,10 @@ func (f *fakeShop) AskPhone(context.Context, phone.MAC) (web.PhoneReport, error)
 	return web.PhoneReport{Lines: []string{"Line 1 is registered at 10.77.0.10:5060."}, Lacks: []string{"line2_name"}, Output: "SIP Phone> show register"}, nil
 }
 
-func (f *fakeShop) Import(_ context.Context, name string, content io.Reader, dry bool) (web.ImportReport, error) {
+func (f *fakeShop) Import(ctx context.Context, name string, content io.Reader, dry bool) (web.ImportReport, error) {
+	if err := ctx.Err(); err != nil {
+		return web.ImportReport{}, err
+	}
 	body, err := io.ReadAll(content)
 	if err != nil {
 		return web.ImportReport{}, err
@@ -122,7 +125,10 @@ func (f *fakeShop) Import(_ context.Context, name string, content io.Reader, dry
 
 func (f *fakeShop) Waiting() []web.ImportReport { return f.waiting }
 
-func (f *fakeShop) Decide(_ context.Context, id string, yes bool) (web.ImportReport, error) {
+func (f *fakeShop) Decide(ctx context.Context, id string, yes bool) (web.ImportReport, error) {
+	if err := ctx.Err(); err != nil {
+		return web.ImportReport{}, err
+	}
 	return web.ImportReport{ID: id, Name: "phones.csv", Summary: "1 phone added"}, f.did("decide %s %v", id, yes)
 }
 

@@ -268,6 +268,52 @@ func TestTheTableSendsOnlyWhatChanged(t *testing.T) {
 	}
 }
 
+// The page of conversions stays small on the wire with as many phones as a box has: what changed is sent, and nothing else.
+func TestTheConversionStreamSendsWhatChanged(t *testing.T) {
+	p, err := parsePages()
+	if err != nil {
+		t.Fatal(err)
+	}
+	conversions := make([]Conversion, 2000)
+	for i := range conversions {
+		conversions[i] = Conversion{
+			MAC: [6]byte{2, 0, 0, 0, byte(i >> 8), byte(i)}, Label: "Desk", Phase: "waiting", Target: "P0S3-8-12-00", Unplug: true,
+			Text: "It was not seen yet. Power it up where it gets its address and files from this box.",
+		}
+	}
+	view := func() (v conversionsView) {
+		for _, c := range conversions {
+			v.Rows = append(v.Rows, newConversionView(c))
+		}
+		v.sort()
+		return v
+	}
+	var parts conversionParts
+	changes := func() string {
+		t.Helper()
+		out, err := parts.changes(p, view())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(out)
+	}
+	if got := changes(); strings.Count(got, "<tr ") != len(conversions) || !strings.Contains(got, `hx-target="#conversions-sum"`) {
+		t.Errorf("the first message has %d rows", strings.Count(got, "<tr "))
+	}
+	if got := changes(); got != "" {
+		t.Errorf("nothing changed, yet %d bytes are sent", len(got))
+	}
+	conversions[7].Phase, conversions[7].Text, conversions[7].Unplug = "going", "<b>", false // it would stand first now
+	got := changes()
+	if strings.Count(got, "<hx-partial") != 1 || !strings.Contains(got, `hx-target="#c-020000000007" hx-swap="outerMorph"`) || !strings.Contains(got, "&lt;b&gt;") {
+		t.Errorf("one phone changed, and %d bytes are sent: %.300s", len(got), got)
+	}
+	conversions = conversions[1:]
+	if got := changes(); strings.Count(got, "<tr ") != len(conversions) || strings.Index(got, "c-020000000007") > strings.Index(got, "c-020000000001") {
+		t.Error("a phone went, and the table that is sent is not the one of a new page")
+	}
+}
+
 func TestWhatAProblemSaysIsNotSaidTwice(t *testing.T) {
 	p := Phone{WaitingFor: "SIP0006D7AA2A2E.cnf: add it", Problem: "It cannot start without SIP0006D7AA2A2E.cnf: add it."}
 	if got := newRow(p, time.Now()); got.WaitingFor != "" || got.Problem != p.Problem {

@@ -155,6 +155,15 @@ func TestImportIsShownAndThenDone(t *testing.T) {
 	r.shop.must(t, "import phones.csv dry=true", "decide i1 true", "decide i1 false", "import root.zip dry=true", "import root.zip dry=false", "import phones.csv dry=false")
 }
 
+// Whoever closes the tab after the yes gets the whole import, not its files without its phones.
+func TestAnImportIsDoneWholeThoughNobodyWaitsForIt(t *testing.T) {
+	r, c := workshopRig(t)
+	form := map[string]string{"Content-Type": "application/x-www-form-urlencoded", "Sec-Fetch-Site": "same-origin"}
+	r.do(call{method: "POST", path: "/import/decide", body: "id=i1&yes=1", cookie: c, header: form, gone: true})
+	r.do(call{method: "POST", path: "/api/v1/import?name=phones.csv", body: "mac", basic: true, gone: true})
+	r.shop.must(t, "decide i1 true", "import phones.csv dry=false")
+}
+
 func TestExport(t *testing.T) {
 	r, c := workshopRig(t)
 	w := r.do(call{path: "/export?format=csv", cookie: c})
