@@ -89,7 +89,17 @@ func (d *Director) configure(cfg Config) {
 		}
 	}
 	for mac := range d.ways {
-		if _, ok := d.listed[mac]; !ok && !cfg.Unlisted {
+		d.forget(mac)
+	}
+}
+
+// forget drops a phone that is none of the director's business any more, unless it is in the middle of a step.
+func (d *Director) forget(mac phone.MAC) {
+	if _, ok := d.listed[mac]; ok || d.cfg.Unlisted {
+		return
+	}
+	if w := d.ways[mac]; w != nil {
+		if d.aimed(w); w.Finish == "" {
 			delete(d.ways, mac)
 			d.dropped[shardOf(mac)] = true
 		}
@@ -125,9 +135,10 @@ func (d *Director) tick() []phone.MAC {
 	defer d.mu.Unlock()
 	now := time.Now()
 	d.plans.stock(d.deps.Shelf())
-	for _, w := range d.ways {
+	for mac, w := range d.ways {
 		w.tick(d, now)
 		d.look(w, now)
+		d.forget(mac)
 	}
 	return d.nudges(now)
 }

@@ -266,7 +266,7 @@ func TestUnlistedPhonesAreNamedWhatTheyRunOrNothing(t *testing.T) {
 		if ok, why := d.MayFetch(number(2), phone.ParseFileName(sip812+".sb2")); !ok {
 			t.Errorf("of a phone of which the load is not known the provisioner decides: %s", why)
 		}
-		clue, _ := ladder.CDP("Cisco IP Phone 7960", sip44, time.Now())
+		clue := ladder.ToldNot(sip44, time.Now())
 		for _, i := range []int{2, 9} {
 			w.see(journal.Event{MAC: number(i), Service: "netdev", Kind: journal.Hint, Clue: &clue})
 			if n, _ := d.Naming(number(i)); n != phone.Stay(sip44) {
@@ -339,7 +339,7 @@ func TestWrongFilesAreRefusedWithASentence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, listed(2, sip812))
 		d, _ := w.director()
-		clue, _ := ladder.CDP("Cisco IP Phone 7960", sip63, time.Now())
+		clue := ladder.ToldNot(sip63, time.Now())
 		w.see(journal.Event{MAC: number(1), Service: "netdev", Kind: journal.Hint, Clue: &clue})
 		for file, says := range map[string]string{
 			loader8 + ".bin": loader8 + ".sbn", // unsigned, for a phone that takes signed images only
@@ -360,7 +360,7 @@ func TestWrongFilesAreRefusedWithASentence(t *testing.T) {
 				t.Errorf("of %s nothing is known here, and it is refused: %s", mac, why)
 			}
 		}
-		arrived, _ := ladder.CDP("Cisco IP Phone 7960", sip812, time.Now())
+		arrived := ladder.ToldNot(sip812, time.Now())
 		w.see(journal.Event{MAC: number(2), Service: "netdev", Kind: journal.Hint, Clue: &arrived})
 		if ok, why := d.MayFetch(number(2), phone.ParseFileName(sip812+".loads")); !ok {
 			t.Errorf("a phone that arrived reads its list at every start: %s", why)
@@ -383,7 +383,7 @@ func TestLookingAtAPhoneTakesNoTurn(t *testing.T) {
 		cfg.Parallel = 1
 		w := newWorld(t, cfg)
 		d, _ := w.director()
-		clue, _ := ladder.CDP("Cisco IP Phone 7960", sip74, time.Now())
+		clue := ladder.ToldNot(sip74, time.Now())
 		w.see(journal.Event{MAC: number(1), Service: "netdev", Kind: journal.Hint, Clue: &clue})
 		if n, why := d.Naming(number(1)); n.Needs == "" {
 			t.Fatalf("told %+v, %s", n, why)
@@ -407,7 +407,7 @@ func TestAPhoneThatDoesNotRestartIsLeftToAPerson(t *testing.T) {
 		p := w.plug(1, sip74)
 		w.plug(2, "")
 		p.deaf = true
-		clue, _ := ladder.CDP("Cisco IP Phone 7960", sip74, time.Now())
+		clue := ladder.ToldNot(sip74, time.Now())
 		w.see(journal.Event{MAC: number(1), Service: "netdev", Kind: journal.Hint, Clue: &clue})
 		time.Sleep(10 * time.Minute) // it runs its application
 		cfg.Phones = slices.Clone(cfg.Phones)

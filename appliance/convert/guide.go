@@ -29,18 +29,30 @@ func (d *Director) Naming(mac phone.MAC) (n phone.Naming, why string) {
 	case v.phase == Stopped:
 		return phone.Naming{}, d.text(w)
 	case v.step != nil && (v.step.Confirm || d.grant(w, now)):
-		return v.step.Naming, ""
+		n := v.step.Naming
+		_, listed := d.listed[mac]
+		n.Finish = w.Finish != "" && !listed && !d.cfg.Unlisted
+		return n, ""
 	case v.phase == Arrived:
-		return stay(v.belief), ""
+		return w.stay(), ""
 	}
-	return stay(v.belief), d.text(w)
+	return w.stay(), d.text(w)
+}
+
+// stay names what the phone runs, or ran last.
+func (w *way) stay() phone.Naming {
+	if v := &w.view; w.lost(v) {
+		return phone.Stay(w.Ran)
+	}
+	return stay(w.view.belief)
 }
 
 // stay names the load that a listed phone runs, if that is known: it showed it, or it fetched it whole in place of one
-// that is known, and would fetch it again at most. A loader without application is no load.
+// that is known, and would fetch it again at most; or it announced it, and then gets no image of it (see own). A loader
+// without application is no load.
 func stay(b ladder.Belief) phone.Naming {
 	l, ok := phone.ParseLoad(b.Load)
-	if b.Confidence == ladder.Sure || b.Confidence == ladder.Likely && b.Before != "" {
+	if b.Confidence == ladder.Sure || b.Confidence == ladder.Likely && (b.Before != "" || b.Beside != nil) {
 		if !ok || !l.Loader {
 			return phone.Stay(b.Load)
 		}
@@ -48,9 +60,9 @@ func stay(b ladder.Belief) phone.Naming {
 	return phone.Naming{}
 }
 
-// stranger names the load that a phone was seen running, and nothing that is only likely (promise 9).
+// stranger names the load that a phone was seen running or announced, and nothing that is only likely (promise 9).
 func stranger(b ladder.Belief) phone.Naming {
-	if b.Confidence != ladder.Sure {
+	if b.Confidence != ladder.Sure && b.Beside == nil {
 		return phone.Naming{}
 	}
 	return stay(b)
@@ -101,6 +113,9 @@ func (w *way) lastTry(file phone.FileName) bool {
 // withoutStep decides for a phone to which no step is offered.
 func (d *Director) withoutStep(w *way, file phone.FileName) (bool, string) {
 	v := &w.view
+	if v.phase != Stopped && w.lost(v) && d.own(ladder.Belief{Load: w.Ran, Confidence: ladder.Sure, Signed: ladder.Yes}, file) {
+		return true, ""
+	}
 	switch {
 	case v.phase == Stopped && !(file.Kind == phone.KindLoads && d.own(v.belief, file)):
 		return false, d.text(w)
@@ -120,12 +135,17 @@ func (d *Director) ownOnly(b ladder.Belief, model string, file phone.FileName) (
 	if !converts(model) || b.Load == "" || d.own(b, file) {
 		return true, ""
 	}
+	if b.Beside != nil {
+		return false, "the phone announced over CDP that it runs " + b.Load + ", and asks for " + file.Clean + ": what it runs is not known for sure, so no image is sent to it"
+	}
 	return false, "the phone runs " + b.Load + " and is to stay on it; " + file.Clean + " is no file of that load"
 }
 
-// own reports whether a firmware file belongs to the load that a phone runs and is of the sort that it takes.
+// own reports whether a firmware file belongs to the load that a phone runs and is of the sort that it takes. An image of a
+// load that was only announced does not: a phone that asks for it shows that it does not run it, and an announcement can be
+// forged.
 func (d *Director) own(b ladder.Belief, file phone.FileName) bool {
-	if b.Load == "" || b.Confidence < ladder.Likely {
+	if b.Load == "" || b.Confidence < ladder.Likely || b.Beside != nil && file.Kind.IsFirmware() {
 		return false
 	}
 	lower := strings.ToLower(file.Clean)

@@ -1,6 +1,7 @@
 package convert
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -20,6 +21,8 @@ const (
 	noWay     reason = "no way" // the ladder knows no safe step
 	lacksFile reason = "files"
 	otherKind reason = "model"
+	noApp     reason = "application" // the loader is alone, and the site wants no load
+	maybe     reason = "maybe"       // it may be there already, and the files that would show it are not on the shelf
 )
 
 // view is how a phone's conversion stands as last looked at.
@@ -65,7 +68,8 @@ func converts(model string) bool { return model == "" || model == "7940" || mode
 // now, which plans.stock has to be told before.
 func (d *Director) look(w *way, now time.Time) {
 	b, heard := d.deps.Belief(w.mac)
-	v := view{belief: b, target: d.target(w.mac), model: d.model(w.mac, b), now: now}
+	v := view{belief: b, target: d.aimed(w), model: d.model(w.mac, b), now: now}
+	w.remember(b)
 	if v.target != "" && converts(v.model) && known(b) {
 		v.path, v.err = d.plans.plan(b, v.target)
 	}
@@ -76,8 +80,10 @@ func (d *Director) look(w *way, now time.Time) {
 	switch {
 	case w.Order == Stop:
 		v.phase = Stopped
-	case w.Order == Skip:
+	case w.Order == Skip && w.Finish == "":
 		v.phase = Skipped
+	case v.target == "" && noApplication(b) && !w.lost(&v):
+		v.phase, v.reason = Blocked, noApp
 	case v.target == "":
 		v.phase = Arrived
 	case !converts(v.model):
@@ -93,6 +99,54 @@ func (d *Director) look(w *way, now time.Time) {
 		w.end()
 	}
 	d.tell(w, v)
+	if w.Finish != "" && (v.phase == Arrived || v.phase == Failed) {
+		w.Finish, w.dirty = "", true // what follows is seen at the next look
+	}
+}
+
+// aimed is the load to which the phone is on its way: what the site wants, or the end of a step that began before the site
+// changed its mind. Without that the phone would be left with a loader alone.
+func (d *Director) aimed(w *way) string {
+	target := d.target(w.mac)
+	wanted := target != "" && w.Order != Skip
+	switch {
+	case wanted && w.Finish != "":
+		w.Finish, w.dirty = "", true
+	case !wanted && w.Finish == "" && w.Order != Stop && w.halfway():
+		w.Finish, w.dirty = w.Step, true
+		d.report(w, "is in the middle of the step to "+w.Step+" and may have no application: the step is finished all the same")
+	}
+	return cmp.Or(w.Finish, target)
+}
+
+// remember keeps the load that the phone surely runs, for when its application is lost.
+func (w *way) remember(b ladder.Belief) {
+	l, ok := phone.ParseLoad(b.Load)
+	if b.Load == "" || b.Confidence != ladder.Sure || ok && l.Loader {
+		return
+	}
+	if !ok || !l.Universal() {
+		l.Name = ""
+	}
+	if w.Ran != l.Name || w.Lost {
+		w.Ran, w.Lost, w.dirty = l.Name, false, true
+	}
+}
+
+// noApplication reports whether a phone is believed to have the universal loader and nothing else.
+func noApplication(b ladder.Belief) bool {
+	l, ok := phone.ParseLoad(b.Load)
+	return ok && l.Loader && b.Confidence >= ladder.Likely
+}
+
+// lost reports whether a phone that ran a known load of the universal loader has lost it: the loader asked for its
+// application, and what runs is not known any more. It is told that load again where no other is wanted or can be had.
+func (w *way) lost(v *view) bool {
+	ran, _ := phone.ParseLoad(w.Ran)
+	b := &v.belief
+	fits := (b.Protocol == phone.ProtocolUnknown || b.Protocol == ran.Protocol) && (b.Major == 0 || b.Major == ran.Version[0])
+	return w.Lost && w.Ran != "" && b.Loader == ladder.Yes && (b.Load == "" && fits || noApplication(*b)) &&
+		(v.phase == "" || v.phase == Arrived || v.phase == Skipped || v.phase == Blocked || v.phase == Failed)
 }
 
 // known reports whether anything is known of what a phone runs.
@@ -117,22 +171,26 @@ func (d *Director) aim(w *way, v *view) {
 	if strings.EqualFold(w.To, v.target) {
 		return
 	}
-	if w.Turn {
-		w.end()
+	if v.target != "" && strings.EqualFold(w.Step, v.target) && w.Image != "" { // the step that it takes is the last one now
+		w.To, w.dirty = v.target, true
+		return
 	}
-	order, next, phase, why, at := w.Order, w.Next, w.Phase, w.Reason, w.At
-	w.record = record{Order: order, Next: next, To: v.target, Phase: phase, Reason: why, At: at}
+	w.record = record{Order: w.Order, Next: w.Next, To: v.target, Phase: w.Phase, Reason: w.Reason, At: w.At, Finish: w.Finish, Ran: w.Ran, Lost: w.Lost}
+	w.end()
 	w.nudges, w.dirty = 0, true
 }
 
 // place says where a phone stands that has a way to its target, or should have.
 func (d *Director) place(w *way, v *view) {
+	b := &v.belief
 	first := v.first()
 	switch {
 	case v.err != nil:
 		v.phase, v.reason = Blocked, noWay
 	case first == nil:
 		v.phase = Arrived
+	case len(first.Missing) > 0 && first.Maybe && len(v.path.Steps) == 1 && b.Protocol != phone.ProtocolUnknown && !w.begun(first):
+		v.phase, v.reason = Waiting, maybe
 	case len(first.Missing) > 0:
 		v.phase, v.reason = Blocked, lacksFile
 	case strings.EqualFold(w.Failed, first.To):

@@ -82,6 +82,9 @@ func (w *way) request(d *Director, e *journal.Event, now time.Time) (released bo
 	if !e.File.Kind.IsFirmware() {
 		return false
 	}
+	if e.File.Kind == phone.KindApplication && w.Ran != "" && strings.EqualFold(e.File.Load, w.Ran) && !w.Lost {
+		w.Lost, w.dirty = true, true
+	}
 	switch {
 	case w.wouldFail(e.File):
 		w.fail(d, causeAgain(e.File.Clean))
@@ -122,7 +125,7 @@ func (w *way) transfer(d *Director, e *journal.Event, now time.Time) {
 		return
 	}
 	_, known := w.open[e.Transfer]
-	w.acted = now
+	w.acted, w.moved = now, now
 	switch e.Phase {
 	case journal.Started:
 		if w.open == nil {

@@ -25,6 +25,8 @@ type question struct {
 	major                   int
 	loader, signed, xml     ladder.Answer
 	confidence              ladder.Confidence
+	announced               bool
+	beside                  ladder.Facts
 }
 
 type answer struct {
@@ -51,7 +53,10 @@ func (p *plans) stock(shelf ladder.Shelf) {
 
 // plan is [ladder.Plan] with the firmware of stock. The path is shared and must not be changed.
 func (p *plans) plan(b ladder.Belief, to string) (ladder.Path, error) {
-	q := question{b.Model, b.Load, b.Before, to, b.Protocol, b.Major, b.Loader, b.Signed, b.XML, b.Confidence}
+	q := question{b.Model, b.Load, b.Before, to, b.Protocol, b.Major, b.Loader, b.Signed, b.XML, b.Confidence, false, ladder.Facts{}}
+	if b.Beside != nil {
+		q.announced, q.beside = true, *b.Beside
+	}
 	a, ok := p.known[q]
 	if !ok {
 		a.path, a.err = ladder.Plan(b, to, p.shelf)

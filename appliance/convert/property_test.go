@@ -21,6 +21,7 @@ type chaos struct {
 	*world
 	r      *rand.Rand
 	target map[phone.MAC]string
+	ran    map[phone.MAC]string // the load that it surely ran last
 }
 
 // TestWhateverHappensOnlyPlannedStepsAreNamed: promises 6 and 9, whatever the phones do, the shelf loses, people order,
@@ -32,7 +33,7 @@ func TestWhateverHappensOnlyPlannedStepsAreNamed(t *testing.T) {
 				cfg := listed(3, sip812)
 				cfg.Parallel = 2
 				cfg.Phones[1].Load, cfg.Phones[2].Load = sccp8, convert.Stay
-				c := &chaos{newWorld(t, cfg), rand.New(rand.NewPCG(seed, 7)), map[phone.MAC]string{number(1): sip812, number(2): sccp8}}
+				c := &chaos{newWorld(t, cfg), rand.New(rand.NewPCG(seed, 7)), map[phone.MAC]string{number(1): sip812, number(2): sccp8}, map[phone.MAC]string{}}
 				for range 600 {
 					c.move()
 					c.check()
@@ -124,7 +125,11 @@ func (c *chaos) check() {
 		if path, err := ladder.Plan(b, c.target[mac], shelf); err == nil && len(path.Steps) > 0 && len(path.Steps[0].Missing) == 0 {
 			step = path.Steps[0]
 		}
-		stays := n == (phone.Naming{}) || n == phone.Stay(b.Load) && (b.Confidence == ladder.Sure || i != 4 && b.Confidence == ladder.Likely)
+		stays := n == (phone.Naming{}) || n == phone.Stay(b.Load) && (b.Confidence == ladder.Sure || b.Beside != nil || i != 4 && b.Confidence == ladder.Likely)
+		if b.Confidence == ladder.Sure && b.Load != "" {
+			c.ran[mac] = b.Load
+		}
+		stays = stays || i != 4 && n == phone.Stay(c.ran[mac]) && b.Loader == ladder.Yes && b.Load == "" // its application is lost
 		left := s.Phase == convert.Stopped || s.Phase == convert.Skipped || s.Phase == convert.Failed || c.target[mac] == ""
 		if !stays && (left || step.To == "" || n != step.Naming) {
 			c.t.Fatalf("phone %d, believed %+v, %s, is told %+v (%s); planned is %+v", i, b, s.Phase, n, why, step)

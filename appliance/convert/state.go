@@ -79,7 +79,7 @@ func (w *way) order(o Order) {
 	switch o {
 	case Stop, Skip:
 		w.Order, w.Next = o, false
-		if w.Turn {
+		if w.Turn && (o == Stop || !w.halfway()) {
 			w.end()
 		}
 	case Go, Next:

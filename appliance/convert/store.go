@@ -40,13 +40,16 @@ func (d *Director) load(ctx context.Context) error {
 		}
 		for mac, r := range records {
 			w := d.way(mac)
+			if begun := (&way{mac: mac, record: r}); w == nil && (r.Finish != "" || begun.halfway()) {
+				d.ways[mac], w = begun, begun // the site does not list it any more
+			}
 			if w == nil || shardOf(mac) != shard {
 				d.dropped[shard] = true
 				continue
 			}
 			w.record = r
 			if r.Turn {
-				w.acted = now
+				w.acted, w.moved = now, now
 			}
 			if r.Turn && r.Image != "" && !r.Booted {
 				w.writing, w.sees, w.image = now.Add(phone.UpgradeGrace), true, r.Image

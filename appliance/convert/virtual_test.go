@@ -27,6 +27,7 @@ type virtual struct {
 	breaks  func(file string) bool // images of which the transfer breaks off
 	gives   bool                   // it starts again when a transfer breaks off
 	deaf    bool                   // it does not obey check-sync
+	ignores bool                   // it does not care for the loads that its files name
 	restful bool                   // on SCCP it does not start again by itself
 
 	sip    atomic.Bool   // its SIP application runs
@@ -141,6 +142,9 @@ func (p *virtual) file(name string) (load string, ok bool) {
 	id := p.w.transfer()
 	p.see(journal.Event{Service: "tftp", Kind: journal.Transfer, Phase: journal.Started, Transfer: id, File: f, Address: address(p.mac)})
 	p.see(journal.Event{Service: "tftp", Kind: journal.Transfer, Phase: journal.Sent, Transfer: id, File: f, Address: address(p.mac)})
+	if p.ignores {
+		return "", false
+	}
 	return load, true
 }
 

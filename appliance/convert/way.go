@@ -13,6 +13,7 @@ const (
 	maxBroke    = 3                // times that a transfer broke off, which make one failed try
 	maxCuts     = 5                // power cuts in mid-transfer in a row, which make one too: it may be the phone that gives up
 	maxSilence  = 10 * time.Minute // a phone that was not heard of for so long loses its turn
+	maxIdle     = 15 * time.Minute // so does one that asks for its files all the while, and for no image of its step
 	askedLately = 5 * time.Minute  // who asked within that stands in the queue
 	reserveTime = 5 * time.Second  // a step that a file named is kept for the phone until its request is seen
 	nudgeEvery  = time.Minute
@@ -50,6 +51,9 @@ type record struct {
 	Failed   string `json:"failed,omitempty"` // the step that failed for good
 	Cause    string `json:"cause,omitempty"`  // of the last failed try, a sentence
 	Told     news   `json:"told,omitzero"`    // of the phase, into the timeline
+	Finish   string `json:"finish,omitempty"` // the step that goes on although the site no longer wants it: see halfway
+	Ran      string `json:"ran,omitempty"`    // the load of the universal loader that surely ran last
+	Lost     bool   `json:"lost,omitempty"`   // it asked for the application of Ran since
 }
 
 // news is what a timeline is told of once.
@@ -69,6 +73,7 @@ type way struct {
 	asked    time.Time // last request that belongs to a search for a load
 	answered time.Time // last answer of its SIP application
 	acted    time.Time // last of these or of a transfer, or when it got its turn
+	moved    time.Time // when it got its turn, or an image last
 	started  time.Time // its last boot
 	queued   time.Time // since when it waits for its turn
 	reserved time.Time // until then a place is kept for it
@@ -91,6 +96,16 @@ const maxOpen = 16
 
 // begun reports whether the flash of a step was begun and is not done.
 func (w *way) begun(s *ladder.Step) bool { return w.Image != "" && strings.EqualFold(w.Step, s.To) }
+
+// halfway reports whether a step that leads to the universal loader began and is not done: the phone may have no
+// application, and would show "Protocol Application Invalid" until it is told a load (phones.md c.6). That an image of the
+// application was asked for is enough, because the one before it may be erased first.
+func (w *way) halfway() bool {
+	if l, ok := phone.ParseLoad(w.Step); !ok || !l.Universal() || w.Failed != "" {
+		return false
+	}
+	return len(w.open) > 0 || w.Whole != "" || phone.ParseFileName(w.Image).Kind == phone.KindApplication
+}
 
 // reservation reports whether a place is kept for it.
 func (w *way) reservation(now time.Time) bool { return now.Before(w.reserved) }
@@ -120,7 +135,7 @@ func (w *way) take(d *Director, now time.Time) {
 	}
 	d.setOut(w)
 	w.start(w.view.step, w.view.belief)
-	w.Turn, w.acted, w.reserved, w.queued = true, now, time.Time{}, time.Time{}
+	w.Turn, w.acted, w.moved, w.reserved, w.queued = true, now, now, time.Time{}, time.Time{}
 	w.Told = news{Phase: Going}
 	d.report(w, "takes its next step, "+stepText(w.view.step))
 }
@@ -180,11 +195,27 @@ func (w *way) tick(d *Director, now time.Time) {
 		d.report(w, "lost its turn: it asked for nothing for ten minutes. It goes on when it asks again")
 		w.end()
 	}
+	if w.Turn && now.Sub(w.moved) >= maxIdle && len(w.open) == 0 {
+		w.idles(d)
+	}
 	showsOld := w.From != "" && w.view.belief.Confidence == ladder.Sure && strings.EqualFold(w.view.belief.Load, w.From)
 	if w.Turn && w.Booted && w.Whole != "" && showsOld && now.Sub(w.started) >= proofTime {
 		w.fail(d, "It fetched "+w.Whole+" whole, started again, and still runs "+w.From+".")
 	}
 	w.mayUnplug(d, now, "must have written its firmware by now, or given it up")
+}
+
+// idles takes the turn of a phone that asks for its files and for no image of its step. That counts as a failed try where
+// an application runs; a loader alone has nothing else to do than to search on.
+func (w *way) idles(d *Director) {
+	if b := w.view.belief; b.Protocol == phone.ProtocolUnknown || runs(b, w.Step) {
+		d.report(w, "lost its turn: "+lowerFirst(causeIdle(w.view.step)))
+	} else {
+		w.fail(d, causeIdle(w.view.step))
+	}
+	if w.Turn {
+		w.end()
+	}
 }
 
 // wouldFail reports whether asking for an image means that the last try failed: it had it whole, started again, and
@@ -197,6 +228,12 @@ func (w *way) wouldFail(file phone.FileName) bool {
 func causeAgain(file string) string {
 	return "It fetched " + file + " whole, started again, and asks for it again: the image was renamed, is damaged or not signed for this phone " +
 		"(its display says Image Authentication Failed), or its power was cut while it wrote it."
+}
+
+// causeIdle says that a phone does not take what its files name.
+func causeIdle(s *ladder.Step) string {
+	return "For a quarter of an hour it asked for its files, which name the load, and it does not ask for " + firstFile(s) + ": " +
+		"look whether it gets its files from this box (TFTP server, Alternate TFTP in its network settings), and what its display says."
 }
 
 // causeCuts says why a phone starts again before it has an image whole.

@@ -13,7 +13,7 @@ func (d *Director) text(w *way) string {
 	v := &w.view
 	switch v.phase {
 	case Arrived:
-		return arrivedText(v)
+		return arrivedText(w)
 	case Waiting:
 		return d.waitingText(w)
 	case Going:
@@ -25,13 +25,23 @@ func (d *Director) text(w *way) string {
 	case Skipped:
 		return "It is left out, because somebody said so. Let it go on to convert it."
 	case Stopped:
+		if w.halfway() || noApplication(v.belief) {
+			return "It was stopped in the middle of a step, so it may have no application and say Protocol Application Invalid. " +
+				"No load is named to it and no image is sent to it: let it go on, and it finishes the step."
+		}
 		return "It was stopped: no load is named to it and no image is sent to it. Let it go on to convert it."
 	}
 	return ""
 }
 
-func arrivedText(v *view) string {
+func arrivedText(w *way) string {
+	v := &w.view
 	switch {
+	case v.target == "" && w.lost(v):
+		return "Its application seems to be lost, so it is told " + w.Ran + " again, which it ran last."
+	case v.target == "" && v.belief.Load == "" && v.belief.Protocol == phone.ProtocolUnknown && v.belief.Loader == ladder.Yes:
+		return "The site leaves it on what it runs, which is not known. Should its display say Protocol Application Invalid, name a load for it " +
+			"(firmware.target, or load of this phone)."
 	case v.target == "" && v.belief.Load == "":
 		return "The site leaves it on what it runs, which is not known exactly."
 	case v.target == "":
@@ -45,6 +55,9 @@ func (d *Director) waitingText(w *way) string {
 	switch v.reason {
 	case unseen:
 		return "It was not seen yet. Power it up where it gets its address and files from this box."
+	case maybe:
+		return fmt.Sprintf("It runs %s; it is not known whether that is %s, and it is left as it is. To find out, and to convert it if need be, put these "+
+			"files on the shelf: %s.", v.first().From, v.target, strings.Join(v.first().Missing, ", "))
 	case unknown:
 		return "It is not known yet what it runs. Its next start shows it: cut its power for a moment."
 	}
@@ -103,6 +116,9 @@ func blockedText(v *view) string {
 	switch v.reason {
 	case otherKind:
 		return fmt.Sprintf("It is a %s; only the 7940 and 7960 are converted.", v.model)
+	case noApp:
+		return "It has the universal loader and no application, so its display says Protocol Application Invalid, and the site names no load for it: " +
+			"name one (firmware.target, or load of this phone), with its files on the shelf. It then recovers by itself."
 	case lacksFile:
 		first := v.first()
 		return fmt.Sprintf("Its next step, %s, needs files that are not on the shelf: %s. Put them there.", stepText(first), strings.Join(first.Missing, ", "))
@@ -208,6 +224,8 @@ func number(n int) string {
 	}
 	return fmt.Sprint(n)
 }
+
+func lowerFirst(s string) string { return strings.ToLower(s[:1]) + s[1:] }
 
 // sentence makes a sentence of an error.
 func sentence(s string) string {

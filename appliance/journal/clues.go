@@ -68,7 +68,7 @@ func (s *state) conclude() {
 	s.Protocol, s.Loader = b.Protocol, b.Loader == ladder.Yes
 	s.Load = ""
 	l, ours := phone.ParseLoad(b.Load)
-	if seen := b.Confidence == ladder.Sure || b.Confidence == ladder.Likely && s.shows(b.Protocol); seen && !(ours && l.Loader) {
+	if seen := b.Confidence == ladder.Sure || b.Confidence == ladder.Likely && (s.shows(b.Protocol) || b.Beside != nil); seen && !(ours && l.Loader) {
 		s.Load = b.Load
 	}
 }

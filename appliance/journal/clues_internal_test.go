@@ -230,7 +230,7 @@ func TestHintsAndWhatTheSiteSays(t *testing.T) {
 		t.Fatal("the announcement is not understood")
 	}
 	p.do(Event{Service: "netdev", Kind: Hint, Clue: &clue})
-	p.wantLoad("P00308010200", ladder.Sure)
+	p.wantLoad("P00308010200", ladder.Likely)
 	if p.s.Model != "7960" {
 		t.Errorf("model %q", p.s.Model)
 	}

@@ -9,6 +9,9 @@ type Naming struct {
 	// Needs is the file of the shelf with which the step begins, P0S3-8-12-00.loads or P0S3-05-3-00.bin: the load that it
 	// belongs to must be whole before anything of this is said. "" for Stay.
 	Needs string
+	// Finish: the site does not list the phone any more, but the step began when it did, and without its end the phone has
+	// no application.
+	Finish bool
 }
 
 // Stay names the load that the phone runs in every file, so that it keeps it. With "" nothing names a load.

@@ -15,6 +15,8 @@ type believed struct {
 	words string
 	// before is what runs if the writing of may[0] failed; nil where that is not known.
 	before *candidate
+	// announced: may[0] is what CDP says.
+	announced bool
 }
 
 // exact reports whether one load is taken to run.
@@ -26,6 +28,17 @@ func (b *believed) harmless(s Step) bool {
 	return !slices.ContainsFunc(b.doubt, func(d candidate) bool {
 		return d.load.Name != to.Name && d.edgeTo(to) == nil && d.fetches(s)
 	})
+}
+
+// staysHarmless reports whether naming the load that is announced, with the files of the shelf, is safe for all that may run
+// instead: each has a step there, or asks for none of its files.
+func (b *believed) staysHarmless(shelf map[string]*Load) bool {
+	l := b.may[0].load
+	s := Step{To: l.Name, Naming: phone.Stay(l.Name)}
+	if on := shelf[l.Name]; on != nil {
+		s.Files = on.Files
+	}
+	return b.announced && b.harmless(s)
 }
 
 // fetches reports whether a phone that runs this would ask for a file of the step: whichever name it goes by, and
@@ -88,8 +101,15 @@ func believeLoad(b Belief, target string) (believed, error) {
 	if c.class.id == sccpOld.id && b.XML == No {
 		return v, nil // it reads no file that could confirm its load, but it was seen to be too old for XML
 	}
+	beside := Belief{}
+	if f := b.Beside; f != nil {
+		beside = Belief{Protocol: f.Protocol, Major: f.Major, Loader: f.Loader, Signed: f.Signed, XML: f.XML, Confidence: f.Confidence}
+		v.announced = true
+	}
 	for _, c := range classes {
-		v.doubt = append(v.doubt, candidate{class: c})
+		if beside.allows(c) {
+			v.doubt = append(v.doubt, candidate{class: c})
+		}
 	}
 	return v, nil
 }

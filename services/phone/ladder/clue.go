@@ -27,7 +27,7 @@ type Confidence int
 const (
 	NoIdea Confidence = iota
 	Guess             // fits, and other things fit as well
-	Likely            // true unless something went wrong meanwhile
+	Likely            // true unless something went wrong meanwhile, or somebody lied
 	Sure              // the phone itself said or showed it
 )
 
@@ -70,4 +70,16 @@ type Belief struct {
 	XML        Answer         `json:"xml"`
 	Confidence Confidence     `json:"confidence"` // of Load, or of Protocol and Major while that is not known
 	Why        []string       `json:"why"`        // the clues that decided, a sentence each
+	// Beside is set where Load is what a CDP announcement says, which nobody signed: what is known without that.
+	Beside *Facts `json:"beside,omitempty"`
+}
+
+// Facts are what is known of a phone short of its load.
+type Facts struct {
+	Protocol   phone.Protocol `json:"protocol,omitempty"`
+	Major      int            `json:"major,omitempty"`
+	Loader     Answer         `json:"loader,omitempty"`
+	Signed     Answer         `json:"signed,omitempty"`
+	XML        Answer         `json:"xml,omitempty"`
+	Confidence Confidence     `json:"confidence,omitempty"` // of Protocol and Major
 }

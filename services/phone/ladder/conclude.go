@@ -15,7 +15,8 @@ import (
 //     suffix, or in an order of files, that the load never asks for; or it answers SIP as another release. That goes for
 //     what a person says as well: the phone is right, and Why says so.
 //   - A fetched load counts where nothing exact is as new as it. Where it is contradicted, the load from before is back.
-//   - What the phone itself shows (it was told a load, CDP) counts before what a person says.
+//   - What the phone itself shows (it was told a load, CDP) counts before what a person says; of these two that it was told
+//     a load, because whoever is on the VLAN can forge CDP.
 //
 // Of everything else the newest clue counts, and a guess only where there is nothing better. Whether the loader is there:
 // see loaderOf.
@@ -24,12 +25,22 @@ func Conclude(clues []Clue) Belief {
 	slices.SortFunc(all, compare)
 	sound, dropped := contradict(all)
 	c := conclusion{clues: sound}
-	c.load(exactOf(sound, dropped))
+	decides := exactOf(sound, dropped)
+	c.load(decides)
 	c.facts()
+	if decides != nil && decides.Source == FromCDP && decides.Confidence < Sure {
+		c.beside(all)
+	}
 	for _, d := range dropped {
 		c.why(d.because())
 	}
 	return c.Belief
+}
+
+// beside notes what is known without CDP.
+func (b *conclusion) beside(all []Clue) {
+	rest := Conclude(slices.DeleteFunc(slices.Clone(all), func(c Clue) bool { return c.Source == FromCDP && c.Load != "" }))
+	b.Beside = &Facts{rest.Protocol, rest.Major, rest.Loader, rest.Signed, rest.XML, rest.Confidence}
 }
 
 // compare is a total order, oldest and least trusted first, so that equal sets of clues give equal beliefs.
@@ -95,7 +106,7 @@ func contradicts(later, c Clue) bool {
 
 // exactOf picks the clue that names the load, nil where none does.
 func exactOf(sound []Clue, dropped []contradiction) *Clue {
-	var shown, fetched, said *Clue
+	var shown, announced, fetched, said *Clue
 	for i := range sound {
 		switch c := &sound[i]; {
 		case c.Load == "" || c.Confidence < Likely:
@@ -103,14 +114,20 @@ func exactOf(sound []Clue, dropped []contradiction) *Clue {
 			fetched = c
 		case c.Source == FromPerson:
 			said = c
+		case c.Source == FromCDP:
+			announced = c
 		default:
 			shown = c
 		}
 	}
 	if fetched == nil {
-		fetched = before(sound, dropped, shown)
+		fetched = before(sound, dropped, cmp.Or(shown, announced))
 	}
 	older := func(a, b *Clue) bool { return a == nil || b != nil && a.At.Before(b.At) }
+	if announced != nil && (shown == nil || fetched != nil && older(shown, fetched)) &&
+		(fetched == nil || older(fetched, announced) && !strings.EqualFold(fetched.Load, announced.Load)) {
+		shown = announced
+	}
 	switch {
 	case fetched != nil && older(shown, fetched) && older(said, fetched):
 		return fetched

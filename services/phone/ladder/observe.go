@@ -78,7 +78,8 @@ func answer(b bool) Answer {
 var cdpPlatform = regexp.MustCompile(`^Cisco IP Phone (\d{4})G?$`)
 
 // CDP reads the platform ("Cisco IP Phone 7960") and the version (a load's name: "P00308000500") of a CDP announcement.
-// ok is false for what is no phone.
+// ok is false for what is no phone. A load is only Likely: any device of the VLAN can send such a frame in the name of
+// another, and no phone may be flashed for that alone.
 func CDP(platform, version string, at time.Time) (Clue, bool) {
 	m := cdpPlatform.FindStringSubmatch(strings.Trim(platform, "\x00 "))
 	if m == nil {
@@ -87,6 +88,7 @@ func CDP(platform, version string, at time.Time) (Clue, bool) {
 	c := Clue{Source: FromCDP, Confidence: Sure, At: at, Model: m[1], Text: "its CDP announcement says that it is a " + m[1]}
 	if load, ok := phone.ParseLoad(strings.Trim(version, "\x00 ")); ok && isOurs(c.Model) {
 		c.tell(load)
+		c.Confidence = Likely
 		c.Text += " and runs " + load.Name
 	}
 	return c, true

@@ -77,7 +77,8 @@ func (s Step) Expects(file phone.FileName) (ok bool, why string) {
 // sideways or does not ask. (SCCP that does not read XML is told 3.1 first, by OS79XX.TXT.)
 //
 // Where a load is only likely, because its writing may have failed or a person said it, the first step is a start that
-// confirms it, unless the next step is safe for what else may run.
+// confirms it, unless the next step is safe for what else may run. For a load that only CDP tells that is all that fits what
+// the phone showed itself.
 func Plan(from Belief, to string, shelf Shelf) (Path, error) {
 	target, ok := phone.ParseLoad(to)
 	if !ok || target.Loader || target.Protocol != phone.SIP && target.Protocol != phone.SCCP {
@@ -92,7 +93,7 @@ func Plan(from Belief, to string, shelf Shelf) (Path, error) {
 	if !ok {
 		return Path{}, p.noWay(from, b, target)
 	}
-	if len(b.doubt) > 0 && (len(steps) == 0 || !b.harmless(steps[0])) {
+	if len(b.doubt) > 0 && (len(steps) == 0 && !b.staysHarmless(p.shelf) || len(steps) > 0 && !b.harmless(steps[0])) {
 		c := p.confirm(b)
 		if len(steps) > 0 {
 			steps[0].From = c.To
