@@ -2,23 +2,31 @@ package assemble
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
 	"phonebox/appliance/adopt"
 	"phonebox/appliance/site"
+	"phonebox/services/phone/media"
+	"phonebox/services/provision"
 	"phonebox/services/web"
 )
 
 const (
 	// maxPending bounds the imports that wait for a yes, each with its upload on disk.
 	maxPending = 4
+	// maxTries is how often an import is read again because somebody changed the site meanwhile.
+	maxTries = 5
+	// maxNamed bounds the files that a sentence names.
+	maxNamed = 5
 	// maxZones bounds the time zones that are proposed.
 	maxZones = 6
 	// importDir is where uploads wait below the data folder.
@@ -64,15 +72,19 @@ func (s *shop) Import(ctx context.Context, name string, content io.Reader, dry b
 func (s *shop) spool(content io.Reader) (name string, err error) {
 	dir := filepath.Join(s.b.opt.Data, importDir)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return "", fmt.Errorf("keeping the upload: %w", err)
+		return "", notKept(err)
 	}
 	f, err := os.CreateTemp(dir, "upload-")
 	if err != nil {
-		return "", fmt.Errorf("keeping the upload: %w", err)
+		return "", notKept(err)
 	}
-	_, err = io.Copy(f, content)
-	if closeErr := f.Close(); err == nil {
-		err = closeErr
+	w := &diskWriter{w: f}
+	_, err = io.Copy(w, content)
+	if closeErr := f.Close(); err == nil && closeErr != nil {
+		w.err, err = closeErr, closeErr
+	}
+	if w.err != nil {
+		err = notKept(w.err)
 	}
 	if err != nil {
 		_ = os.Remove(f.Name())
@@ -81,9 +93,32 @@ func (s *shop) spool(content io.Reader) (name string, err error) {
 	return f.Name(), nil
 }
 
+// diskWriter remembers what the disk said, to tell it from an upload that broke off.
+type diskWriter struct {
+	w   io.Writer
+	err error
+}
+
+func (d *diskWriter) Write(b []byte) (int, error) {
+	n, err := d.w.Write(b)
+	d.err = err
+	return n, err
+}
+
+// notKept says in words that the box could not keep an upload.
+func notKept(err error) error {
+	return &web.PublicError{
+		Status: http.StatusInsufficientStorage, Text: "The box could not keep the upload; its disk may be full. Nothing was changed.", Cause: err,
+	}
+}
+
 // show reads an import, keeps it for a yes and says what it would do.
 func (s *shop) show(_ context.Context, p *pendingImport) (web.ImportReport, error) {
 	plan, err := s.read(p)
+	var r web.ImportReport
+	if err == nil {
+		r, err = s.carry(p, plan, true)
+	}
 	if err != nil {
 		_ = p.remove()
 		return web.ImportReport{}, err
@@ -92,13 +127,24 @@ func (s *shop) show(_ context.Context, p *pendingImport) (web.ImportReport, erro
 	defer s.mu.Unlock()
 	s.lastID++
 	p.id = strconv.Itoa(s.lastID)
-	p.report = reportOf(p, plan, true)
+	r.ID = p.id
+	p.report = r
 	s.imports = append(s.imports, p)
 	if len(s.imports) > maxPending {
-		_ = s.imports[0].remove()
-		s.imports = s.imports[1:]
+		s.forget()
 	}
 	return p.report, nil
+}
+
+// forget drops the oldest import that waits: an upload, which its person can upload again, before what a stick brought.
+// The caller holds the lock.
+func (s *shop) forget() {
+	i := max(0, slices.IndexFunc(s.imports, func(p *pendingImport) bool { return !p.stick }))
+	if i == len(s.imports)-1 { // the newest is what somebody looks at now
+		i = 0
+	}
+	_ = s.imports[i].remove()
+	s.imports = slices.Delete(s.imports, i, i+1)
 }
 
 // read makes the plan of an import against the present site.
@@ -109,20 +155,23 @@ func (s *shop) read(p *pendingImport) (*adopt.Plan, error) {
 	if p.folder != "" {
 		plan, err = adopt.Read(adopt.Folder(os.DirFS(p.folder)), opts)
 	} else {
-		plan, err = readUpload(p, opts)
+		var size int64
+		if size, err = p.reopen(); err != nil {
+			return nil, fmt.Errorf("reading the upload: %w", err)
+		}
+		plan, err = adopt.ReadUpload(p.name, p.open, size, opts)
 	}
 	if err != nil {
-		return nil, &web.PublicError{Status: http.StatusUnprocessableEntity, Text: sentence(err.Error()), Cause: err}
+		return nil, &web.PublicError{Status: http.StatusUnprocessableEntity, Text: sentence(err.Error())}
 	}
 	return plan, nil
 }
 
-// readUpload reads an upload, whatever it is. The file stays open for as long as the plan is used: its content is read
-// when it is stored.
-func readUpload(p *pendingImport, opts adopt.Options) (*adopt.Plan, error) {
+// reopen opens an upload. It stays open for as long as the plan is used: its content is read when it is stored.
+func (p *pendingImport) reopen() (size int64, err error) {
 	f, err := os.Open(p.file)
 	if err != nil {
-		return nil, fmt.Errorf("reading the upload: %w", err)
+		return 0, err
 	}
 	if p.open != nil {
 		p.open.Close()
@@ -130,15 +179,21 @@ func readUpload(p *pendingImport, opts adopt.Options) (*adopt.Plan, error) {
 	p.open = f
 	info, err := f.Stat()
 	if err != nil {
-		return nil, fmt.Errorf("reading the upload: %w", err)
+		return 0, err
 	}
-	return adopt.ReadUpload(p.name, f, info.Size(), opts)
+	return info.Size(), nil
 }
 
-// reportOf tells people what a plan would do or did.
-func reportOf(p *pendingImport, plan *adopt.Plan, dry bool) web.ImportReport {
-	r := web.ImportReport{ID: p.id, Name: p.name, Dry: dry, Summary: plan.Summary() + "."}
+// reportOf tells people what a plan would do or did; refused says of files why the box does not take them.
+func reportOf(p *pendingImport, plan *adopt.Plan, dry bool, refused map[string]string) web.ImportReport {
+	counted := *plan
+	counted.Files = counted.Files[:len(counted.Files)-len(refused)]
+	counted.LeftOut += len(refused)
+	r := web.ImportReport{ID: p.id, Name: p.name, Dry: dry, Summary: counted.Summary() + "."}
 	for _, v := range plan.Verdicts {
+		if why, no := refused[v.Where]; no {
+			v.Verdict, v.Text = adopt.VerdictRefused, why
+		}
 		r.Verdicts = append(r.Verdicts, web.ImportVerdict(v))
 	}
 	if dry {
@@ -151,41 +206,102 @@ func reportOf(p *pendingImport, plan *adopt.Plan, dry bool) web.ImportReport {
 	return r
 }
 
-// run does an import: the files first, for the site may name them, then the site as a whole.
+// carry stores the files of a plan, or with dry only looks at them, and reports.
+func (s *shop) carry(p *pendingImport, plan *adopt.Plan, dry bool) (web.ImportReport, error) {
+	refused := map[string]string{}
+	var stored []string
+	err := plan.Each(func(f adopt.Stored, content io.Reader) error {
+		put := s.store
+		if dry {
+			put = s.try
+		}
+		why, err := put(f, content)
+		switch {
+		case err != nil:
+			return err
+		case why != "":
+			refused[f.Where] = why
+		default:
+			stored = append(stored, f.Name)
+		}
+		return nil
+	})
+	switch {
+	case err != nil && dry:
+		return web.ImportReport{}, &web.PublicError{Status: http.StatusUnprocessableEntity, Text: "The files of " + p.name + " could not be read to their end. Pack them anew.", Cause: err}
+	case err != nil:
+		return web.ImportReport{}, halfway(p.name, stored, err)
+	}
+	return reportOf(p, plan, dry, refused), nil
+}
+
+// halfway says what an import that failed left behind.
+func halfway(name string, stored []string, err error) error {
+	text := "The import of " + name + " ended before all files were stored; the box's disk may be full. The settings are as they were. "
+	switch n := len(stored); {
+	case n == 0:
+		text += "No file was stored."
+	case n > maxNamed:
+		text += fmt.Sprintf("Stored before that were %s and %d more.", strings.Join(stored[:maxNamed], ", "), n-maxNamed)
+	default:
+		text += "Stored before that: " + strings.Join(stored, ", ") + "."
+	}
+	return &web.PublicError{Status: http.StatusInsufficientStorage, Text: text, Cause: err}
+}
+
+// run does an import: the files first, for the site may name them, then the site as a whole. What cannot become the site
+// is refused before a file is stored. Where somebody changes the site meanwhile, the import is read against it again.
 func (s *shop) run(ctx context.Context, p *pendingImport) (web.ImportReport, error) {
-	etag := s.b.current().etag
 	if s.b.current().site == s.b.bare {
 		return web.ImportReport{}, &web.PublicError{Status: http.StatusConflict, Text: "The box has no settings yet. Set its address on the page first, then import."}
 	}
-	plan, err := s.read(p)
-	if err != nil {
-		return web.ImportReport{}, err
-	}
-	r := reportOf(p, plan, false)
-	if err := plan.Each(func(f adopt.Stored, content io.Reader) error {
-		why, err := s.store(f, content)
-		if why != "" {
-			r.Verdicts = append(r.Verdicts, web.ImportVerdict{Where: f.Where, Verdict: adopt.VerdictRefused, Text: why})
+	for try := 1; ; try++ {
+		etag := s.b.current().etag
+		plan, err := s.read(p)
+		if err != nil {
+			return web.ImportReport{}, err
 		}
-		return err
-	}); err != nil {
-		return web.ImportReport{}, fmt.Errorf("storing the files of %s: %w", p.name, err)
+		if err := refused(plan.Site.Check(site.Catalogue())); err != nil {
+			return web.ImportReport{}, err
+		}
+		r, err := s.carry(p, plan, false)
+		if err != nil {
+			return web.ImportReport{}, err
+		}
+		_, err = (settings{s.b}).change(ctx, etag, func(*site.Site) (*site.Site, []site.Fault) { return plan.Site, nil })
+		if errors.As(err, new(web.StaleError)) && try < maxTries {
+			continue
+		}
+		if err != nil {
+			return web.ImportReport{}, err
+		}
+		return r, nil
 	}
-	if _, err := (settings{s.b}).change(ctx, etag, func(*site.Site) (*site.Site, []site.Fault) {
-		return plan.Site, plan.Site.Check(site.Catalogue())
-	}); err != nil {
-		return web.ImportReport{}, err
+}
+
+// try says whether a file would be taken.
+func (s *shop) try(f adopt.Stored, content io.Reader) (why string, err error) {
+	if f.Verdict == adopt.VerdictLogo {
+		if _, _, err := media.Logo(content); err != nil {
+			return sentence(err.Error()), nil
+		}
+		return "", nil
 	}
-	return r, nil
+	v, err := s.b.provision.Try(f.Name, content)
+	if err == nil && !v.OK {
+		why = sentence(v.Why)
+	}
+	return why, err
 }
 
 // store puts one file where the phones find it; why says that it was not taken.
 func (s *shop) store(f adopt.Stored, content io.Reader) (why string, err error) {
 	if f.Verdict == adopt.VerdictLogo {
-		if _, err := s.b.provision.SetLogo(content); err != nil {
+		_, err := s.b.provision.SetLogo(content)
+		if err != nil && !errors.Is(err, provision.ErrStore) {
 			return sentence(err.Error()), nil
 		}
-		return "", nil
+		return "", err
 	}
 	v, err := s.b.provision.Put(f.Name, content)
 	if err == nil && !v.OK {

@@ -115,11 +115,16 @@ func (b *Box) doStick(ctx context.Context, files stickFiles) {
 	for _, p := range parts {
 		report, err := b.shop.fromStick(ctx, p, byItself)
 		var refused *web.Refused
+		var public *web.PublicError
 		switch {
 		case err != nil && errors.As(err, &refused):
 			b.note("box", fmt.Sprintf("%s of a USB stick was refused: %v", p.name, refused))
+		case err != nil && errors.As(err, &public):
+			b.note("box", fmt.Sprintf("%s of a USB stick could not be imported. %s", p.name, public.Text))
+			b.log.Warn("USB stick not imported", "name", p.name, "err", err)
 		case err != nil:
-			b.note("box", fmt.Sprintf("%s of a USB stick could not be imported: %v", p.name, err))
+			b.note("box", fmt.Sprintf("%s of a USB stick could not be imported; the log says why", p.name))
+			b.log.Warn("USB stick not imported", "name", p.name, "err", err)
 		case byItself:
 			b.note("box", fmt.Sprintf("%s of a USB stick was imported: %s", p.name, report.Summary))
 		default:

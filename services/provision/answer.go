@@ -100,8 +100,10 @@ func (r *request) identify() (refusal Answer, ok bool) {
 		return Answer{}, true
 	case !r.file.MAC.IsZero():
 		return Answer{Status: Refused, Why: fmt.Sprintf("this file is for the phone %s alone, and who asks is not known to be it: %s", r.mac, why)}, false
+	case r.file.Kind.IsFirmware() && r.isPhone(): // maybe a phone that is not listed, at the address of one that is
+		return Answer{Status: Refused, Why: fmt.Sprintf("%s is not sent, because who asks is not known to be the phone %s that was last seen at its address: %s", r.file.Clean, r.mac, why)}, false
 	case r.file.Kind.IsFirmware():
-		return Answer{}, true // it counts as who it seems to be, so that no stranger gets an image by looking like nobody
+		return Answer{}, true
 	}
 	r.mac, r.listed, r.running = phone.MAC{}, nil, Running{} // another is at the address now
 	return Answer{}, true

@@ -17,7 +17,8 @@ type step struct {
 // when that is not known.
 //
 // Promises 6 and 9 are the guide's, and kept here as well, so that a mistake in one place strands nobody: a load is named
-// only while its files are whole, and a phone that the site does not list is told nothing but the load that it runs.
+// only while its files are whole, and a phone that the site does not list is told nothing but the load that it runs, or
+// the end of a step that began when the site listed it: it may have no application until then.
 func (r *request) decide() step {
 	stay := stayOn(r.running)
 	guide := r.p.deps.Guide
@@ -25,7 +26,7 @@ func (r *request) decide() step {
 		return stay
 	}
 	naming, why := guide.Naming(r.mac)
-	if r.listed == nil && !r.settings.ConvertUnlisted && !namesOnly(naming, stay.LoadInformation) {
+	if r.listed == nil && !r.settings.ConvertUnlisted && !naming.Finish && !namesOnly(naming, stay.LoadInformation) {
 		r.p.deps.Log.Error("a phone that is not listed was to be told another load", "mac", r.mac, "runs", r.running.Load, "naming", fmt.Sprint(naming))
 		return stay
 	}

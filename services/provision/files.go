@@ -1,7 +1,9 @@
 package provision
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 
@@ -22,15 +24,41 @@ func (r *request) firmware() Answer {
 	if !r.file.Kind.IsFirmware() {
 		return r.open(name)
 	}
-	if r.isStranger() && !r.runsPartOf(name) {
+	if r.isStranger() && !r.runsPartOf(name) && !r.finishes() {
 		return Answer{Status: Refused, Why: "the site does not list this phone, so its firmware is left alone: add it to the site"}
 	}
 	if r.isPhone() && r.held && r.p.deps.Guide != nil {
 		if ok, why := r.p.deps.Guide.MayFetch(r.mac, r.file); !ok {
-			return Answer{Status: Refused, Why: why}
+			return Answer{Status: Refused, Why: why + r.ownNames()}
 		}
 	}
 	return r.open(name)
+}
+
+// finishes reports whether the phone is to get to the end of a step although the site no longer lists it.
+func (r *request) finishes() bool {
+	if r.p.deps.Guide == nil {
+		return false
+	}
+	naming, _ := r.p.deps.Guide.Naming(r.mac)
+	return naming.Finish
+}
+
+// ownNames says which own files may have named another load to the phone than its conversion does.
+func (r *request) ownNames() string {
+	if r.listed == nil || !r.listed.OwnFiles {
+		return ""
+	}
+	var names []string
+	for _, name := range []string{"OS79XX.TXT", "SEP" + r.mac.Name() + ".cnf.xml", "XMLDefault.cnf.xml", "SIPDefault.cnf", sipName(r.mac)} {
+		if e, ok := r.shelf.lookUp(name); ok {
+			names = append(names, e.name)
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return " (the phone has own_files, so look at the load that " + strings.Join(names, ", ") + " of the folder name)"
 }
 
 // isPhone reports whether who asks is known to be a phone.
@@ -106,8 +134,12 @@ func (r *request) open(name string) Answer {
 			}
 		}
 		if f, ok := r.p.unchanged(e); ok {
+			var content io.ReaderAt = f
+			if e.file.Kind == phone.KindLoads || e.file.Kind.IsFirmware() {
+				content = steady{f, e}
+			}
 			return Answer{
-				Status: OK, Content: f, Size: e.size, Close: f.Close, ContentType: contentType(e.name),
+				Status: OK, Content: content, Size: e.size, Close: f.Close, ContentType: contentType(e.name),
 				Secret: !e.file.MAC.IsZero(), // what a person wrote for one phone may hold its password
 			}
 		}
@@ -128,6 +160,24 @@ func (p *Provisioner) unchanged(e *entry) (*os.File, bool) {
 		return nil, false
 	}
 	return f, true
+}
+
+// steady is an image that is being sent. Reading it fails once the file was written to since it was looked at: a phone must
+// not write an image that is half the old one and half the new one, which it would start if it is not signed.
+type steady struct {
+	f *os.File
+	e *entry
+}
+
+var errChanged = errors.New("the file was changed while it was being sent")
+
+// ReadAt implements [io.ReaderAt].
+func (s steady) ReadAt(b []byte, off int64) (int, error) {
+	n, err := s.f.ReadAt(b, off)
+	if info, statErr := s.f.Stat(); statErr != nil || info.Size() != s.e.size || !info.ModTime().Equal(s.e.mod) {
+		return 0, errors.Join(errChanged, statErr)
+	}
+	return n, err
 }
 
 func contentType(name string) string {

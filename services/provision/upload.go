@@ -47,6 +47,53 @@ func (p *Provisioner) Add(name string, content io.Reader) ([]Verdict, error) {
 	return u.verdicts, nil
 }
 
+// Try says what [Provisioner.Put] would: whether a file would be taken, and why not. Nothing is stored.
+func (p *Provisioner) Try(name string, content io.Reader) (Verdict, error) {
+	file := putName(name)
+	e := &entry{name: file.Clean, file: file}
+	if err := acceptablePath(file.Clean); err != nil {
+		return Verdict{Name: name, Why: err.Error()}, nil
+	}
+	start, err := io.ReadAll(io.LimitReader(content, e.startLength()))
+	if err != nil {
+		return Verdict{Name: name}, fmt.Errorf("reading %q: %w", name, err)
+	}
+	rest, err := io.Copy(io.Discard, io.LimitReader(content, maxFile+1))
+	if err != nil {
+		return Verdict{Name: name}, fmt.Errorf("reading %q: %w", name, err)
+	}
+	e.size = int64(len(start)) + rest
+	switch {
+	case e.size > maxFile:
+		err = errTooLong
+	case e.size == 0:
+		err = errEmpty
+	case e.isFirmware():
+		err = check(e, start, p.deps.LeastImage)
+	}
+	if err != nil {
+		return Verdict{Name: name, Why: err.Error()}, nil
+	}
+	return Verdict{Name: name, OK: true, Why: "it would be stored as " + cmp.Or(e.in, file.Clean)}, nil
+}
+
+// Why a file is refused whatever it is.
+var (
+	errTooLong = fmt.Errorf("it is longer than a file of a phone can be (%d MiB), or the whole upload than %d MiB", maxFile>>20, maxTotal>>20)
+	errEmpty   = errors.New("it is empty")
+)
+
+// putName is the name under which a file of an adopted root is kept.
+func putName(name string) phone.FileName {
+	file := phone.ParseFileName(strings.ReplaceAll(name, `\`, "/"))
+	if file.Kind == phone.KindLoads || file.Kind.IsFirmware() {
+		file.Clean = path.Base(file.Clean)
+	}
+	return file
+}
+
+func (e *entry) isFirmware() bool { return e.file.Kind == phone.KindLoads || e.file.Kind.IsFirmware() }
+
 // Put stores one file under its name with its folders, as phones ask for it: a file of an adopted TFTP root. Firmware goes
 // into the root in any case, and archives are files like others here. It is checked as by [Provisioner.Add]; the error
 // says that it could not be read or stored.
@@ -54,10 +101,7 @@ func (p *Provisioner) Put(name string, content io.Reader) (Verdict, error) {
 	p.adding.Lock()
 	defer p.adding.Unlock()
 	u := &upload{p: p, seen: map[string]string{}}
-	file := phone.ParseFileName(strings.ReplaceAll(name, `\`, "/"))
-	if file.Kind == phone.KindLoads || file.Kind.IsFirmware() {
-		file.Clean = path.Base(file.Clean)
-	}
+	file := putName(name)
 	if err := acceptablePath(file.Clean); err != nil {
 		return Verdict{Name: name, Why: err.Error()}, nil
 	}
@@ -188,7 +232,7 @@ func (u *upload) store(base string, content io.Reader) error {
 		return fmt.Errorf("reading %q: %w", base, err)
 	}
 	if u.total += size; size > maxFile || u.total > maxTotal {
-		u.verdict(base, fmt.Errorf("it is longer than a file of a phone can be (%d MiB), or the whole upload than %d MiB", maxFile>>20, maxTotal>>20), "")
+		u.verdict(base, errTooLong, "")
 		return nil
 	}
 	final, err := u.examine(base, f, size)
@@ -223,10 +267,10 @@ func (w writeErrors) Write(b []byte) (int, error) {
 // else as it came.
 func (u *upload) examine(base string, f *os.File, size int64) (final string, err error) {
 	if size == 0 {
-		return "", errors.New("it is empty")
+		return "", errEmpty
 	}
 	e := &entry{name: base, size: size, file: phone.ParseFileName(base)}
-	if e.file.Kind != phone.KindLoads && !e.file.Kind.IsFirmware() {
+	if !e.isFirmware() {
 		return base, nil
 	}
 	start, err := io.ReadAll(io.NewSectionReader(f, 0, e.startLength()))

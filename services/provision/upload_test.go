@@ -425,9 +425,16 @@ func TestPut(t *testing.T) {
 		{"", []byte("x"), ""},
 		{"P0S3-8-11-00.sb2", whole[target+".sb2"], ""},
 	} {
+		tried, err := p.Try(tt.name, bytes.NewReader(tt.content))
+		if _, there := os.Stat(filepath.Join(dir, tt.stored)); err != nil || tried.OK != (tt.stored != "") || tt.stored != "" && there == nil {
+			t.Errorf("trying %s: %+v, %v; stored: %v", tt.name, tried, err, there == nil)
+		}
 		v, err := p.Put(tt.name, bytes.NewReader(tt.content))
 		if err != nil || v.OK != (tt.stored != "") || v.Why == "" {
 			t.Errorf("%s: %+v, %v", tt.name, v, err)
+		}
+		if !v.OK && v.Why != tried.Why {
+			t.Errorf("%s is refused because %q, and trying it said %q", tt.name, v.Why, tried.Why)
 		}
 		if tt.stored == "" {
 			continue

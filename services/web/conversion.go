@@ -23,7 +23,7 @@ type conversionsView struct {
 type conversionView struct {
 	Conversion
 	ID, Name, Path, Mood, Word string
-	Orders                 []orderView
+	Orders                     []orderView
 }
 
 type orderView struct{ Order, Word string }

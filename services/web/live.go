@@ -9,8 +9,8 @@ import (
 // conversionParts remembers what a browser was sent of the page of conversions. The rows of 2,000 phones are a megabyte, so
 // that only those that changed are sent.
 type conversionParts struct {
-	sum   string
-	rows  map[string]conversionView // by id
+	sum  string
+	rows map[string]conversionView // by id
 }
 
 // changes returns the parts that differ from what was sent before: single rows while the phones are the same, and the
