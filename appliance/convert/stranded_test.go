@@ -216,3 +216,36 @@ func allowed(from, to string) bool {
 }
 
 func ptr[T any](v T) *T { return &v }
+
+// The card is written when something happens to a phone, and not while nothing does.
+func TestTheCardIsWrittenOnlyWhenSomethingHappens(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, listed(24, sip812))
+		for i := 1; i <= 24; i++ {
+			w.plug(i, pallet[i%len(pallet)])
+		}
+		wear := func() (writes, bytes int) {
+			w.store.mu.Lock()
+			defer w.store.mu.Unlock()
+			return w.store.writes, w.store.bytes
+		}
+		began := time.Now()
+		w.allArrive(6 * time.Hour)
+		writes, bytes := wear()
+		perMinute := float64(writes) / time.Since(began).Minutes()
+		t.Logf("24 phones in %s: %d writes (%.1f a minute), %d bytes", time.Since(began), writes, perMinute, bytes)
+		if perMinute > 30 {
+			t.Errorf("%.1f writes a minute", perMinute)
+		}
+		time.Sleep(5 * time.Minute)
+		writes, _ = wear()
+		for range 120 { // they answer SIP each minute, and somebody looks at the page
+			time.Sleep(time.Minute)
+			d, _ := w.director()
+			d.States()
+		}
+		if now, _ := wear(); now != writes {
+			t.Errorf("%d writes while nothing happened", now-writes)
+		}
+	})
+}

@@ -55,6 +55,8 @@ type store struct {
 	mu     sync.Mutex
 	values map[string][]byte
 	fail   error
+	writes int
+	bytes  int
 }
 
 func (s *store) Value(_ context.Context, key string) ([]byte, error) {
@@ -73,6 +75,8 @@ func (s *store) SetValue(_ context.Context, key string, value []byte) error {
 		s.values = map[string][]byte{}
 	}
 	s.values[key] = value
+	s.writes++
+	s.bytes += len(value)
 	return nil
 }
 
