@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"phonebox/services/phone"
 	"phonebox/services/testkit"
 )
 
@@ -135,7 +136,13 @@ type lineCheck struct {
 // checkLine has the box check the one line of the desk phone.
 func (b *box) checkLine() lineCheck {
 	b.t.Helper()
-	code, body, _ := b.call(b.laptop, http.MethodPost, "/api/v1/phones/"+deskMAC.String()+"/check", nil)
+	return b.checkLineOf(deskMAC)
+}
+
+// checkLineOf has the box check the one line of a phone.
+func (b *box) checkLineOf(mac phone.MAC) lineCheck {
+	b.t.Helper()
+	code, body, _ := b.call(b.laptop, http.MethodPost, "/api/v1/phones/"+mac.String()+"/check", nil)
 	var checks []lineCheck
 	if err := json.Unmarshal(body, &checks); err != nil || code != http.StatusOK || len(checks) != 1 {
 		b.t.Fatalf("checking the lines: %d %s: %v", code, body, err)
@@ -188,9 +195,9 @@ func TestRegistrar(t *testing.T) {
 	}
 	lan.Node("desk").Run(t, "env", "TERM=dumb", "sipp", "-sf", scenario, "-i", "10.77.0.50", "-p", "5060", "-m", "1", "-nostdin",
 		"-timeout", "30s", "-timeout_error", pbxAddr)
-	phone := pbx.registered()
-	if !strings.Contains(phone, "sip:208@10.77.0.50:5060") {
-		t.Fatalf("the phone is not registered:\n%s", phone)
+	desk := pbx.registered()
+	if !strings.Contains(desk, "sip:208@10.77.0.50:5060") {
+		t.Fatalf("the phone is not registered:\n%s", desk)
 	}
 	if c := b.checkLine(); !c.OK || !strings.Contains(c.Text, "One phone is registered") {
 		t.Errorf("the right password, with the phone registered: %+v", c)
@@ -209,8 +216,8 @@ func TestRegistrar(t *testing.T) {
 		t.Errorf("an address that nobody has: %+v", c)
 	}
 
-	if now := pbx.registered(); now != phone {
-		t.Errorf("the phone's registration changed from\n%s\nto\n%s", phone, now)
+	if now := pbx.registered(); now != desk {
+		t.Errorf("the phone's registration changed from\n%s\nto\n%s", desk, now)
 	}
 	if log := b.proc.Output(); strings.Contains(log, "secret-20") {
 		t.Error("the password is in the log")
