@@ -174,10 +174,14 @@ func (t targets) Targets() []sip.Target {
 	return out
 }
 
+// target is where the SIP application of a phone is asked; false where that is not known, or another is there now.
 func (b *Box) target(p journal.Phone, known *site.Phone) (sip.Target, bool) {
 	addr, ok := b.addressOf(p.MAC)
 	if !ok {
 		return sip.Target{}, false
+	}
+	if at := b.whose(addr); !at.IsZero() && at != p.MAC {
+		return sip.Target{}, false // the answer would be another's, and so would the release that it tells
 	}
 	t := sip.Target{MAC: p.MAC, Address: netip.AddrPortFrom(addr, controlPort(b.index.Load().site, known))}
 	if known != nil && len(known.Lines) > 0 {

@@ -31,3 +31,18 @@ voip_control_port = 5080
 		t.Errorf("an unlisted phone is asked at %s, want the port of the site", got.Address)
 	}
 }
+
+// What answers at an address that went over to another phone says nothing of the one that had it: its release would be
+// taken for the other's, and with it the step that is safe.
+func TestNobodyIsAskedAtAnAddressThatAnotherPhoneHasNow(t *testing.T) {
+	b := open(t, t.TempDir(), map[string]string{site.FileName: goodSite})
+	known := &b.current().site.Phones[0]
+	b.journal.Add(journal.Event{MAC: known.MAC, Address: addr, Service: "tftp", Kind: journal.Request})
+	if _, ok := b.target(journal.Phone{MAC: known.MAC}, known); !ok {
+		t.Fatal("it is not asked where it was seen")
+	}
+	b.journal.Add(journal.Event{MAC: phone.MAC{2}, Address: addr, Service: "tftp", Kind: journal.Request})
+	if got, ok := b.target(journal.Phone{MAC: known.MAC}, known); ok {
+		t.Errorf("it is asked at %s, where another phone was seen since", got.Address)
+	}
+}
