@@ -3,6 +3,7 @@ package journal
 import (
 	"encoding/json"
 	"fmt"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -165,6 +166,31 @@ func TestImageThatWasNotWrittenIsNotBelieved(t *testing.T) {
 	}
 	if b := p.s.Belief; b.Load == sip53 {
 		t.Errorf("the names of later forgot that it asked for the image: %+v", b)
+	}
+}
+
+// TestImageThatIsRefusedShowsWhatDoesNotRun is a phone whose power was cut while it wrote: it asks for the image again, and
+// may not have it, because it is to start once and show what it runs.
+func TestImageThatIsRefusedShowsWhatDoesNotRun(t *testing.T) {
+	refuse := func(p *script, from netip.Addr) {
+		p.do(Event{Service: "tftp", Kind: FileRefused, File: phone.ParseFileName(sipLoad + ".sb2"), Address: from, Text: "refused"})
+	}
+	p := play(t)
+	p.dhcp(withPre)
+	p.miss("CTLSEP" + own + ".tlv")
+	p.get("SEP"+own+".cnf.xml", sipLoad)
+	p.get(sipLoad+".loads", "")
+	p.get(sipLoad+".sb2", "")
+	p.dhcp(withPre)
+	p.miss("CTLSEP" + own + ".tlv")
+	p.get("SEP"+own+".cnf.xml", sipLoad)
+	p.get(sipLoad+".loads", "")
+	p.wantLoad(sipLoad, ladder.Likely)
+	refuse(p, netip.MustParseAddr("10.77.9.9"))
+	p.wantLoad(sipLoad, ladder.Likely) // somebody else asked
+	refuse(p, home)
+	if b := p.s.Belief; b.Load != "" || b.Loader != ladder.Yes {
+		t.Errorf("it asked for the image of the load that it is believed to run: %+v", b)
 	}
 }
 

@@ -80,9 +80,13 @@ func (s *state) missing(e *Event) {
 	}
 }
 
-// refused: the file was not for who asked. Only a request from where the phone itself is says something about it.
-func (s *state) refused(e *Event) {
+// refused: the file was not for who asked, or the phone may not have it now. Only a request from where the phone itself is
+// says something about it: asking for an image shows that it does not run that load.
+func (s *state) refused(e *Event, m moment) {
 	if e.Address.IsValid() && e.Address == s.Address {
+		if e.File.Kind.IsFirmware() {
+			s.learnFile(e, m)
+		}
 		s.Lacks, s.Why = e.File.Clean, e.Details["why"]
 		if s.Why == "" {
 			s.Why = "it was refused, because the request did not come from the phone itself"

@@ -196,7 +196,7 @@ func (s *state) apply(e *Event, m moment) {
 		s.back(e, m)
 		s.request(e, m)
 	case FileRefused:
-		s.refused(e)
+		s.refused(e, m)
 	case Transfer:
 		s.back(e, m)
 		s.transfer(e, m)
