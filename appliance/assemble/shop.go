@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"net/netip"
 	"slices"
@@ -381,7 +383,21 @@ func (s *shop) AskPhone(ctx context.Context, mac phone.MAC) (web.PhoneReport, er
 	}
 	report, err := telnet.Ask(ctx, netip.AddrPortFrom(addr, telnet.DefaultPort), values["phone_password"])
 	if err != nil {
-		return web.PhoneReport{}, &web.PublicError{Status: http.StatusBadGateway, Text: sentence(err.Error()), Cause: err}
+		return web.PhoneReport{}, &web.PublicError{Status: http.StatusBadGateway, Text: askWords(err), Cause: err}
 	}
 	return web.PhoneReport{Lines: sentences(report.Sentences()), Lacks: report.Unprovisioned, Output: report.Output}, nil
+}
+
+// askWords says why a phone could not be asked, without what the system calls it.
+func askWords(err error) string {
+	for _, known := range []error{telnet.ErrOff, telnet.ErrSilent, telnet.ErrPassword} {
+		if errors.Is(err, known) {
+			return sentence(known.Error())
+		}
+	}
+	var system *net.OpError
+	if errors.As(err, &system) || errors.Is(err, io.EOF) {
+		return "The phone closed the connection. Somebody else may be asking it: wait a minute and try again."
+	}
+	return sentence(err.Error())
 }

@@ -208,9 +208,15 @@ func (m *machine) systemClock() time.Time {
 // waitOffer asks for an address ten times a second until the first offer comes.
 func (m *machine) waitOffer() *dhcpv4.DHCPv4 {
 	m.t.Helper()
+	return m.offerTo(net.HardwareAddr{2, 0, 0, 0, 0x77, 0x21})
+}
+
+// offerTo is waitOffer for somebody with that Ethernet address.
+func (m *machine) offerTo(mac net.HardwareAddr) *dhcpv4.DHCPv4 {
+	m.t.Helper()
 	conn := testkit.In(m.t, m.lan.Node("laptop"), listenDHCP)
 	defer conn.Close()
-	discover, err := dhcpv4.NewDiscovery(net.HardwareAddr{2, 0, 0, 0, 0x77, 0x21}, dhcpv4.WithBroadcast(true))
+	discover, err := dhcpv4.NewDiscovery(mac, dhcpv4.WithBroadcast(true))
 	if err != nil {
 		m.t.Fatal(err)
 	}

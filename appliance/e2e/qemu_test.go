@@ -2,7 +2,6 @@ package e2e_test
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"net/netip"
 	"os"
@@ -46,16 +45,21 @@ func TestBoxInQEMU(t *testing.T) {
 	testkit.Need(t, "mkfs.vfat", "mmd", "mcopy")
 	m := newMachine(t, "arm64")
 	r := &qemuRun{machine: m, capture: m.node.Capture(t), wire: newWire(t, m.lan.Node("wire")), mac: mustMAC("00:06:d7:77:00:00")}
+	r.stick = makeStick(t, map[string]string{"phonebox/phones.csv": stickPhones})
 	r.firstBoot()
+	r.stickSetsUp()
 	r.lockedUntilLogin()
+	r.stickWasTold()
 	r.takeTime()
 	r.bootPhone()
 	r.silence()
 	r.memory()
 	r.rebootKeepsTime()
+	r.stickWaits()
 	r.remember()
 	r.cut()
 
+	r.stick = ""
 	r.power(past, slowCard)
 	r.waitPage()
 	r.recalled()
@@ -67,7 +71,7 @@ func TestBoxInQEMU(t *testing.T) {
 	r.stormAgain()
 	r.cut()
 
-	r.stick = makeStick(t, "phonebox", "reset-password")
+	r.stick = makeStick(t, map[string]string{"phonebox/reset-password": ""})
 	r.power("utc")
 	r.waitPage()
 	r.passwordReset()
@@ -246,21 +250,68 @@ func (r *qemuRun) recalled() {
 	}
 }
 
-// makeStick makes a USB stick as a person would: a FAT file system with a folder and an empty file in it.
-func makeStick(t *testing.T, folder, file string) string {
+// makeStick makes a USB stick as a person would: a FAT file system with a folder and files in it.
+func makeStick(t *testing.T, files map[string]string) string {
 	t.Helper()
-	stick, empty := filepath.Join(t.TempDir(), "stick.img"), filepath.Join(t.TempDir(), file)
-	if err := errors.Join(os.WriteFile(stick, make([]byte, 8<<20), 0o600), os.WriteFile(empty, nil, 0o600)); err != nil {
+	stick := filepath.Join(t.TempDir(), "stick.img")
+	if err := os.WriteFile(stick, make([]byte, 8<<20), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for _, args := range [][]string{
-		{"mkfs.vfat", stick}, {"mmd", "-i", stick, "::" + folder}, {"mcopy", "-i", stick, empty, "::" + folder + "/" + file},
-	} {
+	commands := [][]string{{"mkfs.vfat", stick}, {"mmd", "-i", stick, "::phonebox"}}
+	for name, content := range files {
+		file := filepath.Join(t.TempDir(), filepath.Base(name))
+		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		commands = append(commands, []string{"mcopy", "-i", stick, file, "::" + name})
+	}
+	for _, args := range commands {
 		if out, err := exec.CommandContext(t.Context(), args[0], args[1:]...).CombinedOutput(); err != nil {
 			t.Fatalf("%s: %v\n%s", strings.Join(args, " "), err, out)
 		}
 	}
 	return stick
+}
+
+// stickPhones is the list on the stick that is plugged in from the first boot on: a phone with an address of its own.
+const stickPhones = "MAC;Label;Address;Extension;Password\r\n" + stickMAC + ";Attic;" + stickAddr + ";399;secret-399\r\n"
+
+const (
+	stickMAC  = "00:06:D7:77:00:99"
+	stickAddr = "10.77.0.99"
+)
+
+// stickSetsUp waits until the list of the stick is in force. Nobody has set a password, so nothing can be asked: but the
+// phone is offered the address that the list gives it.
+func (r *qemuRun) stickSetsUp() {
+	r.t.Helper()
+	mac := mustMAC(stickMAC)
+	testkit.Eventually(r.t, time.Minute, "the phone of the stick's list is offered its address", func() bool {
+		return r.offerTo(mac[:]).YourIPAddr.String() == stickAddr
+	})
+}
+
+// stickWasTold looks for the import in the box's timeline.
+func (r *qemuRun) stickWasTold() {
+	r.t.Helper()
+	if e := r.phone(mustMAC(stickMAC)); !e.Known || e.Label != "Attic" {
+		r.t.Errorf("after the stick's list was imported the box tells %+v", e)
+	}
+	told := r.events(phone.MAC{})
+	if !slices.ContainsFunc(told, func(e event) bool {
+		return strings.Contains(e.Text, "phones.csv of a USB stick was imported: 1 phone added")
+	}) {
+		r.t.Errorf("the box's own timeline does not tell of the stick: %+v", told)
+	}
+}
+
+// stickWaits looks for the same stick after a reboot: a password is set now, so its list waits for a yes.
+func (r *qemuRun) stickWaits() {
+	r.t.Helper()
+	testkit.Eventually(r.t, time.Minute, "the stick's list waits on the page", func() bool {
+		code, body := r.quickly(http.MethodGet, "/import")
+		return code == http.StatusOK && strings.Contains(body, "From phones.csv") && !strings.Contains(body, "secret-399")
+	})
 }
 
 // passwordReset waits until the old password is worth nothing because of the stick, and sets another.
