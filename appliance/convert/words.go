@@ -21,15 +21,15 @@ func (d *Director) text(w *way) string {
 	case Blocked:
 		return blockedText(v)
 	case Failed:
-		return fmt.Sprintf("Three tries of the step to %s failed, so it is left alone. %s Put that right, then let it go on.", w.Failed, w.Cause)
+		return fmt.Sprintf("Three tries of the step to %s failed, so it is left alone. %s Put that right, then press Go on.", w.Failed, w.Cause)
 	case Skipped:
-		return "It is left out, because somebody said so. Let it go on to convert it."
+		return "It was left out of the conversion by a person. Press Go on to convert it."
 	case Stopped:
 		if w.halfway() || noApplication(v.belief) {
 			return "It was stopped in the middle of a step, so it may have no application and say Protocol Application Invalid. " +
-				"No load is named to it and no image is sent to it: let it go on, and it finishes the step."
+				"No load is named to it and no image is sent to it: press Go on, and it finishes the step."
 		}
-		return "It was stopped: no load is named to it and no image is sent to it. Let it go on to convert it."
+		return "It was stopped: no load is named to it and no image is sent to it. Press Go on to convert it."
 	}
 	return ""
 }
@@ -56,8 +56,8 @@ func (d *Director) waitingText(w *way) string {
 	case unseen:
 		return "It was not seen yet. Power it up where it gets its address and files from this box."
 	case maybe:
-		return fmt.Sprintf("It runs %s; it is not known whether that is %s, and it is left as it is. To find out, and to convert it if need be, put these "+
-			"files on the shelf: %s.", v.first().From, v.target, strings.Join(v.first().Missing, ", "))
+		return fmt.Sprintf("It runs %s; it is not known whether that is %s, and it is left as it is. To find out, and to convert it if need be, upload these "+
+			"files to the firmware shelf: %s.", v.first().From, v.target, strings.Join(v.first().Missing, ", "))
 	case unknown:
 		return "It is not known yet what it runs. Its next start shows it: cut its power for a moment."
 	}
@@ -118,13 +118,13 @@ func blockedText(v *view) string {
 		return fmt.Sprintf("It is a %s; only the 7940 and 7960 are converted.", v.model)
 	case noApp:
 		return "It has the universal loader and no application, so its display says Protocol Application Invalid, and the site names no load for it: " +
-			"name one (firmware.target, or load of this phone), with its files on the shelf. It then recovers by itself."
+			"name one (firmware.target, or load of this phone), and upload its files to the firmware shelf. It then recovers by itself."
 	case lacksFile:
 		first := v.first()
-		return fmt.Sprintf("Its next step, %s, needs files that are not on the shelf: %s. Put them there.", stepText(first), strings.Join(first.Missing, ", "))
+		return fmt.Sprintf("Its next step, %s, needs files that are not on the firmware shelf: %s. Upload them.", stepText(first), strings.Join(first.Missing, ", "))
 	}
 	if v.err == nil {
-		return "No safe step is known."
+		return "No safe step is known. Say in the settings of this phone what it runs (runs)."
 	}
 	return sentence(v.err.Error())
 }

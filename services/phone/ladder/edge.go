@@ -13,6 +13,19 @@ const (
 	conditional
 )
 
+// words say it to people.
+func (r rank) words() string {
+	switch r {
+	case recipe:
+		return "a recipe of people who did it"
+	case inferred:
+		return "nobody wrote it down; it follows from which images such phones take"
+	case conditional:
+		return "written down for some SCCP loads alone; whether this one obeys OS79XX.TXT is not known"
+	}
+	return "written down by Cisco or by people who did it"
+}
+
 // edge is a safe step from any load of a class to any load of a span.
 type edge struct {
 	from   []class

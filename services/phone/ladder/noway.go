@@ -38,10 +38,10 @@ func (p *planner) noWay(from Belief, b believed, target phone.LoadName) error {
 
 // unknown says what has to be known before a first step is safe.
 func unknown(from Belief, b believed) error {
-	const say = `say in the site what it runs (runs = "...")`
+	const say = `say in the settings of this phone what it runs (runs = "P0S3-..." or "P003...")`
 	switch {
 	case from.Protocol == phone.SIP && from.Loader == No:
-		return fmt.Errorf("it is not known which load this SIP phone runs (%s): %s, or let it answer SIP OPTIONS, because its User-Agent tells the release", b.words, say)
+		return fmt.Errorf("it is not known which load this SIP phone runs (%s): %s, or wait a minute with sip enabled in the settings, because its answer to a SIP request tells the release", b.words, say)
 	case from.Protocol == phone.SCCP && from.Loader == No:
 		return fmt.Errorf("it is not known whether this SCCP phone is too old for XML (%s): restart it and let it ask for its files, or %s", b.words, say)
 	case from.Protocol != "" && from.Loader == Unknown:

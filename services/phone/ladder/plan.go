@@ -26,7 +26,7 @@ type Step struct {
 	Naming  phone.Naming  `json:"naming"`            // what the files say to the phone while the step lasts (phones.md c.5)
 	Files   []string      `json:"files"`             // that the phone fetches for it, in order, with suffix
 	Missing []string      `json:"missing,omitempty"` // of Files, what is not on the shelf or not whole, with the reason
-	Source  string        `json:"source"`            // phones.md c.4 [CME2]
+	Source  string        `json:"source"`            // how well it is documented, and where: "written down by Cisco ... (docs/phones.md c.4 [CME2])"
 	Takes   time.Duration `json:"takes"`             // from the phone's power-up to To running (phones.md a.4)
 	Display string        `json:"display"`           // what the phone's screen and lamps show meanwhile
 	// Maybe: what the phone runs is not known exactly, and it may be on To already. It then does not fetch Files.

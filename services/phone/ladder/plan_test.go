@@ -319,7 +319,7 @@ func TestNoWay(t *testing.T) {
 		want  string
 	}{
 		{"nothing known", ladder.Belief{}, sip8, "not known yet which load"},
-		{"SIP, nothing else", ladder.Conclude(clues(t, "class", "OS79XX.TXT", "SIPDefault.cnf")), sip8, "which load this SIP phone runs (SIP 2.x to 6.x): say in the site"},
+		{"SIP, nothing else", ladder.Conclude(clues(t, "class", "OS79XX.TXT", "SIPDefault.cnf")), sip8, "which load this SIP phone runs (SIP 2.x to 6.x): say in the settings of this phone"},
 		{"SIP, unsigned", ladder.Conclude(clues(t, "OS79XX.TXT", "SIPDefault.cnf", "P0S3-03-2-00.bin")), sip8, "(SIP 2.x to 4.x)"},
 		{"SIP, signed", ladder.Conclude(clues(t, "OS79XX.TXT", "SIPDefault.cnf", "P0S3-06-9-00.sbn")), sip8, "(SIP 5.x to 6.x)"},
 		{"SIP with a User-Agent that may be wrong", ladder.Conclude(clues(t, "OS79XX.TXT", "agent Cisco-SIPIPPhone/2")), sip8, "which load this SIP phone runs"},

@@ -24,7 +24,7 @@ const (
 // step makes the step from any of the candidates to a load.
 func (p *planner) step(may []candidate, from string, to phone.LoadName, e *edge) Step {
 	s := Step{
-		From: from, To: p.spelled(to), Source: e.source, Takes: takesImage, Display: showsImage,
+		From: from, To: p.spelled(to), Source: e.rank.words() + " (docs/" + e.source + ")", Takes: takesImage, Display: showsImage,
 		Maybe: slices.ContainsFunc(may, func(c candidate) bool { return c.maybe(to) }),
 	}
 	if to.Universal() {
@@ -80,7 +80,7 @@ func (s *Step) imageStep(may []candidate, to phone.LoadName) {
 func (p *planner) confirm(b believed) Step {
 	load := b.may[0].load
 	s := Step{
-		From: p.spelled(load), To: p.spelled(load), Source: "phones.md a: told what it runs, a phone asks for nothing",
+		From: p.spelled(load), To: p.spelled(load), Source: "told what it runs, a phone asks for nothing (docs/phones.md a)",
 		Takes: takesConfirm, Display: showsConfirm, Maybe: true, Confirm: true,
 	}
 	if load.Loader { // the name of no load: told nothing, the loader hunts, and an older image asks for OS79XX.TXT
