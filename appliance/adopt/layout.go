@@ -220,7 +220,7 @@ var (
 	halfMAC    = regexp.MustCompile(`^[0-9A-Fa-f]{6}[-:. ][0-9A-Fa-f]{6}$`)
 )
 
-const excelMAC = "the spreadsheet turned the MAC into a number: format the column as text and type it again"
+const excelMAC = "found %s, which is no MAC of 12 digits; a spreadsheet may have made a number of one: format the column as text and type it again"
 
 // parseMACCell reads a MAC in any notation; fault says why it is none.
 func parseMACCell(s string) (mac phone.MAC, fault string) {
@@ -248,7 +248,7 @@ func parseMACCell(s string) (mac phone.MAC, fault string) {
 	case err == nil:
 		return mac, ""
 	case scientific.MatchString(s), digits && len(s) >= 7: // 12 digits were read above
-		return phone.MAC{}, excelMAC
+		return phone.MAC{}, fmt.Sprintf(excelMAC, shown(s))
 	case strings.ContainsAny(s, "oO") && macLike(strings.NewReplacer("o", "0", "O", "0").Replace(s)):
 		return phone.MAC{}, fmt.Sprintf("found the MAC %s with the letter O, which is probably the digit 0", shown(s))
 	}

@@ -4,12 +4,17 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
+	"net/http"
 	"strings"
 	"syscall"
 	"testing"
 
+	"phonebox/appliance/site"
+	"phonebox/services/provision"
 	"phonebox/services/telnet"
+	"phonebox/services/web"
 )
 
 // What a person reads of a phone that could not be asked is no chain of errors of the system.
@@ -28,5 +33,26 @@ func TestAskWords(t *testing.T) {
 		if got := askWords(tt.err); !strings.Contains(got, tt.want) || strings.Contains(got, "tcp") || strings.Contains(got, "EOF") || strings.Contains(got, "asking 10") {
 			t.Errorf("%v becomes %q, want %q in it", tt.err, got, tt.want)
 		}
+	}
+}
+
+// An error of a sound, of the disk and of a body that is too large are three things, and none is a chain.
+func TestWhatIsSaidOfAnUpload(t *testing.T) {
+	b := open(t, t.TempDir(), map[string]string{site.FileName: goodSite})
+	run(t, b)
+	_, err := b.shop.AddRing(t.Context(), "bell.wav", strings.NewReader("no sound"))
+	var public *web.PublicError
+	if !errors.As(err, &public) || public.Status != 422 || !strings.HasPrefix(public.Text, "It is ") {
+		t.Errorf("what is no sound gave %v", err)
+	}
+	if _, err = b.shop.SetLogo(t.Context(), strings.NewReader("no picture")); !errors.As(err, &public) || !strings.HasPrefix(public.Text, "It is no picture") {
+		t.Errorf("what is no picture gave %v", err)
+	}
+	_, err = said("", fmt.Errorf("keeping the logo: %w: %w", provision.ErrStore, &fs.PathError{Op: "open", Path: "/perm/phonebox/tftp/x", Err: syscall.ENOSPC}))
+	if !errors.As(err, &public) || public.Status != 507 || strings.Contains(public.Text, "/perm") {
+		t.Errorf("a full disk gave %v", err)
+	}
+	if _, err = said("", fmt.Errorf("adding the ring: %w", &http.MaxBytesError{Limit: 5})); errors.As(err, &public) {
+		t.Errorf("a body that is too large gave %v", err)
 	}
 }

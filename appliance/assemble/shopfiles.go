@@ -2,13 +2,17 @@ package assemble
 
 import (
 	"context"
+	"errors"
 	"io"
+	"io/fs"
 	"net/http"
+	"strings"
 
 	"phonebox/appliance/site"
 	"phonebox/services/phone"
 	"phonebox/services/phone/dialplan"
 	"phonebox/services/phone/media"
+	"phonebox/services/provision"
 	"phonebox/services/web"
 )
 
@@ -117,12 +121,30 @@ func (s *shop) AddRing(_ context.Context, name string, wav io.Reader) (string, e
 	return said(s.b.provision.AddRing(name, wav))
 }
 
-// said makes a public error of one that is meant for people.
+// said makes a public error of one that is meant for people: of the disk's troubles they are told that there are some, and
+// an upload that is too large has words of its own.
 func said(text string, err error) (string, error) {
-	if err != nil {
-		return "", &web.PublicError{Status: http.StatusUnprocessableEntity, Text: sentence(err.Error()), Cause: err}
+	var system *fs.PathError
+	switch {
+	case err == nil:
+		return text, nil
+	case errors.As(err, new(*http.MaxBytesError)):
+		return "", err
+	case errors.Is(err, provision.ErrStore), errors.As(err, &system):
+		return "", &web.PublicError{
+			Status: http.StatusInsufficientStorage, Text: "The box could not write its disk, which may be full or worn out. Its log says more.", Cause: err,
+		}
 	}
-	return text, nil
+	return "", &web.PublicError{Status: http.StatusUnprocessableEntity, Text: unlike(err)}
+}
+
+// unlike says what is wrong with a file, without what was being done with it: the person knows that.
+func unlike(err error) string {
+	why := err.Error()
+	for _, doing := range []string{"adding the ring: ", "reading the ring: ", "reading the sound: ", "reading the picture: "} {
+		why = strings.TrimPrefix(why, doing)
+	}
+	return sentence(why)
 }
 
 // RemoveRing implements [web.Workshop].

@@ -283,7 +283,7 @@ func (s *shop) run(ctx context.Context, p *pendingImport) (web.ImportReport, err
 func (s *shop) try(f adopt.Stored, content io.Reader) (why string, err error) {
 	if f.Verdict == adopt.VerdictLogo {
 		if _, _, err := media.Logo(content); err != nil {
-			return sentence(err.Error()), nil
+			return unlike(err), nil
 		}
 		return "", nil
 	}
@@ -299,7 +299,7 @@ func (s *shop) store(f adopt.Stored, content io.Reader) (why string, err error) 
 	if f.Verdict == adopt.VerdictLogo {
 		_, err := s.b.provision.SetLogo(content)
 		if err != nil && !errors.Is(err, provision.ErrStore) {
-			return sentence(err.Error()), nil
+			return unlike(err), nil
 		}
 		return "", err
 	}

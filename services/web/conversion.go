@@ -119,6 +119,9 @@ func conversionSentence(all int, counts map[string]int) string {
 	for _, phase := range []string{"arrived", "going", "waiting", "blocked", "failed", "stopped", "skipped"} {
 		if n := counts[phase]; n > 0 {
 			word, _ := phaseWords(phase)
+			if phase == "blocked" {
+				word = "without a way"
+			}
 			parts = append(parts, plural(n, "phone")+" "+word)
 		}
 	}
