@@ -272,7 +272,7 @@ func (d *Director) tell(w *way, v view) {
 		return
 	}
 	show := ""
-	if slices.Contains([]Phase{Waiting, Going, Blocked, Failed}, v.phase) && v.reason != unseen {
+	if slices.Contains([]Phase{Waiting, Going, Blocked, Failed}, v.phase) && v.reason != unseen && v.reason != maybe {
 		show = d.text(w)
 	}
 	if show != w.show {

@@ -155,6 +155,9 @@ func TestPhonesThatMayBeThereAlreadyRaiseNoAlarm(t *testing.T) {
 			t.Errorf("its timeline says %q", told)
 		}
 		w.mu.Lock()
+		if waits := w.waits[number(1)]; waits != "" {
+			t.Errorf("a phone that works shows the problem %q", waits)
+		}
 		w.shelf = full
 		w.mu.Unlock()
 		w.plug(1, sip812)

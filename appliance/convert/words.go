@@ -21,7 +21,11 @@ func (d *Director) text(w *way) string {
 	case Blocked:
 		return blockedText(v)
 	case Failed:
-		return fmt.Sprintf("Three tries of the step to %s failed, so it is left alone. %s Put that right, then press Go on.", w.Failed, w.Cause)
+		text := fmt.Sprintf("Three tries of the step to %s failed, so it is left alone. %s Put that right, then press Go on.", w.Failed, w.Cause)
+		if noApplication(v.belief) {
+			text += " Until then it has no application, and its display says Protocol Application Invalid."
+		}
+		return text
 	case Skipped:
 		return "It was left out of the conversion by a person. Press Go on to convert it."
 	case Stopped:
