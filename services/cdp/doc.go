@@ -1,6 +1,6 @@
 // Package cdp hears what phones say of themselves over the Cisco Discovery Protocol: about once a minute each sends a frame
-// to 01:00:0C:CC:CC:CC with its name (SEP<MAC>), its model, and as its version the load that it runs. That is the surest
-// clue there is, but only a clue: a switch that speaks CDP itself keeps these frames, so the box hears them on other
+// to 01:00:0C:CC:CC:CC with its name (SEP<MAC>), its model, and as its version the load that it runs. That is an exact
+// clue, but only a clue: a switch that speaks CDP itself keeps these frames, so the box hears them on other
 // switches alone. What CDP frames of a 7940 or 7960 hold in detail is unconfirmed (phones.md has no capture), so every
 // part but the name is optional here.
 //

@@ -24,7 +24,7 @@ How to read it:
   "*only when set*" are left alone until you set them.
 - "*phonebox decides*" means that a value of yours is not used.
 - "*secret*" parameters never go into SIPDefault.cnf, the log or a message.
-- A name that is not listed here can be set all the same: phonebox warns and writes it as it is.
+- A name that is not listed here is set under [sip.forced] or [phones.forced], and is written as it is.
 `
 
 // WriteParametersDoc returns docs/parameters.md: the catalogue as tables, one for each group.

@@ -61,7 +61,7 @@ func ordersFor(phase string) []orderView {
 	case "blocked":
 		return []orderView{skip}
 	case "failed":
-		return []orderView{{"go", "Try again"}, skip}
+		return []orderView{{"go", "Go on"}, skip}
 	case "skipped", "stopped":
 		return []orderView{goOn, next}
 	}

@@ -99,6 +99,8 @@ func (p *pages) funcs() template.FuncMap {
 		"inc":   func(i int) int { return i + 1 },
 		"mask":  func() string { return Mask },
 		"list":  func(items ...string) []string { return items },
+		// stop ends a text with a full stop unless it has one.
+		"stop": func(s string) string { return strings.TrimSuffix(s, ".") + "." },
 	}
 }
 

@@ -16,7 +16,7 @@ type Workshop interface {
 	Conversions() []Conversion
 	// Direct gives an order to a phone's conversion: go, skip, stop or next.
 	Direct(ctx context.Context, mac phone.MAC, order string) error
-	// Plan says how a phone would get from one load to another with the firmware that is there; from "" = what it runs.
+	// Plan says how a phone would get from one load to another with the firmware that is there.
 	Plan(from, to string) (Conversion, error)
 
 	// Parameters returns every parameter of a phone with its value and where that comes from; secrets are masked. The zero

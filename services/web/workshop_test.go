@@ -46,7 +46,7 @@ func TestWorkshopPages(t *testing.T) {
 	r.shop.waiting = []web.ImportReport{{ID: "s1", Name: "the USB stick", Summary: "3 phones added", Dry: true}}
 	r.shop.contacts = []web.Contact{{Name: "A = B", Number: "112"}}
 	for path, want := range map[string][]string{
-		"/conversions":                        {"1 phone arrived, 1 phone on its way, 1 phone failed", "don't unplug", "It fetches P0S3-05-3-00.bin.", "Try again", "Three tries failed"},
+		"/conversions":                        {"1 phone arrived, 1 phone on its way, 1 phone failed", "don't unplug", "It fetches P0S3-05-3-00.bin.", "Go on", "Three tries failed"},
 		"/phones/0006D7AA2A2E":                {"Don't cut this phone's power", "SIP 4.4", "its configuration", "31 seconds", "Protocol Application Invalid", "its User-Agent says CSCO/4", "add the phone to the site"},
 		"/phones/0006D7AA2A2E/parameters":     {"preferred_codec", "the model 7960", "hides the site: g711ulaw", web.Mask},
 		"/more":                               {"waits for your yes", "/dialplan", "/directory", "/media", "/import", "/help"},
@@ -162,6 +162,18 @@ func TestAnImportIsDoneWholeThoughNobodyWaitsForIt(t *testing.T) {
 	r.do(call{method: "POST", path: "/import/decide", body: "id=i1&yes=1", cookie: c, header: form, gone: true})
 	r.do(call{method: "POST", path: "/api/v1/import?name=phones.csv", body: "mac", basic: true, gone: true})
 	r.shop.must(t, "decide i1 true", "import phones.csv dry=false")
+}
+
+// The answer to a form can be loaded again: htmx leaves its address in the browser.
+func TestTheAnswerToAFormIsLoadedAgain(t *testing.T) {
+	r, c := workshopRig(t)
+	for path, want := range map[string]string{
+		"/import/decide": "/import", "/media/rings": "/media", "/media/logo": "/media", "/phones/0006D7AA2A2E/check": "/phones/0006D7AA2A2E",
+	} {
+		if w := r.do(call{path: path, cookie: c}); w.Code != http.StatusSeeOther || w.Header().Get("Location") != want {
+			t.Errorf("%s was answered with %d to %q, want %s", path, w.Code, w.Header().Get("Location"), want)
+		}
+	}
 }
 
 func TestExport(t *testing.T) {
