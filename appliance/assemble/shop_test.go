@@ -56,3 +56,11 @@ func TestWhatIsSaidOfAnUpload(t *testing.T) {
 		t.Errorf("a body that is too large gave %v", err)
 	}
 }
+
+func TestSentence(t *testing.T) {
+	for in, want := range map[string]string{"": "", "it is empty": "It is empty.", "is it whole?": "Is it whole?", "Done.": "Done."} {
+		if got := sentence(in); got != want {
+			t.Errorf("%q becomes %q, want %q", in, got, want)
+		}
+	}
+}

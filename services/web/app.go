@@ -41,6 +41,7 @@ func (s *Server) appHandler() http.Handler {
 		"GET /import":             s.importPage,
 		"POST /import":            s.importPost,
 		"POST /import/decide":     s.importDecide,
+		"GET /import/decide":      backTo("/import"),
 		"GET /export":             s.export,
 		"GET /dialplan":           s.dialPlanPage,
 		"POST /dialplan":          s.dialPlanPost,
@@ -48,6 +49,8 @@ func (s *Server) appHandler() http.Handler {
 		"POST /directory":         s.directoryPost,
 		"GET /media":              s.mediaPage,
 		"POST /media/rings":       s.ringPost,
+		"GET /media/rings":        backTo("/media"),
+		"GET /media/logo":         backTo("/media"),
 		"POST /media/remove-ring": s.ringRemove,
 		"POST /media/logo":        s.logoPost,
 		"POST /media/remove-logo": s.logoRemove,
@@ -61,6 +64,7 @@ func (s *Server) appHandler() http.Handler {
 		"POST /phones/{mac}/restart":    s.phoneRestart,
 		"GET /phones/{mac}/parameters":  s.parametersPage,
 		"POST /phones/{mac}/check":      s.checkPost,
+		"GET /phones/{mac}/check":       s.backToPhone,
 		"POST /phones/{mac}/conversion": s.conversionOrder,
 
 		"GET /api/v1/status":                       s.apiStatus,
@@ -192,6 +196,24 @@ func (s *Server) withLogin(w http.ResponseWriter, r *http.Request, next http.Han
 	default:
 		redirect(w, r, "/login"+nextQuery(r))
 	}
+	return nil
+}
+
+// backTo answers somebody who loads the answer to a form again.
+func backTo(path string) handlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		http.Redirect(w, r, path, http.StatusSeeOther)
+		return nil
+	}
+}
+
+// backToPhone is backTo for a phone's page.
+func (s *Server) backToPhone(w http.ResponseWriter, r *http.Request) error {
+	p, err := s.knownPhone(r)
+	if err != nil {
+		return err
+	}
+	http.Redirect(w, r, "/phones/"+p.MAC.Name(), http.StatusSeeOther)
 	return nil
 }
 

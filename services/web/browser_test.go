@@ -381,10 +381,74 @@ func TestEveryPageFitsEveryScreen(t *testing.T) {
 	for name, path := range map[string]string{
 		"phone": "phones/0006D7AA2A2E", "stuck": "phones/00070E112233", "edit": "phones/0006D7AA2A2E/edit", "new": "phones/new",
 		"remove": "phones/0006D7AA2A2E/remove", "settings": "settings", "file": "settings/file", "firmware": "firmware",
-		"password": "password", "missing": "nowhere",
+		"password": "password", "missing": "nowhere", "conversions": "conversions?from=P0S3-04-4-00&to=P0S3-8-12-00", "more": "more", "help": "help",
+		"dialplan": "dialplan?number=112", "directory": "directory", "media": "media", "import": "import", "parameters": "phones/0006D7AA2A2E/parameters",
 	} {
 		b.do(chromedp.Navigate(url+path), chromedp.WaitVisible(chromedp.CSS("main")))
 		b.shoot(name)
+		if bare := eval[string](b, unlabelled); bare != "" {
+			t.Errorf("%s has fields without a label: %s", name, bare)
+		}
 	}
 	b.quiet()
+}
+
+// unlabelled names the fields of a page that a screen reader could not name.
+const unlabelled = `[...document.querySelectorAll("main input:not([type=hidden]), main select, main textarea")]
+	.filter(e => !e.hidden && !e.labels?.length && !e.ariaLabel).map(e => e.name).join(" ")`
+
+// Each form of the workshop works without JavaScript too.
+func TestTheWorkshopInABrowser(t *testing.T) {
+	for _, script := range []bool{true, false} {
+		name := "with JavaScript"
+		if !script {
+			name = "without JavaScript"
+		}
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, single)
+			furnish(t, r)
+			r.shop.converts = []web.Conversion{{MAC: mac(t, reception), Label: "Reception", Phase: "waiting", Text: "It waits for a place.", Unplug: true}}
+			r.run()
+			r.setUpOver(http.DefaultClient)
+			list := filepath.Join(t.TempDir(), "phones.csv")
+			if err := os.WriteFile(list, []byte("MAC"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			url := r.server.URL()
+			b := newBrowser(t)
+			command(b, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: !script})
+			b.loginAt(url)
+			b.do(chromedp.Navigate(url+"import"), chromedp.SetUploadFiles(chromedp.CSS("[name=file]"), []string{list}), chromedp.Click(chromedp.CSS(`form[action="/import"] button`)))
+			b.see("1 phone added of 3 bytes")
+			b.do(chromedp.Click(chromedp.CSS(`button[name=yes][value="1"]`)))
+			waitFor(t, "the import is done", func() bool { return slices.Contains(r.shop.list(), "decide i1 true") })
+			b.do(chromedp.Navigate(url+"conversions"), chromedp.Click(chromedp.CSS(`button[name=order][value=stop]`)))
+			b.see("That is done.")
+			b.do(chromedp.Navigate(url+"dialplan"), chromedp.SetValue(chromedp.CSS("[name=country]"), "BE"), chromedp.Click(chromedp.CSS("button[value=ready]")))
+			waitFor(t, "the rules are filled in", func() bool { return strings.Contains(b.value(`[name="rules[0].match"]`), "112") })
+			b.do(chromedp.SetValue(chromedp.CSS("[name=number]"), "112"), chromedp.Click(chromedp.CSS("button[value=test]")))
+			b.see("112 is sent at once")
+			b.do(chromedp.Click(chromedp.CSS("button[value=save]")))
+			b.see("The dial plan is saved.")
+			b.do(chromedp.Navigate(url+"directory"), chromedp.SetValue(chromedp.CSS("[name=contacts]"), "Fire = 112"), chromedp.Click(chromedp.CSS("main form button")))
+			b.see("The contacts are saved.")
+			want := []string{"import phones.csv dry=true", "decide i1 true", "order " + reception + " stop", "dial plan BE 1", "contacts 1"}
+			if got := r.shop.list(); !slices.Equal(got, want) {
+				t.Errorf("the box was asked for %q, want %q", got, want)
+			}
+			b.quiet()
+		})
+	}
+}
+
+// value is what a field holds; the page's scripts may be off.
+func (b *browser) value(field string) string {
+	b.t.Helper()
+	ctx, cancel := context.WithTimeout(b.ctx, 5*time.Second)
+	defer cancel()
+	v, err := chromedp.Run(ctx, chromedp.Value(chromedp.CSS(field)))
+	if err != nil {
+		return ""
+	}
+	return v
 }
