@@ -140,9 +140,10 @@ func TestImportIsShownAndThenDone(t *testing.T) {
 		wantCode(t, w, 200)
 		return w.Body.String()
 	}
-	wantText(t, post("/import", "phones.csv"), "1 phone added of 7 bytes", "nat_enable was probably meant", "Do it")
+	wantText(t, post("/import", "phones.csv"), "Not done yet:</strong> 1 phone added of 7 bytes", "nat_enable was probably meant", "Do it")
 	w := r.form("/import/decide", c, url.Values{"id": {"i1"}, "yes": {"1"}})
 	wantCode(t, w, 200)
+	wantText(t, w.Body.String(), "Done:</strong> 1 phone added")
 	wantCode(t, r.form("/import/decide", c, url.Values{"id": {"i1"}, "yes": {"0"}}), 303)
 	wantText(t, post("/api/v1/import?dry_run=1", "root.zip"), `"dry":true`)
 	wantText(t, post("/api/v1/import", "root.zip"), `"dry":false`)
@@ -160,7 +161,7 @@ func TestAnImportIsDoneWholeThoughNobodyWaitsForIt(t *testing.T) {
 	r, c := workshopRig(t)
 	form := map[string]string{"Content-Type": "application/x-www-form-urlencoded", "Sec-Fetch-Site": "same-origin"}
 	r.do(call{method: "POST", path: "/import/decide", body: "id=i1&yes=1", cookie: c, header: form, gone: true})
-	r.do(call{method: "POST", path: "/api/v1/import?name=phones.csv", body: "mac", basic: true, gone: true})
+	r.do(call{method: "POST", path: "/api/v1/import?name=phones.csv", body: "mac", cookie: c, header: form, gone: true})
 	r.shop.must(t, "decide i1 true", "import phones.csv dry=false")
 }
 
