@@ -64,3 +64,18 @@ func TestSentence(t *testing.T) {
 		}
 	}
 }
+
+func TestADialPlanOfAnotherSystemIsRead(t *testing.T) {
+	b := open(t, t.TempDir(), map[string]string{site.FileName: goodSite})
+	run(t, b)
+	p, err := b.shop.ReadDialPlan("<DIALTEMPLATE>\n<TEMPLATE MATCH=\"0,.\" Timeout=\"2\" Colour=\"red\"/>\n</DIALTEMPLATE>")
+	if err != nil || len(p.Rules) != 1 || p.Rules[0].Match != "0,." || p.Rules[0].Timeout != "2" || len(p.Warnings) == 0 || !strings.HasPrefix(p.Warnings[0], "Line 2: ") {
+		t.Errorf("the plan is %+v, %v", p, err)
+	}
+	for _, text := range []string{"hello", "<DIALTEMPLATE></DIALTEMPLATE>"} {
+		var public *web.PublicError
+		if p, err := b.shop.ReadDialPlan(text); !errors.As(err, &public) || public.Status != 422 {
+			t.Errorf("%q gave %+v, %v", text, p, err)
+		}
+	}
+}

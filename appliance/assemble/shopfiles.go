@@ -3,6 +3,7 @@ package assemble
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"net/http"
@@ -41,6 +42,22 @@ func (s *shop) withText(p web.DialPlan) web.DialPlan {
 		p.Warnings = append(p.Warnings, sentence(w))
 	}
 	return p
+}
+
+// ReadDialPlan implements [web.Workshop].
+func (s *shop) ReadDialPlan(text string) (web.DialPlan, error) {
+	plan, warnings, err := dialplan.Read([]byte(text))
+	if err != nil {
+		return web.DialPlan{}, &web.PublicError{Status: http.StatusUnprocessableEntity, Text: sentence(err.Error())}
+	}
+	if len(plan.Rules) == 0 {
+		return web.DialPlan{}, &web.PublicError{Status: http.StatusUnprocessableEntity, Text: "There is no rule in it: a rule looks like <TEMPLATE MATCH=\"0.\" Timeout=\"2\"/>."}
+	}
+	p := web.DialPlan{Rules: rowsOf(plan)}
+	for _, w := range warnings {
+		p.Warnings = append(p.Warnings, fmt.Sprintf("Line %d: %s", w.Line, w.Text))
+	}
+	return p, nil
 }
 
 // SetDialPlan implements [web.Workshop].

@@ -18,6 +18,7 @@ type dialPlanView struct {
 	DialPlan
 	Countries []string
 	Number    string
+	Pasted    string // a file that somebody wants to take over
 	Result    *DialResult
 	Problem   string
 	Faults    []string
@@ -49,7 +50,7 @@ func (s *Server) showDialPlan(w http.ResponseWriter, r *http.Request, code int, 
 
 // readDialPlan reads the rows of the editor; empty rows are left out.
 func readDialPlan(r *http.Request) DialPlan {
-	plan := DialPlan{Country: r.PostForm.Get("country"), ETag: r.PostForm.Get("etag"), Text: unixLines(r.PostForm.Get("text"))}
+	plan := DialPlan{Country: r.PostForm.Get("country"), ETag: r.PostForm.Get("etag")}
 	for i := range maxRules {
 		field := func(key string) string { return strings.TrimSpace(r.PostForm.Get(fmt.Sprintf("rules[%d].%s", i, key))) }
 		rule := DialRule{
@@ -82,6 +83,9 @@ func (s *Server) dialPlanPost(w http.ResponseWriter, r *http.Request) error {
 		v.DialPlan = ready
 		return s.showDialPlan(w, r, http.StatusOK, v)
 	}
+	if pasted := unixLines(r.PostForm.Get("text")); strings.TrimSpace(pasted) != "" {
+		return s.readPasted(w, r, v, pasted)
+	}
 	err := s.deps.Shop.SetDialPlan(r.Context(), v.DialPlan, v.ETag)
 	var refused *Refused
 	switch {
@@ -99,6 +103,23 @@ func (s *Server) dialPlanPost(w http.ResponseWriter, r *http.Request) error {
 		return s.showDialPlan(w, r, http.StatusPreconditionFailed, v)
 	}
 	return orElse(err, http.StatusInternalServerError, "The dial plan could not be saved; the old one holds.")
+}
+
+// readPasted fills the editor with the rules of a file. Nothing is saved before its person saw them.
+func (s *Server) readPasted(w http.ResponseWriter, r *http.Request, v dialPlanView, pasted string) error {
+	plan, err := s.deps.Shop.ReadDialPlan(pasted)
+	if err != nil {
+		a := explain(err)
+		if a.status == http.StatusInternalServerError {
+			return err
+		}
+		v.Problem, v.Pasted = a.text, pasted
+		return s.showDialPlan(w, r, a.status, v)
+	}
+	plan.ETag = v.ETag
+	v.DialPlan = plan
+	v.Warnings = append([]string{"Nothing is saved yet: look at the rules, and save them."}, v.Warnings...)
+	return s.showDialPlan(w, r, http.StatusOK, v)
 }
 
 // apiTestNumber says what a phone of this site would do with ?number=.

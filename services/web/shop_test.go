@@ -8,6 +8,7 @@ import (
 	"image/png"
 	"io"
 	"net/http"
+	"strings"
 	"sync"
 
 	"phonebox/services/phone"
@@ -158,6 +159,13 @@ func (f *fakeShop) SetDialPlan(_ context.Context, plan web.DialPlan, etag string
 	defer f.mu.Unlock()
 	f.plan = plan
 	return nil
+}
+
+func (f *fakeShop) ReadDialPlan(text string) (web.DialPlan, error) {
+	if !strings.HasPrefix(text, "<DIALTEMPLATE") {
+		return web.DialPlan{}, &web.PublicError{Status: http.StatusUnprocessableEntity, Text: "This is no dial plan."}
+	}
+	return web.DialPlan{Rules: []web.DialRule{{Match: "9,*"}}, Warnings: []string{"Line 2: it is odd."}}, nil
 }
 
 func (f *fakeShop) TestNumber(plan web.DialPlan, number string) (web.DialResult, error) {

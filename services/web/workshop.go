@@ -42,7 +42,9 @@ type Workshop interface {
 	ExportPhones(format string, secrets bool) (content []byte, name, contentType string, err error)
 
 	DialPlan() DialPlan
-	// SetDialPlan takes the rules of the editor, or a whole file where text is not empty.
+	// ReadDialPlan reads a dialplan.xml of somewhere else as tolerantly as phones do; what is odd is a warning.
+	ReadDialPlan(text string) (DialPlan, error)
+	// SetDialPlan takes the rules of the editor.
 	SetDialPlan(ctx context.Context, plan DialPlan, etag string) error
 	// TestNumber says which rule wins for a number.
 	TestNumber(plan DialPlan, number string) (DialResult, error)

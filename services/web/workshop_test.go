@@ -211,6 +211,22 @@ func TestDialPlanEditor(t *testing.T) {
 	r.shop.must(t, "dial plan BE 2")
 }
 
+// A file of another system is read into the editor; nothing is saved by that, whichever button is pressed.
+func TestADialPlanIsTakenOver(t *testing.T) {
+	r, c := workshopRig(t)
+	for _, do := range []string{"read", "save"} {
+		v := url.Values{"etag": {"plan1"}, "rules[0].match": {"0."}, "text": {"<DIALTEMPLATE>"}, "do": {do}}
+		w := r.form("/dialplan", c, v)
+		wantCode(t, w, 200)
+		wantText(t, w.Body.String(), `value="9,*"`, "Line 2: it is odd.", "Nothing is saved yet", `value="plan1"`)
+		v.Set("text", "hello <b>")
+		w = r.form("/dialplan", c, v)
+		wantCode(t, w, 422)
+		wantText(t, w.Body.String(), "This is no dial plan.", "hello &lt;b&gt;", `value="0."`)
+	}
+	r.shop.must(t)
+}
+
 func TestContactsAreSavedAsEntered(t *testing.T) {
 	r, c := workshopRig(t)
 	v := url.Values{"etag": {"c1"}, "contacts": {"Fire brigade = 112\r\n\r\nA=B = 0 12\r\n"}}
