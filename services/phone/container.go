@@ -35,6 +35,9 @@ type Image struct {
 	Name         string // signed images: the file name that the signature covers, with suffix
 	HeaderLength int    // bytes before the payload; 0 for unsigned images
 	LoaderID     string // PAS30830 in a loader: what LA_VERSION of the .loads names; "" where it can't be read
+	// Bears is the load that the payload names as its own (phones.md c.2); zero where no such name can be read: the place is
+	// known of one release only.
+	Bears LoadName
 }
 
 // errNotSigned says that a file does not begin with the header of a signed image.
@@ -46,15 +49,29 @@ var errNotSigned = errors.New("there is no signature header")
 func ParseImage(start []byte) (Image, error) {
 	img, err := parseHeader(start)
 	if errors.Is(err, errNotSigned) {
-		return Image{LoaderID: loaderID(start)}, nil
+		return Image{LoaderID: loaderID(start), Bears: borne(start)}, nil
 	}
 	if err != nil {
 		return Image{}, err
 	}
 	if img.HeaderLength < len(start) {
-		img.LoaderID = loaderID(start[img.HeaderLength:])
+		img.LoaderID, img.Bears = loaderID(start[img.HeaderLength:]), borne(start[img.HeaderLength:])
 	}
 	return img, nil
+}
+
+// borne reads the name in a payload, with or without a suffix.
+func borne(payload []byte) LoadName {
+	if len(payload) < payloadLoaderID {
+		return LoadName{}
+	}
+	name, _, ended := bytes.Cut(payload[payloadName:payloadLoaderID], []byte{0})
+	base, _, _ := bytes.Cut(name, []byte{'.'})
+	load, ok := ParseLoad(string(base))
+	if !ended || !ok {
+		return LoadName{}
+	}
+	return load
 }
 
 // loaderID reads the platform id of a payload, "" where there is none.

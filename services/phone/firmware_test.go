@@ -57,11 +57,12 @@ func TestSyntheticContainers(t *testing.T) {
 		}
 	}
 	img, err := phone.ParseImage(files["P003-8-12-00.sbn"][:phone.MaxHeader])
-	if want := (phone.Image{Signed: true, Name: "P003-8-12-00.sbn", HeaderLength: 404, LoaderID: "PAS30830"}); err != nil || img != want {
+	bears, _ := phone.ParseLoad("P003-8-12-00")
+	if want := (phone.Image{Signed: true, Name: "P003-8-12-00.sbn", HeaderLength: 404, LoaderID: "PAS30830", Bears: bears}); err != nil || img != want {
 		t.Errorf("the loader: %+v, %v", img, err)
 	}
 	img, err = phone.ParseImage(files["P003-8-12-00.bin"])
-	if want := (phone.Image{LoaderID: "PAS30830"}); err != nil || img != want {
+	if want := (phone.Image{LoaderID: "PAS30830", Bears: bears}); err != nil || img != want {
 		t.Errorf("the unsigned loader: %+v, %v", img, err)
 	}
 	list, err := phone.ParseLoads(files["P0S3-8-12-00.loads"])

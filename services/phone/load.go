@@ -55,6 +55,11 @@ func (l LoadName) Universal() bool {
 // (phones.md c.3). Earlier ones fetch .bin.
 func (l LoadName) Signed() bool { return l.Version[0] >= 5 }
 
+// Same reports whether two names, however they are written, stand for one load: P0S30404 and P0S3-04-4-00.
+func (l LoadName) Same(other LoadName) bool {
+	return l.Protocol == other.Protocol && l.Version == other.Version && l.Loader == other.Loader
+}
+
 // IsZero reports whether the load is not known.
 func (l LoadName) IsZero() bool { return l.Name == "" }
 

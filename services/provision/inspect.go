@@ -82,11 +82,21 @@ func check(e *entry, start []byte, least int64) error {
 		return fmt.Errorf("it is cut off: it ends after %d bytes, of which its header alone has %d", e.size, img.HeaderLength)
 	case img.Signed && sameName(img.Name, base) != nil:
 		return sameName(img.Name, base)
+	case !img.Signed && otherLoad(img.Bears, e.file.Load):
+		return fmt.Errorf("it was renamed: the image inside is %s", img.Bears.Name)
 	case e.size < least:
 		return fmt.Errorf("it is cut off: it has %d bytes, and no image of these phones is known to have less than %d", e.size, least)
 	}
 	e.id, e.head, e.in = img.LoaderID, img.HeaderLength, img.Name
 	return nil
+}
+
+// otherLoad reports whether an unsigned image from before the universal loader bears the name of another load than its file:
+// nothing else would keep a phone from writing it, and the ladder would take it for what it is not. Where it bears none,
+// nothing can be said; of loaders it is not known how those of SCCP bundles spell theirs, and no step gives one unsigned.
+func otherLoad(bears phone.LoadName, file string) bool {
+	load, ok := phone.ParseLoad(file)
+	return ok && !load.Universal() && !load.Loader && !bears.IsZero() && !bears.Same(load)
 }
 
 // checkList reads a .loads list. That of a 7940/7960 ends in the line of LA_VERSION (phones.md c.2, seen in 8.12),

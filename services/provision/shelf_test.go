@@ -38,7 +38,7 @@ func TestImages(t *testing.T) {
 		{Name: "P0S3-8-11-00.sb2", Loads: []string{"P0S3-8-11-00"}, Fault: renamed, Same: []string{target + ".sb2", "backup/" + target + ".sb2"}},
 		{Name: target + ".loads", Inside: target + ".loads", LoaderID: "PAS30830", Loads: []string{target}},
 		{Name: target + ".sb2", Inside: target + ".sb2", LoaderID: "PAS3ARM1", Loads: []string{target}, Same: []string{"P0S3-8-11-00.sb2", "backup/" + target + ".sb2"}},
-		{Name: "P0S30202.bin", LoaderID: "PAS3ARM1", Loads: []string{"P0S30202"}, Same: []string{"P0S30203.bin"}},
+		{Name: "P0S30202.bin", Loads: []string{"P0S30202"}, Fault: "it was renamed: the image inside is P0S30203", Same: []string{"P0S30203.bin"}},
 		{Name: "P0S30203.bin", LoaderID: "PAS3ARM1", Loads: []string{"P0S30203"}, Same: []string{"P0S30202.bin"}},
 		{
 			Name: "backup/" + target + ".sb2", Inside: target + ".sb2", LoaderID: "PAS3ARM1", Loads: nil,

@@ -130,7 +130,7 @@ func namesIn(t *testing.T, dir string) []string {
 
 func TestUploadVerdicts(t *testing.T) {
 	t.Parallel()
-	whole := bundle(target)
+	whole, old := bundle(target), phone.MakeBundle("P0S30203", 0, 100_000)
 	for _, tt := range []struct {
 		about, name string
 		content     []byte
@@ -143,6 +143,10 @@ func TestUploadVerdicts(t *testing.T) {
 		{"a ring", "bell.raw", []byte{1}, true, "stored as"},
 		{"an own file", "SIP0006D7AA2A2E.cnf", []byte("x"), true, "stored as"},
 		{"with a folder", "C:\\fw\\dialplan.xml", []byte("x"), true, "stored as dialplan.xml"},
+		{"an unsigned image", "P0S30203.bin", old["P0S30203.bin"], true, "stored as"},
+		{"an unsigned image in the other spelling", "P0S3-02-3-00.bin", old["P0S30203.bin"], true, "stored as"},
+		{"an unsigned image that bears no name", "P0S3-04-4-00.bin", bytes.Repeat([]byte{7}, 100_000), true, "stored as"},
+		{"a renamed unsigned image", "P0S3-04-4-00.bin", old["P0S30203.bin"], false, "renamed: the image inside is P0S30203"},
 		{"renamed", "P0S3-8-11-00.sb2", whole[target+".sb2"], false, "the image inside is " + target + ".sb2"},
 		{"a renamed list", "P0S3-8-11-00.loads", whole[target+".loads"], false, "renamed"},
 		{"not signed", "P003-8-12-00.sbn", whole["P003-8-12-00.bin"], false, "not a signed image"},
