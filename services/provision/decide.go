@@ -1,6 +1,7 @@
 package provision
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -23,20 +24,34 @@ func (r *request) decide() step {
 	stay := stayOn(r.running)
 	guide := r.p.deps.Guide
 	if guide == nil {
-		return stay
+		return r.startable(stay)
 	}
 	naming, why := guide.Naming(r.mac)
 	if r.listed == nil && !r.settings.ConvertUnlisted && !naming.Finish && !namesOnly(naming, stay.LoadInformation) {
 		r.p.deps.Log.Error("a phone that is not listed was to be told another load", "mac", r.mac, "runs", r.running.Load, "naming", fmt.Sprint(naming))
-		return stay
+		return r.startable(stay)
 	}
 	if naming.Needs != "" {
 		if ok, missing := r.shelf.served(naming.Needs); !ok {
 			stay.why = missing
-			return stay
+			return r.startable(stay)
 		}
 	}
-	return step{Naming: naming, why: why}
+	return r.startable(step{Naming: naming, why: why})
+}
+
+// startable leaves out the name of a load that the phone runs and that is not on the shelf. The universal loader reads the
+// .loads list of the load that it is told at every start and, without it, begins its search again and again instead of
+// starting what it has (phones.md a.4, a.1); told nothing, it starts that.
+func (r *request) startable(s step) step {
+	load, ok := phone.ParseLoad(s.LoadInformation)
+	if s.Needs != "" || !ok || !load.Universal() {
+		return s
+	}
+	if whole, missing := r.shelf.served(s.LoadInformation + ".loads"); !whole {
+		return step{why: cmp.Or(s.why, "the phone is told no load and starts what it has: "+missing)}
+	}
+	return s
 }
 
 // stayOn names what a phone runs. The universal loader without an application is no load.

@@ -39,7 +39,7 @@ func TestLayers(t *testing.T) {
 	w := newWorld()
 	w.running[workshop] = provision.Running{Model: "7940"}
 	w.guide = &guide{naming: map[phone.MAC]phone.Naming{reception: phone.Stay(target)}}
-	p, _ := start(t, cfg, w, nil)
+	p, _ := start(t, cfg, w, bundle(target))
 	for _, tt := range []struct {
 		mac                        phone.MAC
 		name, value, from, written string

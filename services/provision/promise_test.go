@@ -131,6 +131,8 @@ func TestWithoutGuidePhonesStayOnWhatTheyRun(t *testing.T) {
 	}{
 		{"nothing known", provision.Running{}, nothing, ""},
 		{"a load known", provision.Running{Load: "P0S3-7-4-00", Loader: true, Protocol: phone.SIP}, all("P0S3-7-4-00"), ""},
+		{"a load known that is not on the shelf", provision.Running{Load: "P0S3-7-5-00", Loader: true, Protocol: phone.SIP}, nothing, "starts what it has: P0S3-7-5-00.loads"},
+		{"SCCP with a load that is not on the shelf", provision.Running{Load: "P00308000900", Loader: true, Protocol: phone.SCCP}, named{"-", "-", "-", "", "-"}, "starts what it has"},
 		{"SCCP without a known load", provision.Running{Loader: true, Protocol: phone.SCCP}, named{"-", "-", "-", "", "-"}, "set firmware.target"},
 		{"SCCP with the loader", provision.Running{Loader: true, Protocol: phone.SCCP, Load: sccp}, named{sccp, sccp, sccp, sccp, "-"}, ""},
 		{"SIP without the loader", provision.Running{Protocol: phone.SIP, Load: "P0S3-04-4-00"}, all("P0S3-04-4-00"), ""},
@@ -143,7 +145,7 @@ func TestWithoutGuidePhonesStayOnWhatTheyRun(t *testing.T) {
 			cfg.Target, cfg.ConvertUnlisted = target, true
 			w := newWorld()
 			w.running[reception] = tt.running
-			p, _ := start(t, cfg, w, bundle(target))
+			p, _ := start(t, cfg, w, with(bundle(target), with(bundle("P0S3-7-4-00"), bundle(sccp))))
 			if got := namedFor(t, p, reception, receptionAt); got != tt.want {
 				t.Errorf("told %+v, want %+v", got, tt.want)
 			}
@@ -175,7 +177,10 @@ func TestListedPhonesAreToldWhatTheGuideSays(t *testing.T) {
 		{"the loader first", whole, provision.Running{Load: "P00305000500", Protocol: phone.SCCP}, phone.Naming{OS79XX: loader, ImageVersion: target, LoadInformation: loader, Needs: target + ".loads"}, "", named{loader, loader, loader, target, target}, ""},
 		{"a single image", bundle("P0S30203"), provision.Running{Load: "P0S30202", Protocol: phone.SIP}, phone.Naming{OS79XX: "P0S30203", ImageVersion: "P0S30203", Needs: "P0S30203.bin"}, "", named{"P0S30203", "-", "-", "P0S30203", "P0S30203"}, ""},
 		{"it waits for its turn", whole, old, phone.Stay("P0S3-7-4-00"), "two others are before it", kept, "two others"},
-		{"it arrived, and the shelf is empty", nil, provision.Running{Load: target, Loader: true, Protocol: phone.SIP}, phone.Stay(target), "", named{target, target, target, target, target}, ""},
+		{"it arrived", whole, provision.Running{Load: target, Loader: true, Protocol: phone.SIP}, phone.Stay(target), "", named{target, target, target, target, target}, ""},
+		{"it arrived, and its load is not there any more", nil, provision.Running{Load: target, Loader: true, Protocol: phone.SIP}, phone.Stay(target), "", named{"-", "-", "-", "", ""}, "starts what it has"},
+		{"it waits for its turn, and what it runs is not there", whole, provision.Running{Load: "P0S3-7-5-00", Loader: true, Protocol: phone.SIP}, phone.Stay("P0S3-7-5-00"), "two others are before it", named{"-", "-", "-", "", ""}, "two others"},
+		{"it runs what has no list", nil, provision.Running{Load: "P0S3-06-3-00", Protocol: phone.SIP}, phone.Stay("P0S3-06-3-00"), "", named{"P0S3-06-3-00", "P0S3-06-3-00", "P0S3-06-3-00", "P0S3-06-3-00", "P0S3-06-3-00"}, ""},
 		{"it is stopped", whole, old, phone.Naming{}, "it is stopped", named{"-", "-", "-", "", ""}, "it is stopped"},
 		{"to SCCP", bundle(sccp), old, phone.Naming{OS79XX: sccp, ImageVersion: sccp, LoadInformation: sccp, Needs: sccp + ".loads"}, "", named{sccp, sccp, sccp, sccp, sccp}, ""},
 		{"the list is missing", without(whole, target+".loads"), old, toTarget, "", kept, target + ".loads"},
@@ -191,7 +196,7 @@ func TestListedPhonesAreToldWhatTheGuideSays(t *testing.T) {
 			w.guide = tell(tt.naming)
 			w.guide.why = tt.guide
 			w.running[reception] = tt.running
-			p, _ := start(t, office(), w, tt.shelf)
+			p, _ := start(t, office(), w, with(tt.shelf, bundle(old.Load))) // what it runs is there as well
 			if got := namedFor(t, p, reception, receptionAt); got != tt.want {
 				t.Errorf("told %+v, want %+v", got, tt.want)
 			}
@@ -213,6 +218,7 @@ func TestStrangersAreNeverFlashed(t *testing.T) {
 		"nothing known":     {provision.Running{}, named{"-", "-", "-", "", "-"}},
 		"SCCP with loader":  {provision.Running{Loader: true, Protocol: phone.SCCP}, named{"-", "-", "-", "", "-"}},
 		"its load is known": {provision.Running{Loader: true, Load: "P00308010200"}, named{"-", "P00308010200", "-", "", "-"}},
+		"it is not there":   {provision.Running{Loader: true, Load: "P00308000900"}, named{"-", "-", "-", "", "-"}},
 		"old SIP":           {provision.Running{Load: "P0S3-06-3-00"}, named{"-", "P0S3-06-3-00", "-", "", "-"}},
 	} {
 		for guided, g := range map[string]*guide{"without a guide": nil, "with one that is wrong": tell(toTarget), "with one that stops it": tell(phone.Naming{})} {
@@ -231,7 +237,7 @@ func TestStrangersAreNeverFlashed(t *testing.T) {
 					"OS79XX.TXT": []byte(target), "XMLDefault.cnf.xml": []byte("<Default/>"), "SIPDefault.cnf": []byte("image_version: " + target),
 					"SEP000AB7010203.cnf.xml": []byte("<device/>"), "SIP000AB7010203.cnf": []byte("image_version: " + target),
 				}
-				p, _ := start(t, office(), w, with(bundle(target), own))
+				p, _ := start(t, office(), w, with(bundle(target), with(bundle("P00308010200"), own)))
 				if got := namedFor(t, p, stranger, strangerAt); got != want {
 					t.Errorf("told %+v, want %+v", got, want)
 				}
@@ -352,7 +358,7 @@ func TestPartsOfALoadThatIsNotWholeAreNotSent(t *testing.T) {
 					t.Errorf("%s was sent: %+v", name, a)
 				}
 			}
-			if got := namedFor(t, p, reception, receptionAt).sep; got != "P0S3-7-4-00" {
+			if got := namedFor(t, p, reception, receptionAt).sep; got != "-" { // what it runs is not there either, and it starts that
 				t.Errorf("told %q", got)
 			}
 			loads := p.Loads()
