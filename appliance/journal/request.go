@@ -12,6 +12,7 @@ import (
 func (s *state) request(e *Event, m moment) {
 	f := e.File
 	s.address(e)
+	s.blind = time.Time{}
 	if s.restarts(f.Kind) {
 		s.boot(e, m)
 	} else if begins(f.Kind) {

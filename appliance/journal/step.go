@@ -69,6 +69,8 @@ type state struct {
 	told     time.Time                 // when it got the last file that names a load to its SIP application
 	xml      string                    // load that the last XML file of this boot named, until the phone is seen to go on from it
 	xmlAt    time.Time                 // when it got that file
+	blind    time.Time                 // when the box started again, while it is not known how the boot went on meanwhile
+	answered time.Time                 // last answer to OPTIONS
 	repeats  repeats
 }
 
@@ -94,7 +96,7 @@ func (s *state) migrate() {
 
 // restored readies a state that was stored: its timers begin anew.
 func (s *state) restored(now time.Time) {
-	s.entered, s.hunt, s.firmware = now, now, now
+	s.entered, s.hunt, s.firmware, s.blind = now, now, now, now
 }
 
 // rank orders the steps of a boot; Stuck has none.
@@ -160,7 +162,7 @@ func (s *state) boot(e *Event, m moment) {
 	s.Told, s.ToldSIP, s.Loads, s.Lacks, s.Why, s.offered, s.xml, s.Wanted = "", "", "", "", "", "", "", nil
 	s.open, s.percent, s.firmware = nil, 0, time.Time{}
 	s.repeats = repeats{}
-	s.Booted = true
+	s.Booted, s.blind = true, time.Time{}
 	s.enter(phone.Seen, e.Time, m.now)
 }
 
@@ -252,7 +254,7 @@ const lateAnswer = 10 * time.Second
 
 // alive: the SIP application answered OPTIONS.
 func (s *state) alive(e *Event, m moment) {
-	s.Silent = false
+	s.Silent, s.answered = false, m.now
 	s.address(e)
 	s.learnAgent(e)
 	s.runs(phone.SIP, e.Time, m)
@@ -286,6 +288,9 @@ func (s *state) tick(m moment) (changed bool) {
 		s.enter(phone.Loading, m.at, m.now)
 		s.hunt = m.now
 	}
+	if s.wentOn(m) {
+		s.enter(phone.Ready, m.at, m.now)
+	}
 	if s.quiet(m) {
 		s.quietly(m)
 		if m.target == "" || strings.EqualFold(s.Load, m.target) {
@@ -300,6 +305,16 @@ func (s *state) tick(m moment) (changed bool) {
 	}
 	s.describe()
 	return s.Step != before
+}
+
+// pollsBy is how long after the last request a SIP application that has no configuration has asked for it again: it does so
+// every 31 s, now and then after 34 (phones.md a.5).
+const pollsBy = 40 * time.Second
+
+// wentOn reports whether a phone came to the end of its boot while the box was off, or in the seconds of which the journal
+// was lost: its SIP application answers and, unlike one without a configuration, asks for nothing.
+func (s *state) wentOn(m moment) bool {
+	return !s.blind.IsZero() && rank(s.Base) < rank(phone.Ready) && s.answered.After(s.blind) && len(s.open) == 0 && m.now.Sub(s.blind) >= pollsBy
 }
 
 // quiet reports whether the phone got what it should run, does not search any more, and showed no SIP application.

@@ -435,6 +435,53 @@ func TestPhoneThatWasRunningBeforeTheBoxIsNotStuck(t *testing.T) {
 	p.want(phone.Ready)
 }
 
+// TestBootThatWentOnWithoutTheBox is a power cut of the box in the middle of a phone's boot, of which the last seconds are
+// lost as well.
+func TestBootThatWentOnWithoutTheBox(t *testing.T) {
+	cut := func(t *testing.T) *script {
+		p := play(t)
+		p.dhcp(withPre)
+		p.miss("CTLSEP" + own + ".tlv")
+		p.get("SEP"+own+".cnf.xml", sipLoad)
+		p.get(sipLoad+".loads", "")
+		p.now = p.now.Add(10 * time.Second)
+		p.s.restored(p.now)
+		return p
+	}
+	alive := Event{Service: "sip", Kind: SIPAlive, Address: home, Agent: "Cisco-CP7960G/8.0"}
+	t.Run("it answers SIP and asks for nothing", func(t *testing.T) {
+		p := cut(t)
+		p.wait(4 * time.Second)
+		p.do(alive)
+		p.want(phone.Loading) // it may poll
+		p.wait(pollsBy)
+		p.want(phone.Ready)
+		p.wait(time.Hour)
+		p.want(phone.Ready)
+	})
+	t.Run("it answers SIP and polls", func(t *testing.T) {
+		p := cut(t)
+		p.do(alive)
+		for range 4 {
+			p.wait(31 * time.Second)
+			p.miss("SIP" + own + ".cnf")
+		}
+		p.wantStuck("cannot start without")
+	})
+	t.Run("it does not answer", func(t *testing.T) {
+		p := cut(t)
+		p.wait(pollsBy + time.Second)
+		p.want(phone.Loading)
+	})
+	t.Run("it starts again", func(t *testing.T) {
+		p := cut(t)
+		p.do(alive)
+		p.dhcp(withPre)
+		p.wait(pollsBy)
+		p.want(phone.Addressed)
+	})
+}
+
 func TestStaticAddress(t *testing.T) {
 	p := play(t)
 	p.ask("CTLSEP"+own+".tlv", "")
