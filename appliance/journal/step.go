@@ -163,6 +163,9 @@ func (s *state) boot(e *Event, m moment) {
 	s.open, s.percent, s.firmware = nil, 0, time.Time{}
 	s.repeats = repeats{}
 	s.Booted, s.blind = true, time.Time{}
+	if len(s.Clues) > 0 {
+		s.conclude() // what was only likely has to be seen again in this boot
+	}
 	s.enter(phone.Seen, e.Time, m.now)
 }
 
