@@ -94,7 +94,7 @@ func (s *state) learnFile(e *Event, m moment) {
 	f := e.File
 	first := !s.Asked
 	s.Asked = true
-	if f.Kind.IsFirmware() && !slices.ContainsFunc(s.Wanted, func(w string) bool { return strings.EqualFold(w, f.Load) }) && len(s.Wanted) < maxWanted {
+	if f.Kind.IsFirmware() && !s.wanted(f.Load) && len(s.Wanted) < maxWanted {
 		s.Wanted = append(s.Wanted, f.Load)
 	}
 	if c, ok := ladder.Asked(f, first, e.Time); ok {
@@ -204,10 +204,30 @@ func (s *state) runs(p phone.Protocol, at time.Time, m moment) {
 	if application(s.Loads, p) {
 		s.proved(s.Loads, at)
 	}
+	s.changed(p, at)
 	s.conclude()
 	if l, ok := phone.ParseLoad(s.Load); ok && application(s.Load, p) && strings.EqualFold(phone.ParseFileName(s.Flashed).Load, l.Name) {
 		s.Flashed, s.Times = "", 0
 	}
+}
+
+// changed notes that the application which shows itself is not the one from before: of a phone that fetched a load of that
+// protocol whole and ran another protocol until then, nothing but that load can be running. A loader that just wrote an
+// SCCP application starts it without a search (phones.md a.4), so that no file tells it what it runs.
+func (s *state) changed(p phone.Protocol, at time.Time) {
+	b := &s.Belief
+	before, ok := phone.ParseLoad(b.Before)
+	if b.Confidence != ladder.Likely || !ok || before.Loader || before.Protocol == p || !application(b.Load, p) || s.wanted(b.Load) {
+		return
+	}
+	c := ladder.ToldNot(b.Load, at)
+	c.Text = "it fetched " + b.Load + " whole in place of " + b.Before + ", and runs " + strings.ToUpper(string(p)) + " since"
+	s.learn(c)
+}
+
+// wanted reports whether the phone asked for an image of the load in this boot.
+func (s *state) wanted(load string) bool {
+	return slices.ContainsFunc(s.Wanted, func(w string) bool { return strings.EqualFold(w, load) })
 }
 
 // proved takes the load that the files named for the one that runs: a phone that was told another one would have asked
@@ -217,7 +237,7 @@ func (s *state) proved(load string, at time.Time) {
 	if s.App {
 		protocol = phone.SIP
 	}
-	if !application(load, protocol) || s.NoImage || slices.ContainsFunc(s.Wanted, func(w string) bool { return strings.EqualFold(w, load) }) {
+	if !application(load, protocol) || s.NoImage || s.wanted(load) {
 		return
 	}
 	if s.Belief.Confidence == ladder.Sure && strings.EqualFold(s.Belief.Load, load) {

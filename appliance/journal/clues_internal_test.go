@@ -103,6 +103,54 @@ func TestLoadIsLearntFromNotAskingForIt(t *testing.T) {
 	})
 }
 
+// TestAnotherProtocolThanBeforeShowsTheNewLoad is the last step back to SCCP: the loader starts what it wrote without a
+// search, and no file tells the phone what it runs.
+func TestAnotherProtocolThanBeforeShowsTheNewLoad(t *testing.T) {
+	fetch := func(from, to string) *script {
+		p := play(t)
+		p.dhcp(withPre)
+		p.get("SEP"+own+".cnf.xml", from)
+		p.get(from+".loads", "")
+		if l, _ := phone.ParseLoad(from); l.Protocol == phone.SIP {
+			p.ask("SIPDefault.cnf", from)
+		} else {
+			p.miss("/7960-font.xml")
+		}
+		p.wantLoad(from, ladder.Sure)
+		p.dhcp(withPre)
+		p.get("SEP"+own+".cnf.xml", to)
+		p.get(to+".loads", "")
+		p.get(to+".sb2", "")
+		p.dhcp(withPre)
+		return p
+	}
+	p := fetch(sipLoad, sccpLoad)
+	p.wantLoad(sccpLoad, ladder.Likely)
+	p.miss("/7960-font.xml")
+	p.wantLoad(sccpLoad, ladder.Sure)
+
+	p = fetch(sccpLoad, sipLoad)
+	p.ask("SIPDefault.cnf", "")
+	p.wantLoad(sipLoad, ladder.Sure)
+
+	p = fetch(sipLoad, sccpLoad) // the old application answers: it was not written
+	p.ask("SIPDefault.cnf", "")
+	if b := p.s.Belief; b.Load == sccpLoad {
+		t.Errorf("its SIP application runs, and it is believed to run %q", b.Load)
+	}
+
+	p = fetch("P0S3-07-4-00", sipLoad) // nothing tells one SIP load from the other
+	p.ask("SIPDefault.cnf", "")
+	p.wantLoad(sipLoad, ladder.Likely)
+
+	p = fetch(sipLoad, sccpLoad) // it asks for the image again
+	p.ask(sccpLoad+".sb2", "")
+	p.miss("/7960-font.xml")
+	if b := p.s.Belief; b.Load == sccpLoad {
+		t.Errorf("it asked for the image of %q, which it is believed to run", b.Load)
+	}
+}
+
 // TestSCCPThatSearchesAgainRunsWhatItWasTold is an SCCP image from before the loader that no call agent answers: it may
 // search more often than once a minute.
 func TestSCCPThatSearchesAgainRunsWhatItWasTold(t *testing.T) {
