@@ -14,8 +14,8 @@ var errHuntOver = errors.New("the hunt begins again")
 // loader is the universal loader (phones.md a.4): it hunts for the name of a load, brings the flash up to date and starts
 // the application. It is entered at every reset; only right after it wrote an application (fresh) does it start that at once.
 func (b *boot) loader(ctx context.Context, fresh bool) error {
-	if fresh {
-		return b.application(ctx, true)
+	if fresh { // without a search, so that an SCCP application has to ask for its configuration itself (phones.md a.1)
+		return b.application(ctx, false)
 	}
 	for {
 		load, found, err := b.hunt(ctx)
