@@ -143,7 +143,7 @@ type cutter struct {
 	over   bool
 }
 
-// run cuts the power at these times from now on.
+// run cuts the power at these times from now on, half of them when the phone writes next.
 func (c *cutter) run(ctx context.Context, at []time.Duration) {
 	begun := time.Now()
 	defer func() {
@@ -152,7 +152,7 @@ func (c *cutter) run(ctx context.Context, at []time.Duration) {
 		c.mu.Unlock()
 	}()
 	for _, d := range at {
-		if !wait(ctx, d-time.Since(begun)) {
+		if !wait(ctx, d-time.Since(begun)) || c.rand.IntN(2) == 0 && !c.waitWriting(ctx) {
 			return
 		}
 		for !c.try(ctx) {
@@ -161,6 +161,20 @@ func (c *cutter) run(ctx context.Context, at []time.Duration) {
 			}
 		}
 	}
+}
+
+// waitWriting waits for a moment in which the phone writes an image, or for half a minute: few moments of its life are
+// such, and they are the ones that matter.
+func (c *cutter) waitWriting(ctx context.Context) bool {
+	for until := time.Now().Add(30 * time.Second); time.Now().Before(until); {
+		if what, _ := c.p.Writing(); what != "" {
+			return wait(ctx, time.Duration(c.rand.IntN(2000))*time.Millisecond)
+		}
+		if !wait(ctx, 20*time.Millisecond) {
+			return false
+		}
+	}
+	return true
 }
 
 // try cuts the power once and gives it back, unless that would kill the phone.

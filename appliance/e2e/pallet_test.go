@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"slices"
@@ -57,11 +58,13 @@ type pallet struct {
 
 	technician map[phone.MAC]time.Time // when the technician last cut the power of a phone because the box said so
 	obeyed     int
+	said       map[string]bool // the sentences that the page said
 }
 
-// palletSeed is the seed of all that is random.
+// palletSeed is the seed of all that is random: the same at each run, so that a change is to blame when it fails, unless
+// the environment gives another.
 func palletSeed(t *testing.T) uint64 {
-	seed := uint64(time.Now().UnixNano())
+	seed := uint64(44)
 	if text := os.Getenv(seedVar); text != "" {
 		var err error
 		if seed, err = strconv.ParseUint(text, 10, 64); err != nil {
@@ -87,13 +90,13 @@ func TestPallet(t *testing.T) {
 	begun := time.Now()
 
 	p.unload(base, seed)
-	p.convert(palletSIP, p.cuts(1, 2, 150*time.Second), []time.Duration{p.between(10, 60), p.between(70, 140)}, false)
+	p.convert(palletSIP, p.cuts(1, 2, 90*time.Second), []time.Duration{p.between(10, 45), p.between(55, 95)}, false)
 	if t.Failed() {
 		return
 	}
 	p.again(seed)
 	p.b.editSite(`target = "`+palletSIP+`"`, `target = "`+palletSCCP+`"`)
-	p.convert(palletSCCP, p.cuts(1, 1, 70*time.Second), []time.Duration{p.between(5, 60)}, true)
+	p.convert(palletSCCP, p.cuts(1, 1, 50*time.Second), []time.Duration{p.between(5, 45)}, true)
 	t.Logf("FIGURE pallet of %d phones to %s and back to %s: %.0f s in all", len(p.phones), palletSIP, palletSCCP, time.Since(begun).Seconds())
 }
 
@@ -165,6 +168,7 @@ func (p *pallet) convert(to string, cuts [][]time.Duration, kills []time.Duratio
 	defer cutters.Wait()
 	defer cancel()
 	begun := time.Now()
+	p.said, p.obeyed = map[string]bool{}, 0
 	for i, f := range p.phones {
 		f.took, f.agreed = 0, 0
 		f.cut = &cutter{b: p.b, p: f, rand: rand.New(rand.NewPCG(p.rand.Uint64(), uint64(i)))}
@@ -195,6 +199,7 @@ func (p *pallet) conversions() map[phone.MAC]conversion {
 	all := map[phone.MAC]conversion{}
 	for _, c := range list {
 		all[c.MAC] = c
+		p.said[c.Phase+": "+c.Text] = true
 	}
 	return all
 }
@@ -297,7 +302,12 @@ func (p *pallet) judge(to string, took time.Duration) {
 			f.tellTrail(p.t, p.b)
 		}
 	}
+	if d := p.wire.Addresses().Duplicates(); len(d) > 0 {
+		p.t.Errorf("addresses held by two phones at once: %v", d)
+	}
+	p.b.healthy()
 	p.t.Logf("the pallet to %s:%s", to, table.String())
+	p.t.Logf("what the page said meanwhile:\n  %s", strings.Join(slices.Sorted(maps.Keys(p.said)), "\n  "))
 	p.t.Logf("FIGURE pallet to %s: %d of %d ready, %d stranded, after %.0f s, with %d power cuts of phones, %d moments in which a cut would have been "+
 		"fatal (the box was asked in %d of them and warned), %d restarts by hand", to, ready, len(p.phones), stranded, took.Seconds(), cutsAll, heededAll, askedAll, p.obeyed)
 }
