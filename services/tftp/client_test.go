@@ -52,6 +52,13 @@ func (f *folder) Open(ctx context.Context, r tftp.Request) (tftp.File, error) {
 	}}, nil
 }
 
+// opens returns how many files were opened so far.
+func (f *folder) opens() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.open
+}
+
 // box is a server under test.
 type box struct {
 	*tftp.Server
