@@ -29,6 +29,34 @@ type Config struct {
 	PingCheck     bool          // probe an address before it is offered
 	Authoritative bool          // serve although another DHCP server answers
 	Relayed       bool          // -try: there is no wire to look at; no raw frames, no probes, no look for other servers
+	Subnets       []Subnet      // networks behind relays
+	Classes       []Class       // options for kinds of clients, in the order in which they are tried
+}
+
+// Subnet is a network behind a relay (giaddr, or the link or subnet that RFC 3527 and RFC 3011 name, lies in it).
+type Subnet struct {
+	Name    string       // for people
+	Network netip.Prefix // does not overlap Server or another subnet
+	Gateway netip.Addr   // option 3; not valid = none is sent
+	Pool    []lease.Range
+	Lease   time.Duration // 0 = Config.Lease
+	Circuit []string      // option 82: circuit ids (text, or 0x and hex digits) that Pool is kept for; empty = any
+}
+
+// Class gives clients options of their own. All conditions that are set must hold; the first class that fits is taken.
+type Class struct {
+	Name        string
+	VendorClass string          // option 60 begins with it, in any case of letters; "" = any
+	Model       string          // of the listed phone: "7940" or "7960"; "" = any
+	MACs        []phone.MAC     // only these; nil = any
+	Options     map[uint8]Value // instead of, or beside, what every client gets
+}
+
+// Value is the value of an option as a person writes it; exactly one field is set, or none, which leaves the option out.
+type Value struct {
+	Text      string
+	Addresses []netip.Addr
+	Bytes     []byte
 }
 
 // Reservation binds an address to a phone; it may lie in or outside of the pool.
@@ -82,10 +110,11 @@ type Wire interface {
 
 // OtherServer is a DHCP server that answered on the wire and is not this box.
 type OtherServer struct {
-	Address netip.Addr `json:"address"` // option 54, else the source of the packet
-	MAC     phone.MAC  `json:"mac"`
-	Offered netip.Addr `json:"offered"`
-	Seen    time.Time  `json:"seen"`
+	Address netip.Addr   `json:"address"` // option 54, else the source of the packet
+	MAC     phone.MAC    `json:"mac"`
+	Offered netip.Addr   `json:"offered"`
+	Seen    time.Time    `json:"seen"`
+	Options []OptionText `json:"options,omitempty"` // of its OFFER or ACK
 }
 
 // Deps are what the server needs from outside; Clock, Store, Wire, Log and Report are required (Wire may be nil for a
@@ -134,6 +163,11 @@ type Event struct {
 	Reason      string // why a packet was ignored or refused, in words for people
 	Other       []OtherServer
 	Err         error
+	Asked       []byte // the client's packet as it came, of all events of a packet; it is nobody's to change
+	Sent        []byte // our answer as it left, of EventOffer, EventAck, EventNak and EventInform
+	Relay       netip.Addr
+	Circuit     string // option 82 suboption 1, as text or as 0x and hex digits; "" = none
+	Remote      string // option 82 suboption 2, likewise
 }
 
 // Lease is one address in use, as the page, the DNS zone and promise 4 see it.

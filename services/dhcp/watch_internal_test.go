@@ -3,6 +3,7 @@ package dhcp
 import (
 	"errors"
 	"net/netip"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -48,10 +49,10 @@ func TestOtherServerHolds(t *testing.T) {
 		time.Sleep(3100 * time.Millisecond)
 		b.wantState("held")
 		_, detail, others := b.s.State()
-		if !strings.Contains(detail, "10.77.0.2") || !slices.Equal(others, []OtherServer{other}) {
+		if !strings.Contains(detail, "10.77.0.2") || !reflect.DeepEqual(others, []OtherServer{other}) {
 			t.Errorf("got %q, %+v", detail, others)
 		}
-		if evs := b.kinds(EventHeld); len(evs) != 1 || !slices.Equal(evs[0].Other, []OtherServer{other}) {
+		if evs := b.kinds(EventHeld); len(evs) != 1 || !reflect.DeepEqual(evs[0].Other, []OtherServer{other}) {
 			t.Errorf("got %+v", evs)
 		}
 		for _, msg := range []*dhcpv4.DHCPv4{

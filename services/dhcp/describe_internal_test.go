@@ -1,0 +1,46 @@
+package dhcp
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/insomniacslk/dhcp/dhcpv4"
+)
+
+func TestDescribe(t *testing.T) {
+	msg := packet(t, dhcpv4.MessageTypeRequest, mac(1), wanted("10.77.1.5"),
+		dhcpv4.WithOption(dhcpv4.OptGeneric(dhcpv4.OptionMaximumDHCPMessageSize, []byte{2, 64})),
+		dhcpv4.WithOption(dhcpv4.OptGeneric(dhcpv4.GenericOptionCode(224), []byte{1, 2})))
+	got, err := Describe(msg.ToBytes())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []OptionText{
+		{50, "requested address", "10.77.1.5"},
+		{53, "message type", "REQUEST"},
+		{55, "options asked for", "1 (subnet mask), 66 (TFTP server), 6 (DNS server), 3 (router), 15 (domain name), 150 (TFTP server addresses), 35 (ARP cache timeout)"},
+		{57, "longest message", "576"},
+		{60, "vendor class", "Cisco Systems, Inc. IP Phone CP-7960G"},
+		{224, "", "0x0102"},
+	} {
+		if !slices.Contains(got, want) {
+			t.Errorf("%+v is not in %+v", want, got)
+		}
+	}
+	if !slices.IsSortedFunc(got, func(a, b OptionText) int { return int(a.Code) - int(b.Code) }) {
+		t.Errorf("not in order: %+v", got)
+	}
+	if _, err := Describe([]byte("too short")); err == nil {
+		t.Error("nine bytes are taken for a packet")
+	}
+}
+
+// FuzzDescribe: whatever a packet holds, its options are told without a panic.
+func FuzzDescribe(f *testing.F) {
+	f.Add(packet(f, dhcpv4.MessageTypeDiscover, mac(1)).ToBytes())
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if got, err := Describe(b); err == nil && len(got) > 255 {
+			t.Errorf("%d options", len(got))
+		}
+	})
+}
