@@ -14,9 +14,9 @@ func (t *Table) Restore(records []Record, m Moment) {
 			continue
 		}
 		if rec.Duration <= 0 {
-			rec.Duration = t.rules.Duration
+			rec.Duration = t.Duration(rec.Address)
 		}
-		e := &entry{rec: rec}
+		e := newEntry(rec)
 		if rec.State == Bound || rec.State == Declined {
 			e.deadline = m.Mono.Add(left(rec, m))
 			if !e.live(m) {
@@ -28,7 +28,6 @@ func (t *Table) Restore(records []Record, m Moment) {
 			t.put(e)
 		}
 	}
-	t.emptyTill = time.Time{}
 }
 
 // yields reports whether the entry that is there gives way to the one from the store.
@@ -70,7 +69,7 @@ func (t *Table) Trust(m Moment) {
 			e.deadline = end
 		}
 	}
-	t.emptyTill = time.Time{}
+	t.alive.order()
 }
 
 // restampAfter is how much too early the stored end of a lease may be: a slow disk makes it so, too.
@@ -98,22 +97,19 @@ func (t *Table) Restamp(m Moment) (n int) {
 // Expire ends every lease and quarantine whose time is over and forgets lapsed offers. It returns the records of the
 // leases that ended.
 func (t *Table) Expire(m Moment) []Record {
-	var ended []Record
-	for _, e := range t.entries {
-		if (e.rec.State != Bound && e.rec.State != Declined) || e.live(m) {
-			continue
+	t.lapse(m)
+	var over []Record
+	for _, e := range t.lapsed {
+		if t.entries[e.rec.Address] != e || (e.rec.State != Bound && e.rec.State != Declined) {
+			continue // replaced or given back meanwhile
 		}
 		if e.rec.State == Bound {
-			ended = append(ended, e.rec)
+			over = append(over, e.rec)
 		}
 		t.end(e, Expired)
 	}
-	for _, h := range t.holds {
-		if !m.Mono.Before(h.until) {
-			t.drop(h.key)
-		}
-	}
-	return ended
+	t.lapsed = nil
+	return over
 }
 
 // Live is a lease that runs.
