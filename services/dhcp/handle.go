@@ -131,7 +131,8 @@ func (s *Server) sendOffer(eff *effects, r *request, addr netip.Addr, m lease.Mo
 
 // bind keeps the address for the client and sends the lease on its way to the disk, after a probe where one is due.
 func (s *Server) bind(ctx context.Context, out sender, eff *effects, r *request, v verdict, m lease.Moment) {
-	rec := s.table.Begin(r.client, v.addr, s.table.Duration(), m)
+	r.keep()
+	rec := s.table.Begin(r.client, v.addr, s.table.Duration(v.addr), m)
 	j := job{records: []lease.Record{rec}, request: r, renewal: v.renewal, since: m.Mono}
 	if v.probe {
 		if !s.work(r, v.addr, func() { s.bindAfterProbe(ctx, out, j) }) {
@@ -166,6 +167,7 @@ func (s *Server) work(r *request, addr netip.Addr, fn func()) bool {
 	default:
 		return false
 	}
+	r.keep()
 	s.busy[r.client.Key] = addr
 	go func() {
 		defer func() { <-s.workers }()
