@@ -18,43 +18,6 @@ func alwaysOfClass(code uint8) bool {
 	return false
 }
 
-// ForbiddenOption says why a class cannot have an option: "" when it can. Those are the options that make the protocol
-// work and that the server fills in by itself.
-func ForbiddenOption(code int) string {
-	switch {
-	case code < 1 || code > 254:
-		return "no option has that number; allowed are 1 to 254"
-	case code >= 50 && code <= 55, code >= 57 && code <= 59, code == 61, code == 82, code == 118:
-		return "the server itself decides about it"
-	case code == 80:
-		return "rapid commit (RFC 4039) is not offered"
-	}
-	return ""
-}
-
-// ciscoPhone is how the vendor class of a 7940 and 7960 begins; the old images send no more, newer ones the model behind
-// it (phones.md b).
-const ciscoPhone = "Cisco Systems, Inc. IP Phone"
-
-// oursByClass reports whether a vendor class is that of a 7940 or 7960.
-func oursByClass(vendorClass string) bool {
-	if !hasPrefixFold(vendorClass, ciscoPhone) {
-		return false
-	}
-	model := strings.TrimSpace(vendorClass[len(ciscoPhone):])
-	return model == "" || hasPrefixFold(model, "CP-7940") || hasPrefixFold(model, "CP-7960")
-}
-
-// mayMeetOurs reports whether a class that asks for this vendor class could be that of a 7940 or 7960.
-func mayMeetOurs(vendorClass string) bool {
-	for _, full := range []string{ciscoPhone + " CP-7940G", ciscoPhone + " CP-7960G"} {
-		if hasPrefixFold(full, vendorClass) {
-			return true
-		}
-	}
-	return false
-}
-
 // MayMeetCisco reports whether a class could be that of a Cisco 7940 or 7960: such a class cannot change options 66 and
 // 150, which name the box to these phones always, as siaddr does.
 func (c Class) MayMeetCisco(listed func(phone.MAC) bool) bool {
@@ -62,7 +25,7 @@ func (c Class) MayMeetCisco(listed func(phone.MAC) bool) bool {
 	case c.Model != "":
 		return true
 	case c.VendorClass != "":
-		return mayMeetOurs(c.VendorClass)
+		return phone.MayBeVendorClass(c.VendorClass)
 	case len(c.MACs) > 0:
 		return slices.ContainsFunc(c.MACs, listed)
 	}
@@ -140,7 +103,7 @@ func (st *settings) modelOf(r *request) string {
 
 // isOurs reports whether the client is a 7940 or 7960, as far as anybody can tell.
 func (st *settings) isOurs(r *request) bool {
-	return st.known[r.mac] || oursByClass(r.client.VendorClass)
+	return st.known[r.mac] || phone.IsVendorClass(r.client.VendorClass)
 }
 
 // apply puts the options of the class over those of the network. ours tells that the client is a Cisco 7940 or 7960.
@@ -165,7 +128,7 @@ func (c Config) validateClasses(fault func(format string, args ...any)) {
 		at := fmt.Sprintf("classes[%d]", i)
 		size := 0
 		for code, v := range class.Options {
-			if why := ForbiddenOption(int(code)); why != "" {
+			if why := phone.ForbiddenOption(int(code)); why != "" {
 				fault("%s: found option %d, which a class cannot have: %s", at, code, why)
 			}
 			if (code == 66 || code == 150) && class.MayMeetCisco(listed) {

@@ -50,7 +50,7 @@ type Class struct {
 	VendorClass string          // option 60 begins with it, in any case of letters; "" = any
 	Model       string          // of the listed phone: "7940" or "7960"; "" = any
 	MACs        []phone.MAC     // only these; nil = any
-	Options     map[uint8]Value // instead of, or beside, what every client gets; see ForbiddenOption and MayMeetCisco
+	Options     map[uint8]Value // instead of, or beside, what every client gets; see phone.ForbiddenOption and MayMeetCisco
 }
 
 // Value is the value of an option as a person writes it; exactly one field is set, or none, which leaves the option out.
