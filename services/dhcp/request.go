@@ -3,7 +3,6 @@ package dhcp
 import (
 	"bytes"
 	"errors"
-	"net"
 	"net/netip"
 	"slices"
 	"strings"
@@ -162,14 +161,6 @@ func printable(b []byte, limit int) string {
 		return c
 	}, string(b))
 	return s[:min(len(s), limit)]
-}
-
-// ipOf converts to the codec's type.
-func ipOf(a netip.Addr) net.IP {
-	if !a.IsValid() {
-		return net.IPv4zero.To4()
-	}
-	return a.AsSlice()
 }
 
 // codeOf returns the code and the sentence of a refusal by this package or by lease.

@@ -65,7 +65,7 @@ func (s *Server) tidyTable(eff *effects, retry bool) {
 	if s.storeErr == nil || retry {
 		s.flush(s.queue)
 	}
-	s.metrics.leases.Set(float64(len(s.table.Leases(m))))
+	s.metrics.leases.Set(float64(s.table.Running(m)))
 	if s.phase.running() {
 		s.phase = s.judge() // the detail follows the store's trouble
 	}

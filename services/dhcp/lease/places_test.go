@@ -152,6 +152,9 @@ func TestSortedPoolsAgreeWithTheTable(t *testing.T) {
 			case 8:
 				tab.Apply(s)
 			}
+			if got, want := tab.Running(m), len(tab.Leases(m)); got != want {
+				t.Fatalf("seed %d: %d leases run, counted are %d", seed, want, got)
+			}
 		}
 		wantFree(t, tab, m, seed)
 	}

@@ -76,11 +76,16 @@ func (t *Table) Stored(rec Record, m Moment) {
 // record that is on its way to the disk must not be followed there by an older one.
 func (t *Table) Dirty(limit int, skip func(Key, netip.Addr) bool) []Record {
 	var out []Record
-	for addr, e := range t.entries {
+	for addr := range t.unsaved {
 		if len(out) == limit {
 			break
 		}
-		if e.dirty && !skip(e.rec.Key, addr) {
+		e, ok := t.entries[addr]
+		if !ok || !e.dirty {
+			delete(t.unsaved, addr)
+			continue
+		}
+		if !skip(e.rec.Key, addr) {
 			out = append(out, e.rec)
 		}
 	}

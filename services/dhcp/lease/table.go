@@ -34,10 +34,11 @@ type Table struct {
 	pools    []*pool // by Place
 	alive    pile[*entry]
 	promised pile[*hold]
-	lapsed   []*entry       // ended by themselves; Expire reports them
-	declined map[string]int // quarantines that run, by hardware address
-	listed   map[Key]Place  // where a listed client waits for an address
-	unseen   int            // listed clients of which there is no record
+	lapsed   []*entry            // ended by themselves; Expire reports them
+	declined map[string]int      // quarantines that run, by hardware address
+	listed   map[Key]Place       // where a listed client waits for an address
+	unsaved  map[netip.Addr]bool // whose entry may be dirty
+	unseen   int                 // listed clients of which there is no record
 }
 
 // entry is a record with its life on the monotonic clock.
@@ -73,7 +74,7 @@ func New(s Settings) *Table {
 		entries: make(map[netip.Addr]*entry), byKey: make(map[Key]netip.Addr),
 		holds: make(map[netip.Addr]*hold), holdOf: make(map[Key]netip.Addr),
 		disk: make(map[netip.Addr]stored), diskOf: make(map[Key]netip.Addr),
-		declined: make(map[string]int),
+		declined: make(map[string]int), unsaved: make(map[netip.Addr]bool),
 		alive: pile[*entry]{
 			less:  func(a, b *entry) bool { return a.deadline.Before(b.deadline) },
 			place: func(e *entry) *int { return &e.inAlive },
@@ -163,6 +164,9 @@ func (t *Table) put(e *entry) (before netip.Addr) {
 	if e.rec.State == Bound || e.rec.State == Declined {
 		t.live(e)
 	}
+	if e.dirty {
+		t.soil(e)
+	}
 	t.sort(e.rec.Address)
 	t.recount(e.rec.Key)
 	if replaced {
@@ -224,9 +228,16 @@ func (t *Table) Release(key Key, addr netip.Addr, m Moment) bool {
 
 func (t *Table) end(e *entry, s State) {
 	t.unlive(e)
-	e.rec.State, e.dirty = s, true
+	e.rec.State = s
+	t.soil(e)
 	t.sort(e.rec.Address)
 	t.recount(e.rec.Key)
+}
+
+// soil notes that the entry differs from what is on disk.
+func (t *Table) soil(e *entry) {
+	e.dirty = true
+	t.unsaved[e.rec.Address] = true
 }
 
 // Decline puts an address that its client found in use into quarantine. It refuses when the client neither has the

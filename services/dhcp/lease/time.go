@@ -88,7 +88,8 @@ func (t *Table) Restamp(m Moment) (n int) {
 		if end.Sub(e.rec.End) <= restampAfter {
 			continue
 		}
-		e.rec.Start, e.rec.End, e.dirty = end.Add(-e.rec.Duration), end, true
+		e.rec.Start, e.rec.End = end.Add(-e.rec.Duration), end
+		t.soil(e)
 		n++
 	}
 	return n
@@ -127,6 +128,16 @@ func (t *Table) Leases(m Moment) []Live {
 		}
 	}
 	return out
+}
+
+// Running returns how many leases run.
+func (t *Table) Running(m Moment) int {
+	t.lapse(m)
+	n := t.alive.len()
+	for _, quarantined := range t.declined {
+		n -= quarantined
+	}
+	return n
 }
 
 // At returns the running lease of an address.
