@@ -25,10 +25,14 @@ type Table struct {
 
 	entries map[netip.Addr]*entry
 	byKey   map[Key]netip.Addr
-	holds   map[netip.Addr]hold
+	ends    agenda[*entry] // the Bound and Declined ones
+	dirty   map[netip.Addr]*entry
+	holds   map[netip.Addr]*hold
 	holdOf  map[Key]netip.Addr
+	lapses  agenda[*hold]
 	disk    map[netip.Addr]stored // what the store holds, as far as it could be read or was written
 	diskOf  map[Key]netip.Addr
+	stamp   stamp
 
 	next      uint32    // where the search for an unused address goes on
 	emptyTill time.Time // a search found nothing and nothing can come free before
@@ -36,21 +40,30 @@ type Table struct {
 
 // entry is a record with its life on the monotonic clock.
 type entry struct {
-	rec      Record
+	rec      *Record   // replaced and never changed: what is on disk may be the same one
 	deadline time.Time // when Bound or Declined ends
 	told     bool      // acknowledged since this process started: what was told is not shortened
 	dirty    bool      // differs from what is on disk
+	at       int       // in Table.ends
 }
+
+func (e *entry) ends() time.Time { return e.deadline }
+func (e *entry) place() *int     { return &e.at }
 
 // hold keeps an address for one client while it is offered or being written to disk.
 type hold struct {
 	key   Key
+	addr  netip.Addr
 	until time.Time
+	at    int // in Table.lapses
 }
+
+func (h *hold) ends() time.Time { return h.until }
+func (h *hold) place() *int     { return &h.at }
 
 // stored is what the disk says of an address.
 type stored struct {
-	rec      Record
+	rec      *Record
 	deadline time.Time // until when the record on disk protects the address
 }
 
@@ -59,7 +72,7 @@ func New(s Settings) *Table {
 	return &Table{
 		rules:   newRules(s),
 		entries: make(map[netip.Addr]*entry), byKey: make(map[Key]netip.Addr),
-		holds: make(map[netip.Addr]hold), holdOf: make(map[Key]netip.Addr),
+		dirty: make(map[netip.Addr]*entry), holds: make(map[netip.Addr]*hold), holdOf: make(map[Key]netip.Addr),
 		disk: make(map[netip.Addr]stored), diskOf: make(map[Key]netip.Addr),
 	}
 }
@@ -80,17 +93,25 @@ func (e *entry) live(m Moment) bool {
 
 // keep promises the address to the client until then; an earlier promise to the same client ends.
 func (t *Table) keep(key Key, addr netip.Addr, until time.Time) {
+	if h, ok := t.holds[addr]; ok && h.key == key {
+		h.until = until
+		t.lapses.set(h)
+		return
+	}
 	t.drop(key)
 	if old, ok := t.holds[addr]; ok {
-		delete(t.holdOf, old.key)
+		t.drop(old.key)
 	}
-	t.holds[addr], t.holdOf[key] = hold{key, until}, addr
+	h := &hold{key: key, addr: addr, until: until, at: -1}
+	t.holds[addr], t.holdOf[key] = h, addr
+	t.lapses.set(h)
 }
 
 // drop takes back what was promised to the client, and returns the address.
 func (t *Table) drop(key Key) (netip.Addr, bool) {
 	addr, ok := t.holdOf[key]
 	if ok {
+		t.lapses.remove(t.holds[addr])
 		delete(t.holds, addr)
 		delete(t.holdOf, key)
 		t.emptyTill = time.Time{}
@@ -107,16 +128,38 @@ func (t *Table) heldByOther(key Key, addr netip.Addr, m Moment) bool {
 // put makes e the entry of its address and its key. It returns the address that the client had before, when that was
 // another one.
 func (t *Table) put(e *entry) (before netip.Addr) {
-	if old, ok := t.entries[e.rec.Address]; ok && t.byKey[old.rec.Key] == e.rec.Address {
-		delete(t.byKey, old.rec.Key)
+	e.at = -1
+	if old, ok := t.entries[e.rec.Address]; ok {
+		if t.byKey[old.rec.Key] == e.rec.Address {
+			delete(t.byKey, old.rec.Key)
+		}
+		t.remove(old)
 	}
 	if addr, ok := t.byKey[e.rec.Key]; ok && addr != e.rec.Address {
 		before = addr
-		delete(t.entries, addr)
+		t.remove(t.entries[addr])
 		t.emptyTill = time.Time{}
 	}
 	t.entries[e.rec.Address], t.byKey[e.rec.Key] = e, e.rec.Address
+	if e.rec.State == Bound || e.rec.State == Declined {
+		t.ends.set(e)
+	}
+	if e.dirty {
+		t.dirty[e.rec.Address] = e
+	}
 	return before
+}
+
+func (t *Table) remove(e *entry) {
+	t.ends.remove(e)
+	delete(t.dirty, e.rec.Address)
+	delete(t.entries, e.rec.Address)
+}
+
+// change gives an entry another record, which is not on disk yet.
+func (t *Table) change(e *entry, rec Record) {
+	e.rec, e.dirty = &rec, true
+	t.dirty[rec.Address] = e
 }
 
 // Drop takes back the offer to a client: it chose another server. It reports whether there was one.
@@ -125,14 +168,15 @@ func (t *Table) Drop(key Key) bool {
 	return ok
 }
 
-// Begin keeps the address for the client while its record is written, and returns that record. The caller has asked
-// [Table.Standing] before; [Table.Finish] or [Table.Abort] follows.
+// Begin keeps the address for the client while its record is written, and returns that record, which protects the
+// address for longer than d (see the package's text). The caller has asked [Table.Standing] before; [Table.Finish] or
+// [Table.Abort] follows.
 func (t *Table) Begin(c Client, addr netip.Addr, d time.Duration, m Moment) Record {
 	t.keep(c.Key, addr, m.Mono.Add(OfferTime))
 	rec := c.record()
 	rec.Address, rec.State = addr, Bound
 	rec.Start, rec.Trusted = m.wall(), m.Trusted
-	rec = rec.Shorten(d)
+	rec.Duration, rec.End = d, rec.Start.Add(d+Slack(d))
 	return rec
 }
 
@@ -153,7 +197,7 @@ func (t *Table) Finish(rec Record, onDisk bool, m Moment) (before netip.Addr, er
 	if h, ok := t.holds[rec.Address]; ok { // a promise that lapsed
 		t.drop(h.key)
 	}
-	return t.put(&entry{rec: rec, deadline: m.Mono.Add(rec.Duration), told: true, dirty: !onDisk}), nil
+	return t.put(&entry{rec: t.shared(rec), deadline: m.Mono.Add(rec.Duration), told: true, dirty: !onDisk}), nil
 }
 
 // Release ends the client's lease of the address at its own wish; the record stays so that it gets the same address
@@ -163,13 +207,16 @@ func (t *Table) Release(key Key, addr netip.Addr, m Moment) bool {
 	if !ok || e.rec.Key != key || e.rec.State != Bound {
 		return false
 	}
-	t.end(e, Released)
-	e.rec.End, e.rec.Trusted = m.wall(), m.Trusted
+	rec := *e.rec
+	rec.End, rec.Trusted = m.wall(), m.Trusted
+	t.end(e, rec, Released)
 	return true
 }
 
-func (t *Table) end(e *entry, s State) {
-	e.rec.State, e.dirty = s, true
+func (t *Table) end(e *entry, rec Record, s State) {
+	rec.State = s
+	t.change(e, rec)
+	t.ends.remove(e)
 	t.emptyTill = time.Time{}
 }
 
@@ -184,7 +231,7 @@ func (t *Table) Decline(key Key, hwaddr []byte, addr netip.Addr, m Moment) error
 	if t.quarantinedBy(hwaddr, m) >= DeclineLimit {
 		t.drop(key)
 		if leased && e.rec.State == Bound {
-			t.end(e, Released)
+			t.end(e, *e.rec, Released)
 		}
 		return refusal("decline_limit", "this client has declined %d addresses already", DeclineLimit)
 	}
@@ -194,7 +241,7 @@ func (t *Table) Decline(key Key, hwaddr []byte, addr netip.Addr, m Moment) error
 }
 
 func (t *Table) quarantinedBy(hwaddr []byte, m Moment) (n int) {
-	for _, e := range t.entries {
+	for _, e := range t.ends.items {
 		if e.rec.State == Declined && e.live(m) && string(e.rec.HWAddr) == string(hwaddr) {
 			n++
 		}
@@ -213,7 +260,8 @@ func (t *Table) Quarantine(addr netip.Addr, hwaddr []byte, m Moment) {
 		Key: Key("declined:" + addr.String()), HType: Ethernet, HWAddr: append([]byte(nil), hwaddr...),
 		Address: addr, State: Declined, Start: m.wall(), Trusted: m.Trusted,
 	}
-	t.put(&entry{rec: rec.Shorten(DeclineTime), deadline: m.Mono.Add(DeclineTime), told: true, dirty: true})
+	rec = rec.Shorten(DeclineTime)
+	t.put(&entry{rec: &rec, deadline: m.Mono.Add(DeclineTime), told: true, dirty: true})
 }
 
 // Refusal is an error that says why a client does not get an address.

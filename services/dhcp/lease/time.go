@@ -16,14 +16,16 @@ func (t *Table) Restore(records []Record, m Moment) {
 		if rec.Duration <= 0 {
 			rec.Duration = t.rules.Duration
 		}
-		e := &entry{rec: rec}
+		e := &entry{rec: &rec, at: -1}
+		t.disk[rec.Address], t.diskOf[rec.Key] = stored{&rec, m.Mono.Add(remains(&rec, m))}, rec.Address
 		if rec.State == Bound || rec.State == Declined {
-			e.deadline = m.Mono.Add(left(rec, m))
+			e.deadline = m.Mono.Add(left(&rec, m))
 			if !e.live(m) {
-				e.rec.State, e.dirty = Expired, true
+				over := rec
+				over.State = Expired
+				e.rec, e.dirty = &over, true
 			}
 		}
-		t.disk[rec.Address], t.diskOf[rec.Key] = stored{rec, e.deadline}, rec.Address
 		if t.yields(t.entries[rec.Address], e, m) && t.yields(t.entries[t.byKey[rec.Key]], e, m) {
 			t.put(e)
 		}
@@ -44,12 +46,16 @@ func (t *Table) yields(there, e *entry, m Moment) bool {
 	return there.rec.End.Before(e.rec.End)
 }
 
-// left returns how much of a stored lease is left.
-func left(rec Record, m Moment) time.Duration {
+// left returns how much of a stored lease may be left: no client was told more than Duration at a time, and none an end
+// after End.
+func left(rec *Record, m Moment) time.Duration { return min(remains(rec, m), rec.Duration) }
+
+// remains returns how long a stored record protects its address from now on, as far as the clocks can tell.
+func remains(rec *Record, m Moment) time.Duration {
 	if !m.Trusted || !rec.Trusted {
 		return rec.Duration
 	}
-	return min(max(rec.End.Sub(m.wall()), 0), rec.Duration)
+	return min(max(rec.End.Sub(m.wall()), 0), max(rec.End.Sub(rec.Start), rec.Duration))
 }
 
 // Trust is called when the wall clock has become trustworthy after Restore: leases that nobody renewed since are
@@ -57,7 +63,7 @@ func left(rec Record, m Moment) time.Duration {
 // than what was told to its client since the start.
 func (t *Table) Trust(m Moment) {
 	for addr, s := range t.disk {
-		if end := m.Mono.Add(left(s.rec, m)); s.rec.Trusted && end.Before(s.deadline) {
+		if end := m.Mono.Add(remains(s.rec, m)); s.rec.Trusted && end.Before(s.deadline) {
 			s.deadline = end
 			t.disk[addr] = s
 		}
@@ -68,28 +74,55 @@ func (t *Table) Trust(m Moment) {
 		}
 		if end := m.Mono.Add(left(e.rec, m)); end.Before(e.deadline) {
 			e.deadline = end
+			t.ends.set(e)
 		}
 	}
 	t.emptyTill = time.Time{}
 }
 
-// restampAfter is how much too early the stored end of a lease may be: a slow disk makes it so, too.
-const restampAfter = 15 * time.Second
+const (
+	// restampAfter is how much too early the stored end of a lease may be: a slow disk makes it so, too.
+	restampAfter = 15 * time.Second
+	// clockMoved is by how much the wall clock must have been set until the leases are looked at again.
+	clockMoved = time.Second
+)
+
+// stamp is how the two clocks stood when [Table.Restamp] last looked at every lease.
+type stamp struct {
+	known bool
+	at    Moment
+}
+
+// moved reports whether the wall clock was set since.
+func (s stamp) moved(m Moment) bool {
+	by := m.wall().Sub(s.at.wall()) - m.Mono.Sub(s.at.Mono)
+	return !s.known || by.Abs() >= clockMoved
+}
 
 // Restamp finds the leases whose stored end is too early by the wall clock of now, which was behind when they were
 // written and was set since, and gives them their true end. They are dirty then: after a restart the end that is on
 // disk would free an address that its client still uses. It returns how many they were. An end that is too late does
-// no harm, for Restore never gives more than a whole lease.
+// no harm, for Restore never gives more than a whole lease. While the clock just runs it costs nothing.
 func (t *Table) Restamp(m Moment) (n int) {
-	for _, e := range t.entries {
-		if !m.Trusted || !e.rec.Trusted || !e.live(m) {
+	if !m.Trusted {
+		t.stamp.known = false
+		return 0
+	}
+	if !t.stamp.moved(m) {
+		return 0
+	}
+	t.stamp = stamp{known: true, at: m}
+	for _, e := range t.ends.items {
+		if !e.rec.Trusted || !e.live(m) {
 			continue
 		}
 		end := m.wall().Add(e.deadline.Sub(m.Mono))
 		if end.Sub(e.rec.End) <= restampAfter {
 			continue
 		}
-		e.rec.Start, e.rec.End, e.dirty = end.Add(-e.rec.Duration), end, true
+		rec := *e.rec
+		rec.Start, rec.End = end.Add(-rec.Duration), end
+		t.change(e, rec)
 		n++
 	}
 	return n
@@ -99,19 +132,14 @@ func (t *Table) Restamp(m Moment) (n int) {
 // leases that ended.
 func (t *Table) Expire(m Moment) []Record {
 	var ended []Record
-	for _, e := range t.entries {
-		if (e.rec.State != Bound && e.rec.State != Declined) || e.live(m) {
-			continue
-		}
+	for e, over := t.ends.due(m.Mono); over; e, over = t.ends.due(m.Mono) {
 		if e.rec.State == Bound {
-			ended = append(ended, e.rec)
+			ended = append(ended, *e.rec)
 		}
-		t.end(e, Expired)
+		t.end(e, *e.rec, Expired)
 	}
-	for _, h := range t.holds {
-		if !m.Mono.Before(h.until) {
-			t.drop(h.key)
-		}
+	for h, over := t.lapses.due(m.Mono); over; h, over = t.lapses.due(m.Mono) {
+		t.drop(h.key)
 	}
 	return ended
 }
@@ -124,14 +152,18 @@ type Live struct {
 
 // Leases returns every lease that runs, in no particular order.
 func (t *Table) Leases(m Moment) []Live {
-	out := make([]Live, 0, len(t.entries))
-	for addr := range t.entries {
-		if l, ok := t.At(addr, m); ok {
-			out = append(out, l)
+	out := make([]Live, 0, t.ends.len())
+	for _, e := range t.ends.items {
+		if e.rec.State == Bound && e.live(m) {
+			out = append(out, Live{Record: *e.rec, Left: e.deadline.Sub(m.Mono)})
 		}
 	}
 	return out
 }
+
+// Count returns how many leases and quarantines run, and how many addresses are promised; those that ended since the
+// last [Table.Expire] count as well.
+func (t *Table) Count() (running, promised int) { return t.ends.len(), t.lapses.len() }
 
 // At returns the running lease of an address.
 func (t *Table) At(addr netip.Addr, m Moment) (Live, bool) {
@@ -139,7 +171,7 @@ func (t *Table) At(addr netip.Addr, m Moment) (Live, bool) {
 	if !ok || e.rec.State != Bound || !e.live(m) {
 		return Live{}, false
 	}
-	return Live{Record: e.rec, Left: e.deadline.Sub(m.Mono)}, true
+	return Live{Record: *e.rec, Left: e.deadline.Sub(m.Mono)}, true
 }
 
 // Of returns the running lease of a client.
