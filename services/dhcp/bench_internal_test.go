@@ -52,6 +52,11 @@ func packet(t testing.TB, typ dhcpv4.MessageType, from phone.MAC, mods ...dhcpv4
 	return msg
 }
 
+// sentFrom is a datagram from a client's own address, as a RELEASE is.
+func sentFrom(addr string) func(*udp.Packet) {
+	return func(p *udp.Packet) { p.From, p.To = netip.AddrPortFrom(ip(addr), 68), ip("10.77.0.1") }
+}
+
 // asks is option 55.
 func asks(codes ...byte) dhcpv4.Modifier {
 	return dhcpv4.WithOption(dhcpv4.OptGeneric(dhcpv4.OptionParameterRequestList, codes))
@@ -476,7 +481,7 @@ func (b *bench) kinds(kind EventKind) (out []Event) {
 // forget drops the events so far, and what the server remembers to have said.
 func (b *bench) forget() {
 	b.s.mu.Lock()
-	clear(b.s.said)
+	b.s.said.clear()
 	b.s.mu.Unlock()
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -23,8 +23,9 @@ type Server struct {
 	ready     chan struct{}
 	readyOnce sync.Once
 	panicNext atomic.Bool
-	kick      chan struct{} // the settings or a person's decision changed: see watch
-	workers   chan struct{} // bounds the probes that run at a time
+	kick      chan struct{}            // the settings or a person's decision changed: see watch
+	workers   chan struct{}            // bounds the probes that run at a time
+	current   atomic.Pointer[settings] // st, for those who do not hold the lock
 
 	mu        sync.Mutex
 	st        *settings
@@ -43,17 +44,22 @@ type Server struct {
 	flushing  bool      // records that nobody waits for are on their way to the disk
 	queue     *queue    // nil while Serve does not run
 	busy      map[lease.Key]netip.Addr
-	checked   map[netip.Addr]check
-	seen      map[lease.Key]transaction
-	said      map[saying]time.Time
-	chosen    map[netip.Addr]time.Time // other servers that clients chose
-	lastPanic time.Time
+	checked   *recent[netip.Addr, check]
+	seen      *recent[lease.Key, transaction]
+	said      *recent[saying, time.Time]
+	strangers *strangers
+	given     tally // lines about leases
+
+	suspectTill time.Time                // records may be missing: see ErrIncomplete
+	chosen      map[netip.Addr]time.Time // other servers that clients chose
+	lastPanic   time.Time
 
 	looks int // that found nothing since the link came up; of watch alone
 }
 
-// maxWorkers bounds the probes that wait at a time; phones beyond it are answered at their next try.
-const maxWorkers = 128
+// maxWorkers bounds the probes that wait at a time, each for probeWait: with 300 ms that makes 6,800 addresses a second.
+// Phones beyond it are answered at their next try. The wire must take as many questions.
+const maxWorkers = 2048
 
 // New makes a server. It opens nothing and starts nothing. The error names every setting that is wrong.
 func New(cfg Config, deps Deps) (*Server, error) {
@@ -68,13 +74,16 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Server{
+	s := &Server{
 		deps: deps, log: deps.Log, metrics: mx, ready: make(chan struct{}), kick: make(chan struct{}, 1),
 		workers: make(chan struct{}, maxWorkers),
 		st:      st, table: lease.New(st.lease()), phase: phaseOff(),
-		busy: make(map[lease.Key]netip.Addr), checked: make(map[netip.Addr]check),
-		seen: make(map[lease.Key]transaction), said: make(map[saying]time.Time), chosen: make(map[netip.Addr]time.Time),
-	}, nil
+		busy: make(map[lease.Key]netip.Addr), checked: newRecent[netip.Addr, check](remembered),
+		seen: newRecent[lease.Key, transaction](remembered), said: newRecent[saying, time.Time](remembered),
+		chosen: make(map[netip.Addr]time.Time), strangers: newStrangers(),
+	}
+	s.current.Store(st)
+	return s, nil
 }
 
 // Run listens and serves until ctx ends (nil), listening anew when the settings ask for it. The error names the
@@ -135,7 +144,12 @@ func (s *Server) start(ctx context.Context, fail context.CancelCauseFunc, out se
 	var helpers, committer sync.WaitGroup
 	s.spawn(&helpers, fail, "watching the wire", func() { s.watch(ctx) })
 	s.spawn(&helpers, fail, "ending leases", func() { s.sweep(ctx) })
-	s.spawn(&committer, fail, "writing leases", func() { s.commit(ctx, out, q) })
+	written, answering := make(chan batch, 1), make(chan struct{})
+	s.spawn(&committer, fail, "writing leases", func() { s.commit(ctx, q, written, answering) })
+	s.spawn(&committer, fail, "answering leases", func() {
+		defer close(answering)
+		s.answer(ctx, out, written)
+	})
 	return func() {
 		helpers.Wait()
 		s.waitWorkers()
@@ -159,7 +173,7 @@ func (s *Server) begin(q *queue, addr netip.AddrPort) {
 		s.entered(eff, s.phase)
 	}
 	s.mu.Unlock()
-	s.perform(eff)
+	s.perform(eff, nil)
 	s.readyOnce.Do(func() { close(s.ready) })
 }
 
@@ -200,6 +214,7 @@ func (s *Server) Apply(cfg Config) error {
 	s.mu.Lock()
 	old := s.st
 	s.st = st
+	s.current.Store(st)
 	s.table.Apply(st.lease())
 	rebind := old.Listen != st.Listen || old.Interface != st.Interface
 	relook := old.Server != st.Server || old.Relayed != st.Relayed || rebind
@@ -281,11 +296,14 @@ func (s *Server) load(ctx context.Context) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.serveAny = s.serveAny || (derr == nil && decision.Serve)
-	if err != nil {
+	m := s.moment()
+	switch {
+	case errors.Is(err, ErrIncomplete):
+		s.lost(err, m)
+	case err != nil:
 		s.storeFailed(fmt.Errorf("reading leases: %w", err))
 		return
 	}
-	m := s.moment()
 	s.table.Restore(records, m)
 	s.loaded, s.trusted = true, m.Trusted
 	s.storeWorks()

@@ -74,14 +74,6 @@ func (s *Server) judge() phase {
 	return phase{state: "running", detail: s.storeTrouble()}
 }
 
-// storeTrouble is shown while the exception of promise 1 lasts.
-func (s *Server) storeTrouble() string {
-	if s.storeErr == nil {
-		return ""
-	}
-	return notStoredText
-}
-
 func join2(a, b string) string {
 	if b == "" {
 		return a
@@ -292,7 +284,7 @@ func (s *Server) seeing(v view) {
 			s.entered(eff, s.phase)
 		}
 	})
-	s.perform(eff)
+	s.perform(eff, nil)
 }
 
 // entered reports a change of the phase. The kernel lost its neighbour entries with the link, so the live leases are

@@ -1,6 +1,7 @@
 package lease
 
 import (
+	"bytes"
 	"fmt"
 	"net/netip"
 	"time"
@@ -262,6 +263,16 @@ func (t *Table) Quarantine(addr netip.Addr, hwaddr []byte, m Moment) {
 	}
 	rec = rec.Shorten(DeclineTime)
 	t.put(&entry{rec: &rec, deadline: m.Mono.Add(DeclineTime), told: true, dirty: true})
+}
+
+// Pardon ends the quarantine of an address when hwaddr is the one that it was put there for. It reports whether it was.
+func (t *Table) Pardon(addr netip.Addr, hwaddr []byte, m Moment) bool {
+	e, ok := t.entries[addr]
+	if !ok || e.rec.State != Declined || !e.live(m) || !bytes.Equal(e.rec.HWAddr, hwaddr) {
+		return false
+	}
+	t.end(e, *e.rec, Expired)
+	return true
 }
 
 // Refusal is an error that says why a client does not get an address.

@@ -161,9 +161,27 @@ func (t *Table) Leases(m Moment) []Live {
 	return out
 }
 
-// Count returns how many leases and quarantines run, and how many addresses are promised; those that ended since the
-// last [Table.Expire] count as well.
-func (t *Table) Count() (running, promised int) { return t.ends.len(), t.lapses.len() }
+// Count returns how many leases and quarantines run, how many addresses are promised, and how many the pool has; what
+// ended since the last [Table.Expire] counts as well.
+func (t *Table) Count() (running, promised, pool int) {
+	return t.ends.len(), t.lapses.len(), int(t.rules.size)
+}
+
+// Untaken returns how many addresses were promised at least so long ago and are still waiting for their clients.
+func (t *Table) Untaken(age time.Duration, m Moment) (n int) {
+	for _, h := range t.lapses.items {
+		if !h.until.After(m.Mono.Add(OfferTime - age)) {
+			n++
+		}
+	}
+	return n
+}
+
+// Promised reports whether an address is kept for the client.
+func (t *Table) Promised(key Key) bool {
+	_, ok := t.holdOf[key]
+	return ok
+}
 
 // At returns the running lease of an address.
 func (t *Table) At(addr netip.Addr, m Moment) (Live, bool) {
