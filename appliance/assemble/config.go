@@ -81,6 +81,9 @@ func makePlan(s *site.Site, o Options, http netip.AddrPort) plan {
 			"dhcp": s.DHCP.Enabled, "tftp": true, "sntp": s.Time.Enabled, "dns": s.DNS.Enabled, "sip": s.SIP.Enabled, "web": true,
 		},
 	}
+	for _, sub := range s.DHCP.Subnets {
+		p.dns.Subnets = append(p.dns.Subnets, sub.Network)
+	}
 	p.dhcp = dhcpConfig(s, o, at(any4, portDHCP), iface)
 	p.web = webConfig(s, o)
 	p.provision = provisionConfig(s, http)
@@ -107,13 +110,42 @@ func dhcpConfig(s *site.Site, o Options, listen netip.AddrPort, iface string) dh
 	for _, r := range s.DHCP.Pool {
 		c.Pool = append(c.Pool, lease.Range{First: r.First, Last: r.Last})
 	}
+	c.Subnets, c.Classes = dhcpSubnets(s), dhcpClasses(s)
+	c.Models = make(map[phone.MAC]string)
 	for _, p := range s.Phones {
 		c.Known = append(c.Known, p.MAC)
+		if p.Model != "" {
+			c.Models[p.MAC] = p.Model
+		}
 		if p.Address.IsValid() {
 			c.Reservations = append(c.Reservations, dhcp.Reservation{MAC: p.MAC, Address: p.Address})
 		}
 	}
 	return c
+}
+
+func dhcpSubnets(s *site.Site) []dhcp.Subnet {
+	var out []dhcp.Subnet
+	for _, sub := range s.DHCP.Subnets {
+		d := dhcp.Subnet{Name: sub.Name, Network: sub.Network, Gateway: sub.Gateway, Lease: sub.Lease, Circuit: sub.Circuit}
+		for _, r := range sub.Pool {
+			d.Pool = append(d.Pool, lease.Range{First: r.First, Last: r.Last})
+		}
+		out = append(out, d)
+	}
+	return out
+}
+
+func dhcpClasses(s *site.Site) []dhcp.Class {
+	var out []dhcp.Class
+	for _, class := range s.DHCP.Classes {
+		d := dhcp.Class{Name: class.Name, VendorClass: class.VendorClass, Model: class.Model, MACs: class.MACs, Options: make(map[uint8]dhcp.Value)}
+		for code, o := range class.Options {
+			d.Options[code] = dhcp.Value(o)
+		}
+		out = append(out, d)
+	}
+	return out
 }
 
 func webConfig(s *site.Site, o Options) web.Config {

@@ -33,6 +33,8 @@ func (c *checker) warn(key, found, allowed string) {
 func (c *checker) check() {
 	c.network()
 	c.pool()
+	c.subnets()
+	c.classes()
 	c.hosts()
 	c.zone()
 	c.names()
@@ -96,6 +98,13 @@ func (c *checker) pool() {
 		for j, other := range s.DHCP.Pool[:i] {
 			if other.First.IsValid() && !other.Last.Less(r.First) && !r.Last.Less(other.First) {
 				c.fault(key, fmt.Sprintf("%s, which overlaps dhcp.pool[%d]", found, j), "ranges that do not overlap")
+			}
+		}
+	}
+	for _, sub := range s.DHCP.Subnets {
+		for _, r := range sub.Pool {
+			if r.First.IsValid() {
+				total += r.size()
 			}
 		}
 	}

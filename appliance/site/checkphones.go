@@ -76,7 +76,14 @@ func (c *checker) reservation(key string, i int, a netip.Addr, seen map[netip.Ad
 		return
 	}
 	seen[a] = i
+	if in, ok := c.subnetOf(a); ok {
+		c.reservedInSubnet(key, a, in)
+		return
+	}
 	if why := c.place(a); why != "" {
+		if strings.HasPrefix(why, "outside") && len(c.site.DHCP.Subnets) > 0 {
+			why += " and of every dhcp.subnet"
+		}
 		c.fault(key, a.String()+", "+why, "another address of the box's network, or an empty text")
 		return
 	}

@@ -139,6 +139,7 @@ func (d *decoder) faulty() map[string]bool {
 	if d.broken {
 		paths["network.address"], paths["dhcp.pool"], paths["phones.mac"], paths["phones.lines.name"] = true, true, true, true
 		paths["contacts.name"], paths["contacts.number"], paths["dial_plan.rules.match"] = true, true, true
+		paths["dhcp.subnet.name"], paths["dhcp.subnet.network"], paths["dhcp.class.name"], paths["dhcp.class.options"] = true, true, true, true
 	}
 	return paths
 }
@@ -150,7 +151,9 @@ func (d *decoder) fault(line int, key, found, allowed string) {
 // decode walks the tables of the site.
 func (d *decoder) decode(root *node) {
 	nested := map[string]func(*node){}
-	inTables := map[string]map[string]func(*node){"dial_plan": {"rules": d.rules}}
+	inTables := map[string]map[string]func(*node){
+		"dial_plan": {"rules": d.rules}, "dhcp": {"subnet": d.subnets, "class": d.classes},
+	}
 	for _, g := range siteGroups() {
 		if g.table != "" {
 			nested[g.table] = func(n *node) {

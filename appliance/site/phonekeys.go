@@ -72,6 +72,13 @@ func Keys() []string {
 	for _, k := range siteKeys() {
 		out = append(out, k.name)
 	}
+	for _, k := range subnetKeys() {
+		out = append(out, join("dhcp.subnet", k.name))
+	}
+	for _, k := range classKeys() {
+		out = append(out, join("dhcp.class", k.name))
+	}
+	out = append(out, "dhcp.class.options")
 	for _, k := range ruleKeys() {
 		out = append(out, join("dial_plan.rules", k.name))
 	}

@@ -45,6 +45,34 @@ type DHCP struct {
 	PhonesOnly    bool
 	PingCheck     bool
 	Authoritative bool
+	Subnets       []Subnet
+	Classes       []Class
+}
+
+// Subnet is one [[dhcp.subnet]] entry: a network behind a relay.
+type Subnet struct {
+	Name    string
+	Network netip.Prefix // masked
+	Gateway netip.Addr   // not valid = none
+	Pool    []Range
+	Lease   time.Duration // 0 = dhcp.lease
+	Circuit []string      // circuits of option 82 that the pool is kept for, as text or as 0x and hex digits; empty = any
+}
+
+// Class is one [[dhcp.class]] entry: options for kinds of clients.
+type Class struct {
+	Name        string
+	VendorClass string // option 60 begins with it; "" = any
+	Model       string // of a listed phone; "" = any
+	MACs        []phone.MAC
+	Options     map[uint8]Option
+}
+
+// Option is the value of a DHCP option; without any of the fields the option is left out.
+type Option struct {
+	Text      string
+	Addresses []netip.Addr
+	Bytes     []byte
 }
 
 // Time is the [time] table.
@@ -155,6 +183,7 @@ func (f Fault) String() string {
 func (s *Site) Clone() *Site {
 	out := *s
 	out.DHCP.Pool = slices.Clone(s.DHCP.Pool)
+	out.DHCP.Subnets, out.DHCP.Classes = cloneSubnets(s.DHCP.Subnets), cloneClasses(s.DHCP.Classes)
 	out.Time.Upstream = slices.Clone(s.Time.Upstream)
 	out.DNS.Upstream = slices.Clone(s.DNS.Upstream)
 	out.DNS.Hosts = maps.Clone(s.DNS.Hosts)

@@ -16,6 +16,11 @@ func (s *Site) TOML(secrets bool) []byte {
 	for _, g := range siteGroups() {
 		writeGroup(&w, g, s)
 	}
+	writeList(&w, "dhcp.subnet", subnetKeys(), s.DHCP.Subnets)
+	for i := range s.DHCP.Classes {
+		writeList(&w, "dhcp.class", classKeys(), s.DHCP.Classes[i:i+1])
+		writeOptions(&w, s.DHCP.Classes[i].Options)
+	}
 	writeList(&w, "dial_plan.rules", ruleKeys(), s.DialPlan.Rules)
 	writeList(&w, "contacts", contactKeys(), s.Contacts)
 	for i := range s.Phones {

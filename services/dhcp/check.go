@@ -2,6 +2,7 @@ package dhcp
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
 	"time"
 
@@ -29,6 +30,9 @@ type check struct {
 
 // inUse probes an address for a client; its own answer does not count.
 func (s *Server) inUse(ctx context.Context, r *request, addr netip.Addr) (by phone.MAC, used bool, err error) {
+	if !s.settings().onWire(addr) {
+		return by, false, fmt.Errorf("%s lies behind a relay, where ARP does not reach", addr)
+	}
 	by, used, err = s.deps.Wire.Probe(ctx, addr, probeWait)
 	if err != nil {
 		s.warn("address not probed", "ip", addr, "err", err)
@@ -70,7 +74,7 @@ func (s *Server) offerProbed(ctx context.Context, r *request, addr netip.Addr, b
 		s.dropped(eff, r, s.phase.why())
 	case used:
 		s.quarantine(eff, r, addr, by, m)
-		next, err := s.table.Offer(r.client.Key, r.wanted, m)
+		next, err := s.table.Offer(r.place, r.client.Key, r.wanted, m)
 		if err == nil {
 			s.busy[r.client.Key] = next
 			return eff, next
@@ -147,7 +151,7 @@ func (s *Server) probed(ctx context.Context, eff *effects, j job, by phone.MAC, 
 		s.deny(eff, r, refuse("quarantined", "%s is in use by %s", rec.Address, by))
 	case standing != lease.Own:
 		s.table.Abort(rec)
-		s.deny(eff, r, s.st.refuseAs(standing, rec.Address).why)
+		s.deny(eff, r, s.st.refuseAs(r, standing, rec.Address).why)
 	default:
 		return true
 	}

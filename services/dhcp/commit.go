@@ -209,7 +209,7 @@ func (s *Server) acknowledge(eff *effects, j job, onDisk bool, m lease.Moment) {
 	// The settings may have changed while the disk was busy: the address may even be the box's own now.
 	if standing := s.table.Standing(rec.Key, rec.Address, m); standing != lease.Own && standing != lease.Free {
 		s.table.Abort(rec)
-		s.deny(eff, r, s.st.refuseAs(standing, rec.Address).why)
+		s.deny(eff, r, s.st.refuseAs(r, standing, rec.Address).why)
 		return
 	}
 	before, err := s.table.Finish(rec, onDisk, m)
@@ -220,7 +220,7 @@ func (s *Server) acknowledge(eff *effects, j job, onDisk bool, m lease.Moment) {
 	if before.IsValid() {
 		eff.unbind(before)
 	}
-	if !r.mac.IsZero() && !r.relayed() {
+	if !r.mac.IsZero() && !r.relayed() && s.st.onWire(rec.Address) {
 		eff.neighbours = append(eff.neighbours, neighbour{rec.Address, r.mac})
 	}
 	s.checked.remove(rec.Address)
@@ -245,7 +245,7 @@ func (s *Server) unstored(ctx context.Context, out sender, eff *effects, j job, 
 	delete(s.busy, rec.Key)
 	if standing := s.table.Standing(rec.Key, rec.Address, m); standing != lease.Own {
 		s.table.Abort(rec)
-		s.deny(eff, r, s.st.refuseAs(standing, rec.Address).why)
+		s.deny(eff, r, s.st.refuseAs(r, standing, rec.Address).why)
 		return
 	}
 	term, probe := s.table.Unstored(rec.Key, rec.Address, m)

@@ -17,8 +17,10 @@ const (
 	optEnd      = 255
 )
 
-// cookie marks the options of a DHCP packet (RFC 2131 section 3).
-func cookie() []byte { return []byte{99, 130, 83, 99} }
+// magic is the cookie that marks the options of a DHCP packet (RFC 2131 section 3).
+const magic = "\x63\x82\x53\x63"
+
+func cookie() []byte { return []byte(magic) }
 
 // refusal says why a packet is not answered: a code for the counter and a sentence for people.
 type refusal struct{ code, text string }

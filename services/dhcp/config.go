@@ -23,20 +23,21 @@ type Config struct {
 	NTP           []netip.Addr   // option 42; empty = none
 	Pool          []lease.Range
 	Reservations  []Reservation
-	Lease         time.Duration // option 51; T1 is half of it, T2 seven eighths
-	PhonesOnly    bool          // answer Cisco phones and MACs of Known only
-	Known         []phone.MAC   // the listed phones
-	PingCheck     bool          // probe an address before it is offered
-	Authoritative bool          // serve although another DHCP server answers
-	Relayed       bool          // -try: there is no wire to look at; no raw frames, no probes, no look for other servers
-	Subnets       []Subnet      // networks behind relays
-	Classes       []Class       // options for kinds of clients, in the order in which they are tried
+	Lease         time.Duration        // option 51; T1 is half of it, T2 seven eighths
+	PhonesOnly    bool                 // answer Cisco phones and MACs of Known only
+	Known         []phone.MAC          // the listed phones: the last free addresses of a pool are kept for them
+	Models        map[phone.MAC]string // of listed phones: "7940" or "7960", where the site says it
+	PingCheck     bool                 // probe an address before it is offered
+	Authoritative bool                 // serve although another DHCP server answers
+	Relayed       bool                 // -try: there is no wire to look at; no raw frames, no probes, no look for other servers
+	Subnets       []Subnet             // networks behind relays
+	Classes       []Class              // options for kinds of clients, in the order in which they are tried
 }
 
 // Subnet is a network behind a relay (giaddr, or the link or subnet that RFC 3527 and RFC 3011 name, lies in it).
 type Subnet struct {
 	Name    string       // for people
-	Network netip.Prefix // does not overlap Server or another subnet
+	Network netip.Prefix // does not overlap Server; the same as that of another subnet only with other circuits
 	Gateway netip.Addr   // option 3; not valid = none is sent
 	Pool    []lease.Range
 	Lease   time.Duration // 0 = Config.Lease
@@ -49,7 +50,7 @@ type Class struct {
 	VendorClass string          // option 60 begins with it, in any case of letters; "" = any
 	Model       string          // of the listed phone: "7940" or "7960"; "" = any
 	MACs        []phone.MAC     // only these; nil = any
-	Options     map[uint8]Value // instead of, or beside, what every client gets
+	Options     map[uint8]Value // instead of, or beside, what every client gets; see phone.ForbiddenOption and MayMeetCisco
 }
 
 // Value is the value of an option as a person writes it; exactly one field is set, or none, which leaves the option out.

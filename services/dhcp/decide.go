@@ -42,8 +42,8 @@ func denied(addr netip.Addr, code, format string, args ...any) verdict {
 // decide judges one packet by the settings and the table, and changes the table where the packet alone does that
 // (offers, releases, declines). sole tells that no other DHCP server is known on the wire.
 func (st *settings) decide(t *lease.Table, r *request, sole bool, m lease.Moment) verdict {
-	if r.relayed() && !st.Server.Contains(r.giaddr) {
-		return ignored("foreign_relay", "the relay %s is outside of %s, the only network that is served", r.giaddr, st.Server.Masked())
+	if why := st.locate(r); why != nil {
+		return verdict{act: ignore, why: why}
 	}
 	if !st.serves(t, r, m) {
 		return ignored("not_a_phone", "the client is neither a Cisco phone nor listed, and only those are served")
@@ -74,17 +74,19 @@ func (st *settings) serves(t *lease.Table, r *request, m lease.Moment) bool {
 
 func (st *settings) discover(t *lease.Table, r *request, m lease.Moment) verdict {
 	_, running := t.Of(r.client.Key, m)
-	addr, err := t.Offer(r.client.Key, r.wanted, m)
+	addr, err := t.Offer(r.place, r.client.Key, r.wanted, m)
 	if err != nil {
 		return verdict{act: ignore, why: codeOf(err)}
 	}
 	live, ok := t.At(addr, m)
 	own := running && ok && live.Record.Key == r.client.Key
-	return verdict{act: offer, addr: addr, probe: st.probes() && !own}
+	return verdict{act: offer, addr: addr, probe: st.probes(addr) && !own}
 }
 
-// probes reports whether addresses are probed before they are given out.
-func (st *settings) probes() bool { return st.PingCheck && !st.Relayed }
+// probes reports whether an address is probed before it is given out: ARP does not reach beyond a relay.
+func (st *settings) probes(addr netip.Addr) bool {
+	return st.PingCheck && !st.Relayed && st.onWire(addr)
+}
 
 // request tells the four states of a client apart (RFC 2131 section 4.3.2).
 func (st *settings) request(t *lease.Table, r *request, sole bool, m lease.Moment) verdict {
@@ -114,16 +116,16 @@ func (st *settings) selecting(t *lease.Table, r *request, m lease.Moment) verdic
 	if !addr.IsValid() {
 		return ignored("no_address", "the request names no address")
 	}
-	switch s := t.Standing(r.client.Key, addr, m); s {
+	switch s := t.StandingAt(r.place, r.client.Key, addr, m); s {
 	case lease.Own:
 		return verdict{act: bind, addr: addr}
 	case lease.Free:
-		if home, ok := t.Home(r.client.Key, m); ok {
+		if home, ok := t.Home(r.place, r.client.Key, m); ok {
 			return denied(addr, "other_address", "%s is not the address of this client, which is %s", addr, home)
 		}
-		return verdict{act: bind, addr: addr, probe: st.probes()}
+		return verdict{act: bind, addr: addr, probe: st.probes(addr)}
 	default:
-		return st.refuseAs(s, addr)
+		return st.refuseAs(r, s, addr)
 	}
 }
 
@@ -132,14 +134,14 @@ func (st *settings) selecting(t *lease.Table, r *request, m lease.Moment) verdic
 // other server was found on the wire, an unknown client gets the address if it is free (after a probe), or a NAK.
 func (st *settings) rebooting(t *lease.Table, r *request, sole bool, m lease.Moment) verdict {
 	key, addr := r.client.Key, r.wanted
-	s := t.Standing(key, addr, m)
+	s := t.StandingAt(r.place, key, addr, m)
 	if s == lease.Own || s == lease.Free {
-		if home, ok := t.Home(key, m); ok && home != addr {
+		if home, ok := t.Home(r.place, key, m); ok && home != addr {
 			return denied(addr, "other_address", "%s is not the address of this client, which is %s", addr, home)
 		}
 	}
 	if s == lease.Own {
-		return verdict{act: bind, addr: addr, renewal: true, probe: st.probes() && !runs(t, key, m)}
+		return verdict{act: bind, addr: addr, renewal: true, probe: st.probes(addr) && !runs(t, key, m)}
 	}
 	return st.unrecorded(t, r, addr, s, sole, m)
 }
@@ -148,12 +150,12 @@ func (st *settings) rebooting(t *lease.Table, r *request, sole bool, m lease.Mom
 // when the site has reserved another address meanwhile; the phone gets that one at its next start.
 func (st *settings) renewing(t *lease.Table, r *request, sole bool, m lease.Moment) verdict {
 	key, addr := r.client.Key, r.ciaddr
-	s := t.Standing(key, addr, m)
+	s := t.StandingAt(r.place, key, addr, m)
 	if s == lease.Own {
-		return verdict{act: bind, addr: addr, renewal: true, probe: st.probes() && !runs(t, key, m)}
+		return verdict{act: bind, addr: addr, renewal: true, probe: st.probes(addr) && !runs(t, key, m)}
 	}
 	if s == lease.Free {
-		if home, ok := t.Home(key, m); ok {
+		if home, ok := t.Home(r.place, key, m); ok {
 			return denied(addr, "other_address", "%s is not the address of this client, which is %s", addr, home)
 		}
 	}
@@ -167,22 +169,24 @@ func (st *settings) unrecorded(t *lease.Table, r *request, addr netip.Addr, s le
 		return ignored("another_servers_client", "there is no record of the client, and %s may be from the other DHCP server", addr)
 	}
 	if s == lease.Free {
-		return verdict{act: bind, addr: addr, renewal: true, probe: st.probes()}
+		return verdict{act: bind, addr: addr, renewal: true, probe: st.probes(addr)}
 	}
-	return st.refuseAs(s, addr)
+	return st.refuseAs(r, s, addr)
 }
 
 // refuseAs is the NAK for an address that the client can't have.
-func (st *settings) refuseAs(s lease.Standing, addr netip.Addr) verdict {
+func (st *settings) refuseAs(r *request, s lease.Standing, addr netip.Addr) verdict {
 	switch s {
 	case lease.Foreign:
-		return denied(addr, "foreign_network", "%s is not on this network, which is %s", addr, st.Server.Masked())
+		return denied(addr, "foreign_network", "%s is not on this network, which is %s", addr, st.network(r).prefix)
 	case lease.Taken:
 		return denied(addr, "taken", "%s belongs to another client", addr)
 	case lease.Quarantined:
 		return denied(addr, "quarantined", "%s is in use by somebody who did not get it here", addr)
 	case lease.Reserved:
 		return denied(addr, "reserved", "%s is reserved for another phone", addr)
+	case lease.Kept:
+		return denied(addr, "kept_for_listed", "%s is one of the last free addresses, which are kept for the listed phones", addr)
 	default:
 		return denied(addr, "not_in_pool", "%s is not an address that is handed out", addr)
 	}
@@ -223,7 +227,7 @@ func (st *settings) informed(r *request) verdict {
 	if !addr.IsValid() && r.from.Addr().Is4() && !r.from.Addr().IsUnspecified() && !r.relayed() {
 		addr = r.from.Addr()
 	}
-	if !addr.IsValid() || !st.Server.Contains(addr) {
+	if !addr.IsValid() || !st.network(r).prefix.Contains(addr) {
 		return ignored("foreign_network", "an INFORM from %s, which is not on this network", addr)
 	}
 	return verdict{act: inform, addr: addr}

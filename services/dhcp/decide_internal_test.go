@@ -27,7 +27,7 @@ func scene(t *testing.T, st *settings) (*lease.Table, lease.Moment) {
 		bound(mac(1), "10.77.1.1", time.Hour), bound(mac(2), "10.77.1.2", -time.Hour), bound(mac(9), "10.77.0.50", time.Hour),
 	}, m)
 	tab.Quarantine(ip("10.77.1.9"), nil, m)
-	if got, err := tab.Offer(lease.MACKey(mac(7)), ip("10.77.1.7"), m); err != nil || got != ip("10.77.1.7") {
+	if got, err := tab.Offer(lease.Home, lease.MACKey(mac(7)), ip("10.77.1.7"), m); err != nil || got != ip("10.77.1.7") {
 		t.Fatalf("got %s, %v", got, err)
 	}
 	return tab, m

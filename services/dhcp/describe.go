@@ -3,7 +3,6 @@ package dhcp
 import (
 	"encoding/binary"
 	"encoding/hex"
-	"fmt"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -54,6 +53,7 @@ const (
 	formSeconds
 	formCodes
 	formType
+	formRelay
 )
 
 // optionKind is what is known of an option.
@@ -68,12 +68,16 @@ var kinds = map[uint8]optionKind{
 	1: {"subnet mask", formAddresses}, 2: {"time offset", formNumber}, 3: {"router", formAddresses},
 	4: {"time server", formAddresses}, 6: {"DNS server", formAddresses}, 12: {"host name", formText},
 	15: {"domain name", formText}, 28: {"broadcast address", formAddresses}, 35: {"ARP cache timeout", formSeconds},
+	7: {"log server", formAddresses}, 26: {"interface MTU", formNumber}, 33: {"static routes", formAddresses},
 	42: {"NTP server", formAddresses}, 43: {"vendor specific", formHex}, 50: {"requested address", formAddresses},
 	51: {"lease time", formSeconds}, 53: {"message type", formType}, 54: {"DHCP server", formAddresses},
 	55: {"options asked for", formCodes}, 56: {"message", formText}, 57: {"longest message", formNumber},
 	58: {"renewal time", formSeconds}, 59: {"rebinding time", formSeconds}, 60: {"vendor class", formText},
 	61: {"client identifier", formHex}, 66: {"TFTP server", formText}, 67: {"boot file", formText},
-	82: {"relay agent information", formHex}, 118: {"subnet selection", formAddresses},
+	77: {"user class", formText}, 80: {"rapid commit", formHex}, 81: {"full name", formHex},
+	100: {"time zone", formText}, 101: {"time zone name", formText}, 114: {"default URL", formText},
+	116: {"automatic address", formHex}, 159: {"provisioning URL", formText},
+	82: {"relay agent information", formRelay}, 118: {"subnet selection", formAddresses},
 	119: {"domain search", formHex}, 120: {"SIP server", formHex}, 121: {"static routes", formHex},
 	124: {"vendor class (RFC 3925)", formHex}, 125: {"vendor options (RFC 3925)", formHex},
 	132: {"VLAN", formText}, 150: {"TFTP server addresses", formAddresses}, 160: {"provisioning URL", formText},
@@ -100,6 +104,10 @@ func (k optionKind) text(value []byte) string {
 	case formType:
 		if len(value) == 1 {
 			return dhcpv4.MessageType(value[0]).String()
+		}
+	case formRelay:
+		if s, ok := suboptionsText(value); ok {
+			return s
 		}
 	case formHex:
 	}
@@ -129,10 +137,12 @@ func numberOf(value []byte) (uint64, bool) {
 func codesText(value []byte) string {
 	out := make([]string, len(value))
 	for i, code := range value {
-		out[i] = strconv.Itoa(int(code))
+		out[i] = codeText(code)
 		if name := kinds[code].name; name != "" {
-			out[i] = fmt.Sprintf("%d (%s)", code, name)
+			out[i] += " (" + name + ")"
 		}
 	}
 	return strings.Join(out, ", ")
 }
+
+func codeText(code byte) string { return strconv.Itoa(int(code)) }

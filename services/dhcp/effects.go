@@ -96,6 +96,7 @@ func (s *Server) send(out sender, eff *effects) {
 func (s *Server) reply(eff *effects, r *request, ev Event, out outgoing) {
 	s.metrics.replies.with(out.msg.MessageType()).Inc()
 	eff.out = append(eff.out, out)
+	ev.Sent = out.msg.ToBytes()
 	eff.event(s.eventOf(r, ev))
 }
 
@@ -170,6 +171,7 @@ func (s *Server) note(eff *effects, r *request) {
 func (s *Server) eventOf(r *request, ev Event) Event {
 	ev.Time, ev.MAC = s.deps.Clock.Now(), r.mac
 	ev.VendorClass, ev.Hostname, ev.Requested = r.client.VendorClass, r.client.Hostname, r.params
+	ev.Asked, ev.Relay, ev.Circuit, ev.Remote = r.keep(), r.giaddr, idText(r.relay.circuit), idText(r.relay.remote)
 	ev.Boot = r.typ == dhcpv4.MessageTypeDiscover || (r.typ == dhcpv4.MessageTypeRequest && !r.ciaddr.IsValid())
 	return ev
 }

@@ -28,7 +28,7 @@ func (s *Server) implausible(r *request, m lease.Moment) *refusal {
 // waited for.
 func (s *Server) defended(ctx context.Context, out sender, eff *effects, r *request, m lease.Moment) bool {
 	live, runs := s.table.At(r.wanted, m)
-	if r.relayed() || s.st.Relayed || !runs || live.Record.Key != r.client.Key {
+	if r.relayed() || s.st.Relayed || !s.st.onWire(r.wanted) || !runs || live.Record.Key != r.client.Key {
 		return false
 	}
 	if !s.work(r, r.wanted, func() { s.declineAfterProbe(ctx, out, r) }) {

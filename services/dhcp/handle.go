@@ -178,11 +178,12 @@ func (s *Server) sendOffer(eff *effects, r *request, addr netip.Addr, m lease.Mo
 // bind keeps the address for the client and sends the lease on its way to the disk, after a probe where one is due. A
 // lease that the disk protects for long enough already needs no way there.
 func (s *Server) bind(ctx context.Context, out sender, eff *effects, r *request, v verdict, m lease.Moment) {
-	term := s.table.Duration()
+	term := s.table.Duration(v.addr)
 	if !v.probe && s.table.Extend(r.client, v.addr, term, m) {
 		s.extended(eff, r, v, term, m)
 		return
 	}
+	r.keep()
 	probe := s.mustProbe(r, v, m)
 	rec := s.table.Begin(r.client, v.addr, term, m)
 	j := job{records: []lease.Record{rec}, request: r, renewal: v.renewal}
@@ -228,6 +229,7 @@ func (s *Server) work(r *request, addr netip.Addr, fn func()) bool {
 	default:
 		return false
 	}
+	r.keep()
 	s.busy[r.client.Key] = addr
 	go func() {
 		defer func() { <-s.workers }()

@@ -36,7 +36,7 @@ func (s *Server) incompleteTrouble(m lease.Moment) string {
 
 // suspects reports whether somebody whose record was lost may use the address. Beyond a relay nobody can be asked.
 func (s *Server) suspects(r *request, addr netip.Addr, m lease.Moment) bool {
-	return s.suspecting(m) && !s.st.Relayed && s.st.Server.Contains(addr) && !s.table.OnDisk(r.client.Key, addr)
+	return s.suspecting(m) && !s.st.Relayed && s.st.onWire(addr) && !s.table.OnDisk(r.client.Key, addr)
 }
 
 // pardon takes back the quarantine of an address whose user comes forward: its record was lost, it answered the probe

@@ -23,7 +23,7 @@ const (
 
 // outgoing is a reply and its way: raw to a hardware address, or as a datagram.
 type outgoing struct {
-	msg  *dhcpv4.DHCPv4
+	msg  message
 	dest udp.Reply // Payload filled in when it is sent
 	raw  bool      // to mac and dest.To; the client has no address yet
 
@@ -33,28 +33,27 @@ type outgoing struct {
 
 // lend answers with an address: an OFFER or an ACK for so long.
 func (st *settings) lend(r *request, typ dhcpv4.MessageType, addr netip.Addr, term time.Duration) outgoing {
-	msg := st.begin(r, typ)
-	msg.YourIPAddr = ipOf(addr)
+	d := st.begin(r, typ)
+	d.yiaddr = addr
 	if typ == dhcpv4.MessageTypeAck {
-		msg.ClientIPAddr = ipOf(r.ciaddr)
+		d.ciaddr = r.ciaddr
 	}
 	secs := uint32(min(term/time.Second, 1<<32-1))
-	put := func(code dhcpv4.OptionCode, n uint32) {
-		msg.UpdateOption(dhcpv4.OptGeneric(code, binary.BigEndian.AppendUint32(nil, n)))
+	for i, n := range [...]uint32{secs, secs / 2, secs - secs/8} {
+		value := d.scratch[4*i : 4*i+4 : 4*i+4]
+		binary.BigEndian.PutUint32(value, n)
+		d.put([...]uint8{51, 58, 59}[i], value)
 	}
-	put(dhcpv4.OptionIPAddressLeaseTime, secs)
-	put(dhcpv4.OptionRenewTimeValue, secs/2)
-	put(dhcpv4.OptionRebindingTimeValue, secs-secs/8)
-	st.describe(r, msg)
-	return st.route(r, msg, addr)
+	st.describe(r, d)
+	return st.route(r, d.finish(), addr)
 }
 
 // inform answers a client that has an address of its own: everything but a lease (RFC 2131 section 4.3.5).
 func (st *settings) inform(r *request, ciaddr netip.Addr) outgoing {
-	msg := st.begin(r, dhcpv4.MessageTypeAck)
-	msg.ClientIPAddr = ipOf(ciaddr)
-	st.describe(r, msg)
-	out := st.route(r, msg, netip.Addr{})
+	d := st.begin(r, dhcpv4.MessageTypeAck)
+	d.ciaddr = ciaddr
+	st.describe(r, d)
+	out := st.route(r, d.finish(), netip.Addr{})
 	if !r.relayed() && !st.Relayed {
 		out.raw, out.dest = false, st.datagram(netip.AddrPortFrom(ciaddr, clientPort))
 	}
@@ -64,72 +63,86 @@ func (st *settings) inform(r *request, ciaddr netip.Addr) outgoing {
 // nak refuses an address. It goes to everybody on the link, as the client may not have the address that it thinks it
 // has (RFC 2131 section 4.3.2).
 func (st *settings) nak(r *request, why string) outgoing {
-	msg := st.begin(r, dhcpv4.MessageTypeNak)
-	msg.UpdateOption(dhcpv4.OptMessage(why))
+	d := st.begin(r, dhcpv4.MessageTypeNak)
+	d.put(optMessage, []byte(why))
 	if r.relayed() {
-		msg.SetBroadcast() // tells the relay to broadcast it
-		return st.route(r, msg, netip.Addr{})
+		d.flags |= flagBroadcast // tells the relay to broadcast it
+		return st.route(r, d.finish(), netip.Addr{})
 	}
 	if st.Relayed {
-		return st.route(r, msg, netip.Addr{})
+		return st.route(r, d.finish(), netip.Addr{})
 	}
-	return outgoing{msg: msg, dest: st.broadcast(r)}
+	return outgoing{msg: d.finish(), dest: st.broadcast(r)}
 }
 
-// begin makes a reply with what all replies have. The codec writes options in order and option 82 last.
-func (st *settings) begin(r *request, typ dhcpv4.MessageType) *dhcpv4.DHCPv4 {
-	msg := &dhcpv4.DHCPv4{
-		OpCode: dhcpv4.OpcodeBootReply, HWType: r.msg.HWType, TransactionID: r.msg.TransactionID, Flags: r.msg.Flags,
-		ClientIPAddr: ipOf(netip.Addr{}), YourIPAddr: ipOf(netip.Addr{}), ServerIPAddr: ipOf(netip.Addr{}),
-		GatewayIPAddr: ipOf(r.giaddr), ClientHWAddr: r.msg.ClientHWAddr, Options: make(dhcpv4.Options),
-	}
-	msg.UpdateOption(dhcpv4.OptMessageType(typ))
-	msg.UpdateOption(dhcpv4.OptServerIdentifier(ipOf(st.box)))
-	// RFC 6842 section 3 and RFC 3046 section 2.2: both come back as they came.
-	for _, code := range []dhcpv4.OptionCode{dhcpv4.OptionClientIdentifier, dhcpv4.OptionRelayAgentInformation} {
-		if r.msg.Options.Has(code) {
-			msg.UpdateOption(dhcpv4.OptGeneric(code, r.msg.Options.Get(code)))
+const (
+	optMessage    = 56
+	flagBroadcast = 0x8000
+)
+
+// begin starts a reply with what all replies have.
+func (st *settings) begin(r *request, typ dhcpv4.MessageType) *draft {
+	d := drafts.Get().(*draft)
+	d.r, d.kind, d.flags = r, typ, r.msg.Flags
+	d.scratch[12] = byte(typ)
+	d.put(53, d.scratch[12:13:13])
+	d.put(54, st.boxBytes)
+	// RFC 6842 section 3, RFC 3046 section 2.2 and RFC 3011: these come back as they came.
+	for _, code := range [...]uint8{optClientID, optRelayInfo, optSubnetSelection} {
+		if value, ok := r.msg.Options[code]; ok {
+			d.put(code, value)
 		}
 	}
-	return msg
+	return d
 }
 
 // describe adds what a phone needs of the network. Options 66 and 150 and siaddr are sent always and are the same:
-// phones of different ages look at different ones (phones.md b).
-func (st *settings) describe(r *request, msg *dhcpv4.DHCPv4) {
-	msg.ServerIPAddr = ipOf(st.box)
-	msg.UpdateOption(dhcpv4.OptTFTPServerName(st.box.String()))
-	msg.UpdateOption(dhcpv4.OptGeneric(dhcpv4.OptionTFTPServerAddress, st.box.AsSlice()))
-	for _, o := range st.options {
-		if r.asked(o.code) {
-			msg.UpdateOption(dhcpv4.OptGeneric(o.code, o.value))
+// phones of different ages look at different ones (phones.md b). Those of other makes may get others in their class.
+func (st *settings) describe(r *request, d *draft) {
+	d.siaddr = st.box
+	d.put(66, st.boxText)
+	d.put(150, st.boxBytes)
+	for _, o := range st.network(r).options {
+		if r.asks(o.code) {
+			d.put(o.code, o.value)
 		}
 	}
-	if r.client.Hostname != "" && r.asked(dhcpv4.OptionHostName) {
-		msg.UpdateOption(dhcpv4.OptHostName(r.client.Hostname))
+	if r.client.Hostname != "" && r.asks(12) {
+		d.put(12, []byte(r.client.Hostname))
 	}
-	st.trim(r, msg)
+	class := st.classOf(r)
+	if class != nil {
+		class.apply(r, st.isOurs(r), d)
+	}
+	st.trim(r, d, class)
 }
 
-// trim leaves out what a phone can do without until the reply is no longer than the client takes (option 57).
-func (st *settings) trim(r *request, msg *dhcpv4.DHCPv4) {
+// trim leaves out what a phone can do without until the reply is no longer than the client takes (option 57): the name,
+// the time, the broadcast address and the domain, then what its class adds and it does not look for its files in.
+func (st *settings) trim(r *request, d *draft, class *classRule) {
 	limit := roomyReply
-	if n, err := r.msg.MaxMessageSize(); err == nil {
-		limit = min(max(limit, int(n)-28), fullReply)
+	if n := r.msg.Options[57]; len(n) == 2 {
+		limit = min(max(limit, int(binary.BigEndian.Uint16(n))-28), fullReply)
 	}
-	for _, code := range []dhcpv4.OptionCode{
-		dhcpv4.OptionHostName, dhcpv4.OptionNTPServers, dhcpv4.OptionBroadcastAddress, dhcpv4.OptionDomainName,
-	} {
-		if len(msg.ToBytes()) <= limit {
+	for _, code := range [...]uint8{12, 42, 28, 15} {
+		if d.size() <= limit {
 			return
 		}
-		msg.DeleteOption(code)
+		d.drop(code)
+	}
+	if class == nil {
+		return
+	}
+	for i := len(class.options) - 1; i >= 0 && d.size() > limit; i-- {
+		if code := class.options[i].code; !alwaysOfClass(code) && code != 1 && code != 3 && code != 6 {
+			d.drop(code)
+		}
 	}
 }
 
 // route finds the way of a reply (RFC 2131 section 4.1): through the relay, to the address that the client has, by
 // broadcast when it asks for that, else in a frame to its hardware address.
-func (st *settings) route(r *request, msg *dhcpv4.DHCPv4, yiaddr netip.Addr) outgoing {
+func (st *settings) route(r *request, msg message, yiaddr netip.Addr) outgoing {
 	out := outgoing{msg: msg}
 	switch {
 	case r.relayed():

@@ -46,17 +46,27 @@ func TestOptionsOfAnOffer(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			r := parsed(t, packet(t, dhcpv4.MessageTypeDiscover, mac(1), tt.mods...))
 			out := mustSettings(t, config()).lend(r, dhcpv4.MessageTypeOffer, ip("10.77.1.1"), 8*time.Hour)
-			if got := codes(t, out.msg); !slices.Equal(got, tt.want) {
+			if got := codes(t, decoded(t, out)); !slices.Equal(got, tt.want) {
 				t.Errorf("got %v, want %v", got, tt.want)
 			}
-			wantBox(t, out.msg)
+			wantBox(t, decoded(t, out))
 			for _, code := range []dhcpv4.OptionCode{dhcpv4.OptionClientIdentifier, dhcpv4.OptionRelayAgentInformation} {
-				if !bytes.Equal(out.msg.Options.Get(code), r.msg.Options.Get(code)) {
-					t.Errorf("option %d: got %x, want it as it came", code.Code(), out.msg.Options.Get(code))
+				if !bytes.Equal(decoded(t, out).Options.Get(code), r.msg.Options.Get(code)) {
+					t.Errorf("option %d: got %x, want it as it came", code.Code(), decoded(t, out).Options.Get(code))
 				}
 			}
 		})
 	}
+}
+
+// decoded is a reply as a client reads it.
+func decoded(t testing.TB, out outgoing) *dhcpv4.DHCPv4 {
+	t.Helper()
+	msg, err := dhcpv4.FromBytes(out.msg.ToBytes())
+	if err != nil {
+		t.Fatalf("the reply cannot be read: %v", err)
+	}
+	return msg
 }
 
 // wantBox checks that 54, 66, 150 and siaddr are the box, and the size of a BOOTP packet.
@@ -84,7 +94,7 @@ func TestLeaseTimes(t *testing.T) {
 		{10 * time.Minute, 5 * time.Minute, 525 * time.Second},
 		{time.Minute, 30 * time.Second, 53 * time.Second},
 	} {
-		msg := mustSettings(t, config()).lend(r, dhcpv4.MessageTypeAck, ip("10.77.1.1"), tt.lease).msg
+		msg := decoded(t, mustSettings(t, config()).lend(r, dhcpv4.MessageTypeAck, ip("10.77.1.1"), tt.lease))
 		got := [3]time.Duration{msg.IPAddressLeaseTime(0), msg.IPAddressRenewalTime(0), msg.IPAddressRebindingTime(0)}
 		if want := [3]time.Duration{tt.lease, tt.t1, tt.t2}; got != want {
 			t.Errorf("got %v, want %v", got, want)
@@ -94,14 +104,14 @@ func TestLeaseTimes(t *testing.T) {
 
 func TestValuesOfTheOptions(t *testing.T) {
 	r := parsed(t, packet(t, dhcpv4.MessageTypeDiscover, mac(1), without(dhcpv4.OptionParameterRequestList)))
-	msg := mustSettings(t, config()).lend(r, dhcpv4.MessageTypeOffer, ip("10.77.1.1"), time.Hour).msg
+	msg := decoded(t, mustSettings(t, config()).lend(r, dhcpv4.MessageTypeOffer, ip("10.77.1.1"), time.Hour))
 	got := strings.TrimSpace(fmt.Sprintln(msg.SubnetMask(), msg.Router(), msg.DNS(), msg.DomainName(), msg.BroadcastAddress(), msg.NTPServers()))
 	if want := "ffff0000 [10.77.0.254] [10.77.0.1] voice.home.arpa 10.77.255.255 [10.77.0.1]"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 	cfg := config()
 	cfg.Gateway, cfg.DNS, cfg.NTP, cfg.Domain = netip.Addr{}, nil, nil, ""
-	msg = mustSettings(t, cfg).lend(r, dhcpv4.MessageTypeOffer, ip("10.77.1.1"), time.Hour).msg
+	msg = decoded(t, mustSettings(t, cfg).lend(r, dhcpv4.MessageTypeOffer, ip("10.77.1.1"), time.Hour))
 	if got := codes(t, msg); !slices.Equal(got, []byte{1, 28, 51, 53, 54, 58, 59, 66, 150}) {
 		t.Errorf("nothing set: got %v", got)
 	}
@@ -161,7 +171,7 @@ func TestWayOfTheReplies(t *testing.T) {
 
 func TestNakHasNoLease(t *testing.T) {
 	r := parsed(t, packet(t, dhcpv4.MessageTypeRequest, mac(1), has("10.77.1.1"), dhcpv4.WithGatewayIP(ip("10.77.9.9").AsSlice())))
-	msg := mustSettings(t, config()).nak(r, "not here").msg
+	msg := decoded(t, mustSettings(t, config()).nak(r, "not here"))
 	if got := codes(t, msg); !slices.Equal(got, []byte{53, 54, 56}) {
 		t.Errorf("options: got %v, want 53, 54, 56", got)
 	}
@@ -177,7 +187,7 @@ func TestNakHasNoLease(t *testing.T) {
 
 func TestInformHasNoLease(t *testing.T) {
 	r := parsed(t, packet(t, dhcpv4.MessageTypeInform, mac(1), has("10.77.5.5")))
-	msg := mustSettings(t, config()).inform(r, r.ciaddr).msg
+	msg := decoded(t, mustSettings(t, config()).inform(r, r.ciaddr))
 	if got := codes(t, msg); !slices.Equal(got, []byte{1, 3, 6, 15, 53, 54, 66, 150}) || addrOf(msg.YourIPAddr).IsValid() {
 		t.Errorf("got %v, yiaddr %s", got, msg.YourIPAddr)
 	}
@@ -190,13 +200,13 @@ func TestLongRepliesLoseWhatAPhoneCanDoWithout(t *testing.T) {
 	id := dhcpv4.WithOption(dhcpv4.OptClientIdentifier(bytes.Repeat([]byte{7}, 255)))
 	r := parsed(t, packet(t, dhcpv4.MessageTypeDiscover, mac(1), id, without(dhcpv4.OptionParameterRequestList)))
 	st := mustSettings(t, cfg)
-	msg := st.lend(r, dhcpv4.MessageTypeOffer, ip("10.77.1.1"), time.Hour).msg
+	msg := decoded(t, st.lend(r, dhcpv4.MessageTypeOffer, ip("10.77.1.1"), time.Hour))
 	if n := len(msg.ToBytes()); n > roomyReply+32 || msg.DomainName() != "" || len(msg.Router()) == 0 {
 		t.Errorf("got %d bytes, domain %q, router %v", n, msg.DomainName(), msg.Router())
 	}
 	big := dhcpv4.WithOption(dhcpv4.OptMaxMessageSize(1500))
 	r = parsed(t, packet(t, dhcpv4.MessageTypeDiscover, mac(1), id, big, without(dhcpv4.OptionParameterRequestList)))
-	if msg := st.lend(r, dhcpv4.MessageTypeOffer, ip("10.77.1.1"), time.Hour).msg; msg.DomainName() != cfg.Domain {
+	if msg := decoded(t, st.lend(r, dhcpv4.MessageTypeOffer, ip("10.77.1.1"), time.Hour)); msg.DomainName() != cfg.Domain {
 		t.Errorf("a client that takes 1500 bytes: got the domain %q", msg.DomainName())
 	}
 }

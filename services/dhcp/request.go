@@ -1,6 +1,7 @@
 package dhcp
 
 import (
+	"bytes"
 	"errors"
 	"net"
 	"net/netip"
@@ -18,7 +19,14 @@ import (
 // echoing it could make a reply that does not fit an Ethernet frame.
 const longestOption = 255
 
-// request is a client's packet, understood. It shares no bytes with the receive buffer.
+// The options that are looked at by their numbers.
+const (
+	optParameters = 55
+	optClientID   = 61
+	optRelayInfo  = 82
+)
+
+// request is a client's packet, understood. It shares no bytes with the receive buffer but payload.
 type request struct {
 	msg    *dhcpv4.DHCPv4
 	typ    dhcpv4.MessageType
@@ -29,6 +37,13 @@ type request struct {
 	wanted netip.Addr // option 50
 	server netip.Addr // option 54
 	params []uint8    // option 55; nil = the client does not say
+
+	selected netip.Addr  // option 118
+	relay    relayInfo   // option 82
+	place    lease.Place // where the client is: see locate
+
+	payload []byte // the packet in the receive buffer, until keep or the handler's end
+	raw     []byte // the packet as it came: see keep
 
 	from  netip.AddrPort
 	to    netip.Addr
@@ -48,9 +63,14 @@ func parse(p *udp.Packet) (*request, error) {
 	r := &request{
 		msg: msg, typ: msg.MessageType(), from: p.From, to: p.To, index: p.Index,
 		ciaddr: addrOf(msg.ClientIPAddr), giaddr: addrOf(msg.GatewayIPAddr),
-		wanted: addrOf(msg.Options.Get(dhcpv4.OptionRequestedIPAddress)),
-		server: addrOf(msg.Options.Get(dhcpv4.OptionServerIdentifier)),
-		params: slices.Clone(msg.Options.Get(dhcpv4.OptionParameterRequestList)),
+		wanted:   addrOf(msg.Options.Get(dhcpv4.OptionRequestedIPAddress)),
+		server:   addrOf(msg.Options.Get(dhcpv4.OptionServerIdentifier)),
+		params:   msg.Options[optParameters], // the codec's copy
+		selected: addrOf(msg.Options[optSubnetSelection]),
+		payload:  p.Payload,
+	}
+	if info, ok := msg.Options[optRelayInfo]; ok {
+		r.relay = parseRelayInfo(info)
 	}
 	if err := r.check(); err != nil {
 		return nil, err
@@ -66,9 +86,9 @@ func (r *request) check() error {
 	case r.typ == dhcpv4.MessageTypeNone:
 		return refuse("no_message_type", "the packet has no DHCP message type; it is plain BOOTP")
 	}
-	for _, code := range []dhcpv4.OptionCode{dhcpv4.OptionClientIdentifier, dhcpv4.OptionRelayAgentInformation} {
-		if n := len(r.msg.Options.Get(code)); n > longestOption {
-			return refuse("malformed", "option %d has %d bytes, more than %d", code.Code(), n, longestOption)
+	for _, code := range [...]uint8{optClientID, optRelayInfo, optSubnetSelection} {
+		if n := len(r.msg.Options[code]); n > longestOption {
+			return refuse("malformed", "option %d has %d bytes, more than %d", code, n, longestOption)
 		}
 	}
 	return nil
@@ -101,15 +121,24 @@ func (r *request) isProbe() bool {
 // relayed reports whether a relay forwarded the packet.
 func (r *request) relayed() bool { return r.giaddr.IsValid() }
 
-// asked reports whether the client wants the option: it is on its list, or there is no list.
-func (r *request) asked(code dhcpv4.OptionCode) bool {
-	return r.params == nil || slices.Contains(r.params, code.Code())
+// keep returns the packet as it came. The first call copies it out of the receive buffer; whoever keeps a request beyond
+// the handler calls it before.
+func (r *request) keep() []byte {
+	if r.payload != nil {
+		r.raw, r.payload = bytes.Clone(r.payload), nil
+	}
+	return r.raw
+}
+
+// asks reports whether the client wants the option: it is on its list, or there is no list.
+func (r *request) asks(code uint8) bool {
+	return r.params == nil || slices.Contains(r.params, code)
 }
 
 // relayPort returns the port that the relay listens on: its source port when it says so in option 82 (suboption 19,
 // RFC 8357 section 5.4), else 67.
 func (r *request) relayPort() uint16 {
-	if info := r.msg.RelayAgentInfo(); info != nil && info.Has(dhcpv4.RelaySourcePortSubOption) {
+	if r.relay.ownPort {
 		return r.from.Port()
 	}
 	return serverPort

@@ -303,7 +303,7 @@ func TestFrameThatCannotBeSentIsBroadcast(t *testing.T) {
 func TestExhaustedPoolIsReported(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		cfg := config()
-		cfg.Pool = []lease.Range{{First: ip("10.77.1.1"), Last: ip("10.77.1.1")}}
+		cfg.Pool, cfg.Known = []lease.Range{{First: ip("10.77.1.1"), Last: ip("10.77.1.1")}}, nil
 		b := started(t, cfg, newStore())
 		defer b.stop()
 		b.lease(1)

@@ -71,7 +71,7 @@ type port struct {
 // strangers limits clients that were never seen. The server's lock guards it.
 type strangers struct {
 	limiting bool
-	why      string
+	why      string  // the limit bit last
 	taken    float64 // leases of the last minute, fading
 	ports    *recent[string, *port]
 
@@ -97,33 +97,22 @@ func (x *strangers) port(r *request, now time.Time) *port {
 }
 
 // circuitOf returns the port that a relay or switch names in option 82; "" = none.
-func circuitOf(r *request) string {
-	info := r.msg.RelayAgentInfo()
-	if info == nil {
-		return ""
-	}
-	return string(info.Get(dhcpv4.AgentCircuitIDSubOption))
-}
+func circuitOf(r *request) string { return string(r.relay.circuit) }
 
-// look judges once a second whether strangers are to be limited. untaken is how many offers were not taken up in time,
-// promised how many addresses are promised, free and size describe the pool.
-func (x *strangers) look(untaken, promised, free, size int) {
+// look judges once a second whether strangers are to be limited: untaken is how many offers were not taken up in time.
+func (x *strangers) look(untaken int) {
 	x.taken *= 1 - 1.0/60
-	switch {
-	case float64(untaken) > untakenMost+x.taken/2:
-		x.limiting, x.why = true, "ask for addresses and do not take them"
-	case free < min(lowPool, size/4):
-		x.limiting, x.why = true, "ask for addresses while few are left"
-	case promised > max(size/2, untakenMost):
-		x.limiting, x.why = true, "hold more than half of the pool"
-	default:
-		x.limiting = false
-	}
+	x.limiting = float64(untaken) > untakenMost+x.taken/2
 }
 
-// admit reports whether a stranger is served now.
-func (x *strangers) admit(r *request, now time.Time) bool {
-	if !x.limiting {
+// admit reports whether a stranger is served now, where so many of so many addresses are free.
+func (x *strangers) admit(r *request, free, all int, now time.Time) bool {
+	switch {
+	case x.limiting:
+		x.why = "ask for addresses and do not take them"
+	case free < min(lowPool, all/4):
+		x.why = "ask for addresses while few are left"
+	default:
 		return true
 	}
 	p := x.port(r, now)
@@ -144,17 +133,9 @@ func (x *strangers) trouble(now time.Time) string {
 func (x *strangers) sentence() string {
 	where := ""
 	if x.where != "" {
-		where = fmt.Sprintf(" (the last one on port %s)", printablePort(x.where))
+		where = fmt.Sprintf(" (the last one on port %s)", idText([]byte(x.where)))
 	}
 	return fmt.Sprintf("devices that were never seen here%s %s, as a program that uses up the pool would; they are answered slowly, phones and known devices as ever", where, x.why)
-}
-
-// printablePort shows a circuit id as text, or as hex digits where it is none.
-func printablePort(circuit string) string {
-	if s := printable([]byte(circuit), len(circuit)); s == circuit {
-		return s
-	}
-	return fmt.Sprintf("0x%x", circuit)
 }
 
 // stranger reports whether nothing speaks for the client.
@@ -165,7 +146,10 @@ func (s *Server) stranger(r *request) bool {
 // limited refuses a stranger over the limit; the caller holds the lock.
 func (s *Server) limited(eff *effects, r *request, m lease.Moment) bool {
 	asks := r.typ == dhcpv4.MessageTypeDiscover || r.typ == dhcpv4.MessageTypeRequest && !s.table.Promised(r.client.Key)
-	if !asks || !s.stranger(r) || s.strangers.admit(r, m.Mono) {
+	if !asks || !s.stranger(r) || s.st.locate(r) != nil {
+		return false
+	}
+	if free, all := s.table.Room(r.place); s.strangers.admit(r, free, all, m.Mono) {
 		return false
 	}
 	s.metrics.dropped.WithLabelValues("stranger_limit").Inc()

@@ -62,13 +62,13 @@ func (s *Server) tidyTable(eff *effects, retry bool) {
 	if s.storeErr == nil || retry {
 		s.flush(s.queue)
 	}
-	running, promised, pool := s.table.Count()
+	running, promised := s.table.Count()
 	s.metrics.leases.Set(float64(running))
 	untaken := 0
 	if promised > untakenMost {
 		untaken = s.table.Untaken(takeUp, m)
 	}
-	s.strangers.look(untaken, promised, pool-running-promised, pool)
+	s.strangers.look(untaken)
 	if n := s.given.rest(m.Mono); n > 0 {
 		s.log.Info("more leases given", "leases", n, "dur", tallyEvery)
 	}

@@ -87,7 +87,7 @@ func TestUnstoredLeaseNeedsAProbeThatNobodyAnswers(t *testing.T) {
 func TestUnstoredLeaseNeverTakesAnAddressOfARecord(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		cfg := config()
-		cfg.Pool = []lease.Range{{First: ip("10.77.1.1"), Last: ip("10.77.1.2")}}
+		cfg.Pool, cfg.Known = []lease.Range{{First: ip("10.77.1.1"), Last: ip("10.77.1.2")}}, nil
 		b := broken(t, cfg)
 		defer b.stop()
 		// The store is not known to fail yet: the expired address of phone 2 is offered, but not given.

@@ -13,6 +13,7 @@ type Config struct {
 	Listen    netip.AddrPort        // the box's address and port 53, UDP and TCP
 	Interface string                // the only interface that is served; "" = any
 	Server    netip.Prefix          // the box's address; only clients of its subnet (and the box itself) are answered
+	Subnets   []netip.Prefix        // networks behind relays, whose clients are answered as well
 	Domain    string                // the zone, without a trailing dot
 	Hosts     map[string]netip.Addr // the site's own names, relative to Domain
 	Proxy     string                // host of sip.proxy, for _sip._udp; "" = none

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/netip"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -87,10 +88,11 @@ func (s *Server) read(st *state, p *udp.Packet) (*dns.Msg, reason) {
 	return readQuestion(p.Payload)
 }
 
-// serves reports whether a client is of the served subnet or the box itself. The latter may come as 127.0.0.1, which the
+// serves reports whether a client is of a served subnet or the box itself. The latter may come as 127.0.0.1, which the
 // kernel takes from no wire.
 func (st *state) serves(client netip.Addr) bool {
-	return st.zone.subnet.Contains(client) || client == netip.AddrFrom4([4]byte{127, 0, 0, 1})
+	return st.zone.subnet.Contains(client) || client == netip.AddrFrom4([4]byte{127, 0, 0, 1}) ||
+		slices.ContainsFunc(st.zone.behind, func(p netip.Prefix) bool { return p.Contains(client) })
 }
 
 // readQuestion unpacks a packet. What has a header but cannot be read further is returned as a message without a

@@ -172,6 +172,31 @@ func TestStrangersAreNotAnswered(t *testing.T) {
 	eventually(t, func() bool { return s.Probe(t.Context()) == nil })
 }
 
+// A client of a network behind a relay is answered like one of the box's own.
+func TestClientsBehindRelaysAreAnswered(t *testing.T) {
+	b := &box{T: t}
+	cfg := config()
+	cfg.Listen = netip.MustParseAddrPort("127.77.0.1:0")
+	cfg.Subnets = []netip.Prefix{netip.MustParsePrefix("127.78.0.0/24")}
+	s, err := dns.New(cfg, dns.Deps{Names: phoneNames{}, Log: slog.New(slog.DiscardHandler), Report: b.report})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.Server = s
+	b.run()
+	q := question("pbx.voice.home.arpa.", mdns.TypeA)
+	for _, network := range []string{"udp", "tcp"} {
+		var from net.Addr = &net.UDPAddr{IP: net.IPv4(127, 78, 0, 9)}
+		if network == "tcp" {
+			from = &net.TCPAddr{IP: net.IPv4(127, 78, 0, 9)}
+		}
+		c := mdns.Client{Net: network, Dialer: &net.Dialer{LocalAddr: from}}
+		if got, _, err := c.Exchange(q, b.addr); err != nil || len(got.Answer) != 1 {
+			t.Errorf("%s: got %v, %v", network, got, err)
+		}
+	}
+}
+
 // A panic in one question, over UDP and over TCP, leaves the others answered.
 func TestPlantedPanic(t *testing.T) {
 	t.Parallel()

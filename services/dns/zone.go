@@ -25,6 +25,7 @@ type zone struct {
 	domain  string // voice.home.arpa.
 	box     netip.Addr
 	subnet  netip.Prefix
+	behind  []netip.Prefix // networks behind relays
 	fixed   map[string][]dns.RR
 	between map[string]bool       // names without records under which there are names (RFC 8020)
 	reverse map[netip.Addr]string // host names of the settings by their address
@@ -41,7 +42,7 @@ func newZone(cfg Config, names Names) (*zone, error) {
 		return nil, fmt.Errorf("building the zone: found server address %q, allowed is an IPv4 address with its subnet", cfg.Server)
 	}
 	z := &zone{
-		domain: domain, box: cfg.Server.Addr(), subnet: cfg.Server.Masked(), names: names,
+		domain: domain, box: cfg.Server.Addr(), subnet: cfg.Server.Masked(), behind: cfg.Subnets, names: names,
 		fixed: map[string][]dns.RR{}, between: map[string]bool{}, reverse: map[netip.Addr]string{},
 	}
 	z.add(z.soa(domain), z.ns(domain), address(domain, siteTTL, z.box))

@@ -5,53 +5,75 @@ import (
 	"time"
 )
 
-// Offer chooses an address for the client and keeps it for OfferTime. The order is: its reservation, the address that
-// it has or had, the one offered a moment ago, the one that it asks for, one that nobody ever had, and at last the one
-// that has been out of use for the longest time. The error is a [*Refusal].
-func (t *Table) Offer(key Key, want netip.Addr, m Moment) (netip.Addr, error) {
-	addr, ok := t.choose(key, want, m)
-	if !ok {
-		if t.rules.size == 0 {
-			return addr, refusal("pool_empty", "there is no pool, and no address is reserved for this client")
-		}
-		return addr, refusal("pool_empty", "all %d addresses of the pool are in use", t.rules.size)
+// Offer chooses an address for the client at its place and keeps it for OfferTime. The order is: its reservation, the
+// address that it has or had, the one offered a moment ago, the one that it asks for, one that nobody ever had, and at
+// last the one that has been out of use for the longest time. A client that is not listed gets none of the last free
+// addresses that the listed ones without an address may still need. The error is a [*Refusal].
+func (t *Table) Offer(p Place, key Key, want netip.Addr, m Moment) (netip.Addr, error) {
+	if p < 0 || int(p) >= len(t.pools) {
+		return netip.Addr{}, refusal("foreign_network", "the network of the client is no longer served")
+	}
+	addr, err := t.choose(p, key, want, m)
+	if err != nil {
+		return netip.Addr{}, err
 	}
 	t.keep(key, addr, m.Mono.Add(OfferTime))
 	return addr, nil
 }
 
-func (t *Table) choose(key Key, want netip.Addr, m Moment) (netip.Addr, bool) {
-	if addr, ok := t.Home(key, m); ok {
-		return addr, true
+func (t *Table) choose(p Place, key Key, want netip.Addr, m Moment) (netip.Addr, error) {
+	if addr, ok := t.Home(p, key, m); ok {
+		return addr, nil
 	}
-	if addr, ok := t.byKey[key]; ok && t.available(key, addr, m) {
-		return addr, true
+	former, had := t.byKey[key]
+	had = had && t.available(p, key, former, m)
+	offered, promised := t.holdOf[key]
+	promised = promised && t.available(p, key, offered, m)
+	if promised && (!had || former == offered) {
+		return offered, nil
 	}
-	if addr, ok := t.holdOf[key]; ok && t.available(key, addr, m) {
-		return addr, true
+	t.lapse(m)
+	if err := t.keptForListed(p, key); err != nil {
+		return netip.Addr{}, err
 	}
-	if want.IsValid() && t.available(key, want, m) && !t.wasOthers(key, want) {
-		return want, true
+	switch {
+	case had:
+		return former, nil
+	case want.IsValid() && t.available(p, key, want, m) && !t.wasOthers(key, want):
+		return want, nil
 	}
-	if !t.emptyTill.IsZero() && m.Mono.Before(t.emptyTill) {
-		return netip.Addr{}, false
-	}
-	if addr, ok := t.unused(key, m); ok {
-		return addr, true
-	}
-	if addr, ok := t.oldest(key, m); ok {
-		return addr, true
-	}
-	t.emptyTill = t.nextEnd(m)
-	return netip.Addr{}, false
+	return t.anyFree(p, key, m)
 }
 
-// Home returns the address that the client ought to have: its reservation, else that of its running lease.
-func (t *Table) Home(key Key, m Moment) (netip.Addr, bool) {
-	if addr, ok := t.rules.Reservations[key]; ok && t.available(key, addr, m) {
+// anyFree finds an address that is the client's in no way.
+func (t *Table) anyFree(p Place, key Key, m Moment) (netip.Addr, error) {
+	pool := t.pools[p]
+	if pool.free > 0 && !m.Mono.Before(pool.vain) {
+		if addr, ok := t.unused(p, key, m); ok {
+			return addr, nil
+		}
+		if addr, ok := t.oldest(p, key, m); ok {
+			return addr, nil
+		}
+		pool.vain = m.Mono.Add(searchAgain)
+	}
+	if len(pool.class) == 0 {
+		return netip.Addr{}, refusal("pool_empty", "there is no pool, and no address is reserved for this client")
+	}
+	return netip.Addr{}, refusal("pool_empty", "all %d addresses of the pool are in use", len(pool.class))
+}
+
+// searchAgain is how long a search is not repeated that looked at free addresses and found none for its client, which
+// happens while the store fails: each belongs to the client that a record on disk names.
+const searchAgain = time.Second
+
+// Home returns the address that the client ought to have at its place: its reservation there, else that of its running
+// lease there.
+func (t *Table) Home(p Place, key Key, m Moment) (netip.Addr, bool) {
+	if addr, ok := t.rules.Reservations[key]; ok && t.available(p, key, addr, m) {
 		return addr, true
 	}
-	if addr, ok := t.byKey[key]; ok && t.entries[addr].live(m) && t.available(key, addr, m) {
+	if addr, ok := t.byKey[key]; ok && t.entries[addr].live(m) && t.available(p, key, addr, m) {
 		return addr, true
 	}
 	return netip.Addr{}, false
@@ -64,9 +86,9 @@ func (t *Table) Known(key Key) bool {
 	return reserved || recorded
 }
 
-// available reports whether the client could have the address now.
-func (t *Table) available(key Key, addr netip.Addr, m Moment) bool {
-	return t.rules.fits(key, addr) && t.inTheWay(key, addr, m) == Free
+// available reports whether the client could have the address at its place now.
+func (t *Table) available(p Place, key Key, addr netip.Addr, m Moment) bool {
+	return t.rules.fits(p, key, addr) && t.inTheWay(key, addr, m) == Free
 }
 
 // wasOthers reports whether a record names another client: such an address is given only when no unused one is left.
@@ -75,68 +97,24 @@ func (t *Table) wasOthers(key Key, addr netip.Addr) bool {
 	return ok && e.rec.Key != key
 }
 
-// unused finds an address of the pool that no record names.
-func (t *Table) unused(key Key, m Moment) (netip.Addr, bool) {
-	for range t.rules.size {
-		addr := t.rules.at(t.next)
-		t.next = (t.next + 1) % t.rules.size
-		if _, recorded := t.entries[addr]; !recorded && t.available(key, addr, m) {
-			return addr, true
-		}
-	}
-	return netip.Addr{}, false
-}
-
-// oldest finds the address of the pool whose lease ended first.
-func (t *Table) oldest(key Key, m Moment) (netip.Addr, bool) {
-	var best *entry
-	for addr, e := range t.entries {
-		if e.live(m) || !t.available(key, addr, m) {
-			continue
-		}
-		if best == nil || e.rec.End.Before(best.rec.End) || (e.rec.End.Equal(best.rec.End) && addr.Less(best.rec.Address)) {
-			best = e
-		}
-	}
-	if best == nil {
-		return netip.Addr{}, false
-	}
-	return best.rec.Address, true
-}
-
-// nextEnd returns when the first lease, quarantine or offer ends.
-func (t *Table) nextEnd(m Moment) time.Time {
-	first := m.Mono.Add(OfferTime)
-	for _, e := range t.entries {
-		if e.live(m) && e.deadline.Before(first) {
-			first = e.deadline
-		}
-	}
-	for _, h := range t.holds {
-		if m.Mono.Before(h.until) && h.until.Before(first) {
-			first = h.until
-		}
-	}
-	return first
-}
-
 // Standing is what an address is to a client that asks for it.
 type Standing int
 
 // The standings, from the strongest refusal on.
 const (
-	Foreign     Standing = iota // not on the subnet
+	Foreign     Standing = iota // not on the client's network
 	Taken                       // leased or promised to another
 	Quarantined                 // somebody uses it who did not get it here
 	Reserved                    // reserved for another
-	Unusable                    // on the subnet, but not an address that is handed out
+	Unusable                    // on the network, but not an address that is handed out there
+	Kept                        // free, but one of the last, which are kept for the listed clients
 	Own                         // the client's: leased, promised, or its former one
 	Free                        // nobody's
 )
 
-// Standing tells what the address is to the client now.
-func (t *Table) Standing(key Key, addr netip.Addr, m Moment) Standing {
-	if !t.rules.Subnet.Contains(addr) {
+// StandingAt tells what the address is now to the client at its place.
+func (t *Table) StandingAt(p Place, key Key, addr netip.Addr, m Moment) Standing {
+	if !t.rules.contains(p, addr) {
 		return Foreign
 	}
 	if s := t.inTheWay(key, addr, m); s != Free {
@@ -145,16 +123,36 @@ func (t *Table) Standing(key Key, addr netip.Addr, m Moment) Standing {
 	if owner, ok := t.rules.reservedFor[addr]; ok && owner != key {
 		return Reserved
 	}
-	if !t.rules.fits(key, addr) {
+	if !t.rules.fits(p, key, addr) {
 		return Unusable
-	}
-	if e, ok := t.entries[addr]; ok && e.rec.Key == key {
-		return Own
 	}
 	if h, ok := t.holds[addr]; ok && h.key == key {
 		return Own
 	}
+	e, recorded := t.entries[addr]
+	recorded = recorded && e.rec.Key == key
+	if recorded && e.live(m) {
+		return Own
+	}
+	if _, reserved := t.rules.reservedFor[addr]; !reserved {
+		t.lapse(m)
+		if t.keptForListed(p, key) != nil {
+			return Kept
+		}
+	}
+	if recorded {
+		return Own
+	}
 	return Free
+}
+
+// Standing tells what the address is now to a client whose place is that of the address.
+func (t *Table) Standing(key Key, addr netip.Addr, m Moment) Standing {
+	p, ok := t.rules.placeOf(addr)
+	if !ok {
+		return Foreign
+	}
+	return t.StandingAt(p, key, addr, m)
 }
 
 // inTheWay returns Taken or Quarantined when somebody else has the address, else Free.

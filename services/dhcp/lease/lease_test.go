@@ -45,7 +45,7 @@ func after(m lease.Moment, d time.Duration) lease.Moment {
 // give offers, writes and acknowledges.
 func give(t *testing.T, tab *lease.Table, n byte, m lease.Moment) netip.Addr {
 	t.Helper()
-	addr, err := tab.Offer(key(n), netip.Addr{}, m)
+	addr, err := tab.Offer(lease.Home, key(n), netip.Addr{}, m)
 	if err != nil {
 		t.Fatalf("offering to client %d: %v", n, err)
 	}
@@ -55,7 +55,7 @@ func give(t *testing.T, tab *lease.Table, n byte, m lease.Moment) netip.Addr {
 
 func bind(t *testing.T, tab *lease.Table, n byte, addr netip.Addr, m lease.Moment) lease.Record {
 	t.Helper()
-	rec := tab.Begin(client(n), addr, tab.Duration(), m)
+	rec := tab.Begin(client(n), addr, tab.Duration(addr), m)
 	tab.Stored(rec, m)
 	if _, err := tab.Finish(rec, true, m); err != nil {
 		t.Fatalf("binding %s to client %d: %v", addr, n, err)
@@ -178,8 +178,8 @@ func TestReservedAddressInUseByAnotherIsNotGivenTwice(t *testing.T) {
 func TestOffersAreKeptForAMinute(t *testing.T) {
 	m := start()
 	tab := lease.New(settings())
-	first, _ := tab.Offer(key(1), netip.Addr{}, m)
-	again, _ := tab.Offer(key(1), netip.Addr{}, after(m, 4*time.Second))
+	first, _ := tab.Offer(lease.Home, key(1), netip.Addr{}, m)
+	again, _ := tab.Offer(lease.Home, key(1), netip.Addr{}, after(m, 4*time.Second))
 	if again != first {
 		t.Errorf("second DISCOVER: got %s, want %s", again, first)
 	}
@@ -189,7 +189,7 @@ func TestOffersAreKeptForAMinute(t *testing.T) {
 	if s := tab.Standing(key(2), first, after(m, 2*lease.OfferTime)); s != lease.Free {
 		t.Errorf("after the offer lapsed: got %v, want Free", s)
 	}
-	tab.Offer(key(1), first, m)
+	tab.Offer(lease.Home, key(1), first, m)
 	if !tab.Drop(key(1)) || tab.Standing(key(2), first, m) != lease.Free {
 		t.Error("a dropped offer still keeps its address")
 	}
@@ -198,11 +198,11 @@ func TestOffersAreKeptForAMinute(t *testing.T) {
 func TestWantedAddressIsGivenWhenNobodyHadIt(t *testing.T) {
 	m := start()
 	tab := lease.New(settings())
-	if got, _ := tab.Offer(key(1), ip("10.77.1.3"), m); got != ip("10.77.1.3") {
+	if got, _ := tab.Offer(lease.Home, key(1), ip("10.77.1.3"), m); got != ip("10.77.1.3") {
 		t.Errorf("got %s, want the one asked for", got)
 	}
 	for _, bad := range []string{"10.77.0.1", "10.77.9.9", "10.78.1.1", "10.77.0.50", "10.77.255.255", "255.255.255.255"} {
-		if got, err := tab.Offer(key(2), ip(bad), m); err != nil || got == ip(bad) {
+		if got, err := tab.Offer(lease.Home, key(2), ip(bad), m); err != nil || got == ip(bad) {
 			t.Errorf("asked for %s: got %s, %v", bad, got, err)
 		}
 	}
@@ -215,7 +215,7 @@ func TestExhaustionHasAReasonAndEndsWithTheFirstFreeAddress(t *testing.T) {
 	for n := range byte(3) {
 		addrs = append(addrs, give(t, tab, n+1, m))
 	}
-	_, err := tab.Offer(key(4), netip.Addr{}, m)
+	_, err := tab.Offer(lease.Home, key(4), netip.Addr{}, m)
 	wantCode(t, err, "pool_empty")
 	if err.Error() != "all 3 addresses of the pool are in use" {
 		t.Errorf("got %q", err)
@@ -225,9 +225,9 @@ func TestExhaustionHasAReasonAndEndsWithTheFirstFreeAddress(t *testing.T) {
 	if got := give(t, tab, 4, m); got != addrs[1] {
 		t.Errorf("got %s, want the released %s", got, addrs[1])
 	}
-	_, err = tab.Offer(key(5), netip.Addr{}, m)
+	_, err = tab.Offer(lease.Home, key(5), netip.Addr{}, m)
 	wantCode(t, err, "pool_empty")
-	if _, err := tab.Offer(key(5), netip.Addr{}, after(m, 9*time.Hour)); err != nil {
+	if _, err := tab.Offer(lease.Home, key(5), netip.Addr{}, after(m, 9*time.Hour)); err != nil {
 		t.Errorf("after the leases ran out: %v", err)
 	}
 }
@@ -342,9 +342,9 @@ func TestCarefulNeverTakesAnAddressThatARecordNames(t *testing.T) {
 		{Key: "declined:10.77.1.3", Address: ip("10.77.1.3"), State: lease.Declined, Duration: time.Minute, End: m.Wall.Add(-day), Trusted: true},
 	}, m)
 	tab.Careful(true)
-	_, err := tab.Offer(key(5), netip.Addr{}, m)
+	_, err := tab.Offer(lease.Home, key(5), netip.Addr{}, m)
 	wantCode(t, err, "pool_empty")
-	_, err = tab.Offer(key(5), ip("10.77.1.1"), m)
+	_, err = tab.Offer(lease.Home, key(5), ip("10.77.1.1"), m)
 	wantCode(t, err, "pool_empty")
 	tests := []struct {
 		name  string
@@ -359,7 +359,7 @@ func TestCarefulNeverTakesAnAddressThatARecordNames(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			addr, err := tab.Offer(key(tt.n), netip.Addr{}, m)
+			addr, err := tab.Offer(lease.Home, key(tt.n), netip.Addr{}, m)
 			if err != nil || addr != ip(tt.addr) {
 				t.Fatalf("got %s, %v, want %s", addr, err, tt.addr)
 			}
@@ -372,7 +372,7 @@ func TestCarefulNeverTakesAnAddressThatARecordNames(t *testing.T) {
 		})
 	}
 	tab.Careful(false)
-	if _, err := tab.Offer(key(5), netip.Addr{}, m); err != nil {
+	if _, err := tab.Offer(lease.Home, key(5), netip.Addr{}, m); err != nil {
 		t.Errorf("once the store works: %v", err)
 	}
 }
@@ -419,8 +419,8 @@ func ExampleTable() {
 	})
 	now := lease.Moment{Mono: time.Now(), Wall: time.Now(), Trusted: true}
 	phone := lease.Client{Key: lease.MACKey([6]byte{0, 6, 0xd7, 0xaa, 0x2a, 0x2e}), HType: lease.Ethernet}
-	addr, _ := tab.Offer(phone.Key, netip.Addr{}, now)
-	rec := tab.Begin(phone, addr, tab.Duration(), now)
+	addr, _ := tab.Offer(lease.Home, phone.Key, netip.Addr{}, now)
+	rec := tab.Begin(phone, addr, tab.Duration(addr), now)
 	// ... the record is written to disk ...
 	tab.Stored(rec, now)
 	tab.Finish(rec, true, now)

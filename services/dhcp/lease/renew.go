@@ -15,13 +15,13 @@ func Slack(d time.Duration) time.Duration { return d / 8 * 5 }
 // nothing and returns false, and the caller goes the way of [Table.Begin].
 func (t *Table) Extend(c Client, addr netip.Addr, d time.Duration, m Moment) bool {
 	e, ok := t.entries[addr]
-	if !ok || e.rec.State != Bound || !e.live(m) || !e.rec.tells(c) || !t.covers(e, d, m) {
+	if !ok || e.rec.State != Bound || !e.live(m) || e.inAlive == noPlace || !e.rec.tells(c) || !t.covers(e, d, m) {
 		return false
 	}
 	t.drop(c.Key)
 	if end := m.Mono.Add(d); end.After(e.deadline) {
 		e.deadline = end
-		t.ends.set(e)
+		t.alive.fix(e.inAlive)
 	}
 	e.told = true
 	return true

@@ -140,11 +140,11 @@ func (p *slackPlay) step() {
 // ask is a boot or, for who has a lease, a renewal.
 func (p *slackPlay) ask(n byte) {
 	m := p.moment()
-	addr, err := p.tab.Offer(key(n), netip.Addr{}, m)
+	addr, err := p.tab.Offer(lease.Home, key(n), netip.Addr{}, m)
 	if err != nil {
 		return
 	}
-	d := p.tab.Duration() / time.Duration(1+p.rnd.IntN(2))
+	d := p.tab.Duration(addr) / time.Duration(1+p.rnd.IntN(2))
 	if p.tab.Extend(client(n), addr, d, m) {
 		p.saved++
 	} else {

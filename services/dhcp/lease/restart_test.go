@@ -109,7 +109,7 @@ func TestClockThatIsSetForwardFreesNothingAfterARestart(t *testing.T) {
 	later := after(right, time.Hour)
 	again.Restore(store.records(), later)
 	wantLeft(t, again, later, 6*time.Hour)
-	if addr, err := again.Offer(key(2), ip("10.77.1.1"), later); err != nil || addr == ip("10.77.1.1") {
+	if addr, err := again.Offer(lease.Home, key(2), ip("10.77.1.1"), later); err != nil || addr == ip("10.77.1.1") {
 		t.Errorf("client 2 was offered %s, %v", addr, err)
 	}
 }
@@ -230,11 +230,11 @@ func (p *play) run(t *testing.T) {
 func (p *play) boot(t *testing.T, step int, n byte) {
 	t.Helper()
 	m := p.moment()
-	addr, err := p.tab.Offer(key(n), netip.Addr{}, m)
+	addr, err := p.tab.Offer(lease.Home, key(n), netip.Addr{}, m)
 	if err != nil {
 		return
 	}
-	rec := p.tab.Begin(client(n), addr, p.tab.Duration(), m)
+	rec := p.tab.Begin(client(n), addr, p.tab.Duration(addr), m)
 	p.store.commit(rec)
 	p.tab.Stored(rec, m)
 	if _, err := p.tab.Finish(rec, true, m); err != nil {

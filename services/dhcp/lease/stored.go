@@ -9,8 +9,12 @@ import (
 // Careful sets whether the store fails to take records. While it does, a client gets only an address that no record on
 // disk gives to another: the table's newest facts may be lost at the next power cut, the records will not.
 func (t *Table) Careful(on bool) {
-	if t.careful != on {
-		t.careful, t.emptyTill = on, time.Time{}
+	if t.careful == on {
+		return
+	}
+	t.careful = on
+	for _, pool := range t.pools {
+		pool.vain = time.Time{}
 	}
 }
 
@@ -18,7 +22,7 @@ func (t *Table) Careful(on bool) {
 // fails, what [Table.Unstored] allows.
 func (t *Table) Term(key Key, addr netip.Addr, m Moment) time.Duration {
 	if !t.careful {
-		return t.rules.Duration
+		return t.Duration(addr)
 	}
 	term, _ := t.Unstored(key, addr, m)
 	return term
@@ -29,15 +33,16 @@ func (t *Table) Term(key Key, addr netip.Addr, m Moment) time.Duration {
 // length; a lease on disk is good until the end that is on disk; any other lasts UnstoredTime and needs the probe.
 // Whether the address is free to be had at all, [Table.Standing] tells after Careful(true).
 func (t *Table) Unstored(key Key, addr netip.Addr, m Moment) (term time.Duration, probe bool) {
+	whole := t.Duration(addr)
 	if reserved, ok := t.rules.Reservations[key]; ok && reserved == addr {
-		return t.rules.Duration, false
+		return whole, false
 	}
-	short := min(UnstoredTime, t.rules.Duration)
+	short := min(UnstoredTime, whole)
 	s, ok := t.disk[addr]
 	if !ok || s.rec.Key != key || s.rec.State != Bound || !m.Mono.Before(s.deadline) {
 		return short, true
 	}
-	return min(max(s.deadline.Sub(m.Mono), short), s.rec.Duration, t.rules.Duration), false
+	return min(max(s.deadline.Sub(m.Mono), short), s.rec.Duration, whole), false
 }
 
 // Shorten returns the record with another Duration, counted from its Start.

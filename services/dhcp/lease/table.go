@@ -26,17 +26,21 @@ type Table struct {
 
 	entries map[netip.Addr]*entry
 	byKey   map[Key]netip.Addr
-	ends    agenda[*entry] // the Bound and Declined ones
-	dirty   map[netip.Addr]*entry
 	holds   map[netip.Addr]*hold
 	holdOf  map[Key]netip.Addr
-	lapses  agenda[*hold]
 	disk    map[netip.Addr]stored // what the store holds, as far as it could be read or was written
 	diskOf  map[Key]netip.Addr
+	dirty   map[netip.Addr]*entry // entries that differ from what is on disk
 	stamp   stamp
 
-	next      uint32    // where the search for an unused address goes on
-	emptyTill time.Time // a search found nothing and nothing can come free before
+	// The same, sorted for the questions that come with every packet: see pool.
+	pools    []*pool // by Place
+	alive    pile[*entry]
+	promised pile[*hold]
+	lapsed   []*entry       // ended by themselves; Expire reports them
+	declined map[string]int // quarantines that run, by hardware address
+	listed   map[Key]Place  // where a listed client waits for an address
+	unseen   int            // listed clients of which there is no record
 }
 
 // entry is a record with its life on the monotonic clock.
@@ -45,22 +49,19 @@ type entry struct {
 	deadline time.Time // when Bound or Declined ends
 	told     bool      // acknowledged since this process started: what was told is not shortened
 	dirty    bool      // differs from what is on disk
-	at       int       // in Table.ends
+
+	inAlive, inGone int // its places among those that run and those that ended
 }
 
-func (e *entry) ends() time.Time { return e.deadline }
-func (e *entry) place() *int     { return &e.at }
+func newEntry(rec *Record) *entry { return &entry{rec: rec, inAlive: noPlace, inGone: noPlace} }
 
 // hold keeps an address for one client while it is offered or being written to disk.
 type hold struct {
 	key   Key
 	addr  netip.Addr
 	until time.Time
-	at    int // in Table.lapses
+	at    int // its place among all
 }
-
-func (h *hold) ends() time.Time { return h.until }
-func (h *hold) place() *int     { return &h.at }
 
 // stored is what the disk says of an address.
 type stored struct {
@@ -70,23 +71,39 @@ type stored struct {
 
 // New returns an empty table.
 func New(s Settings) *Table {
-	return &Table{
+	t := &Table{
 		rules:   newRules(s),
 		entries: make(map[netip.Addr]*entry), byKey: make(map[Key]netip.Addr),
-		dirty: make(map[netip.Addr]*entry), holds: make(map[netip.Addr]*hold), holdOf: make(map[Key]netip.Addr),
+		holds: make(map[netip.Addr]*hold), holdOf: make(map[Key]netip.Addr),
 		disk: make(map[netip.Addr]stored), diskOf: make(map[Key]netip.Addr),
+		dirty: make(map[netip.Addr]*entry), declined: make(map[string]int),
+		alive: pile[*entry]{
+			less:  func(a, b *entry) bool { return a.deadline.Before(b.deadline) },
+			place: func(e *entry) *int { return &e.inAlive },
+		},
+		promised: pile[*hold]{
+			less:  func(a, b *hold) bool { return a.until.Before(b.until) },
+			place: func(h *hold) *int { return &h.at },
+		},
 	}
+	t.build()
+	return t
 }
 
 // Apply takes new settings. Leases stay until they end, also where they no longer fit; those are not renewed
 // ([Table.Standing] says Unusable or Reserved).
 func (t *Table) Apply(s Settings) {
 	t.rules = newRules(s)
-	t.next, t.emptyTill = 0, time.Time{}
+	t.build()
 }
 
-// Duration returns the length of a normal lease.
-func (t *Table) Duration() time.Duration { return t.rules.Duration }
+// Duration returns the length of a normal lease of the address.
+func (t *Table) Duration(addr netip.Addr) time.Duration {
+	if p, ok := t.rules.placeOf(addr); ok {
+		return t.rules.networks[p].Duration
+	}
+	return t.rules.Duration
+}
 
 func (e *entry) live(m Moment) bool {
 	return (e.rec.State == Bound || e.rec.State == Declined) && m.Mono.Before(e.deadline)
@@ -94,28 +111,31 @@ func (e *entry) live(m Moment) bool {
 
 // keep promises the address to the client until then; an earlier promise to the same client ends.
 func (t *Table) keep(key Key, addr netip.Addr, until time.Time) {
-	if h, ok := t.holds[addr]; ok && h.key == key {
+	if h, ok := t.holds[addr]; ok && h.key == key && t.holdOf[key] == addr {
 		h.until = until
-		t.lapses.set(h)
+		t.promised.fix(h.at)
 		return
 	}
 	t.drop(key)
 	if old, ok := t.holds[addr]; ok {
 		t.drop(old.key)
 	}
-	h := &hold{key: key, addr: addr, until: until, at: -1}
+	h := &hold{key: key, addr: addr, until: until}
 	t.holds[addr], t.holdOf[key] = h, addr
-	t.lapses.set(h)
+	t.promised.push(h)
+	t.sort(addr)
+	t.recount(key)
 }
 
 // drop takes back what was promised to the client, and returns the address.
 func (t *Table) drop(key Key) (netip.Addr, bool) {
 	addr, ok := t.holdOf[key]
 	if ok {
-		t.lapses.remove(t.holds[addr])
+		t.promised.remove(t.holds[addr].at)
 		delete(t.holds, addr)
 		delete(t.holdOf, key)
-		t.emptyTill = time.Time{}
+		t.sort(addr)
+		t.recount(key)
 	}
 	return addr, ok
 }
@@ -129,32 +149,34 @@ func (t *Table) heldByOther(key Key, addr netip.Addr, m Moment) bool {
 // put makes e the entry of its address and its key. It returns the address that the client had before, when that was
 // another one.
 func (t *Table) put(e *entry) (before netip.Addr) {
-	e.at = -1
-	if old, ok := t.entries[e.rec.Address]; ok {
+	old, replaced := t.entries[e.rec.Address]
+	if replaced {
+		t.leave(old)
 		if t.byKey[old.rec.Key] == e.rec.Address {
 			delete(t.byKey, old.rec.Key)
 		}
-		t.remove(old)
 	}
 	if addr, ok := t.byKey[e.rec.Key]; ok && addr != e.rec.Address {
 		before = addr
-		t.remove(t.entries[addr])
-		t.emptyTill = time.Time{}
+		t.leave(t.entries[addr])
+		delete(t.entries, addr)
+		delete(t.dirty, addr)
+		t.sort(addr)
 	}
 	t.entries[e.rec.Address], t.byKey[e.rec.Key] = e, e.rec.Address
-	if e.rec.State == Bound || e.rec.State == Declined {
-		t.ends.set(e)
-	}
+	delete(t.dirty, e.rec.Address)
 	if e.dirty {
 		t.dirty[e.rec.Address] = e
 	}
+	if e.rec.State == Bound || e.rec.State == Declined {
+		t.live(e)
+	}
+	t.sort(e.rec.Address)
+	t.recount(e.rec.Key)
+	if replaced {
+		t.recount(old.rec.Key)
+	}
 	return before
-}
-
-func (t *Table) remove(e *entry) {
-	t.ends.remove(e)
-	delete(t.dirty, e.rec.Address)
-	delete(t.entries, e.rec.Address)
 }
 
 // change gives an entry another record, which is not on disk yet.
@@ -198,7 +220,9 @@ func (t *Table) Finish(rec Record, onDisk bool, m Moment) (before netip.Addr, er
 	if h, ok := t.holds[rec.Address]; ok { // a promise that lapsed
 		t.drop(h.key)
 	}
-	return t.put(&entry{rec: t.shared(rec), deadline: m.Mono.Add(rec.Duration), told: true, dirty: !onDisk}), nil
+	e := newEntry(t.shared(rec))
+	e.deadline, e.told, e.dirty = m.Mono.Add(rec.Duration), true, !onDisk
+	return t.put(e), nil
 }
 
 // Release ends the client's lease of the address at its own wish; the record stays so that it gets the same address
@@ -214,11 +238,13 @@ func (t *Table) Release(key Key, addr netip.Addr, m Moment) bool {
 	return true
 }
 
+// end gives an entry whose lease is over this record.
 func (t *Table) end(e *entry, rec Record, s State) {
+	t.unlive(e)
 	rec.State = s
 	t.change(e, rec)
-	t.ends.remove(e)
-	t.emptyTill = time.Time{}
+	t.sort(e.rec.Address)
+	t.recount(e.rec.Key)
 }
 
 // Decline puts an address that its client found in use into quarantine. It refuses when the client neither has the
@@ -229,7 +255,8 @@ func (t *Table) Decline(key Key, hwaddr []byte, addr netip.Addr, m Moment) error
 	if h, ok := t.holds[addr]; !leased && !(ok && h.key == key) {
 		return refusal("not_its_own", "%s is not an address that this client was given", addr)
 	}
-	if t.quarantinedBy(hwaddr, m) >= DeclineLimit {
+	t.lapse(m)
+	if t.declined[string(hwaddr)] >= DeclineLimit {
 		t.drop(key)
 		if leased && e.rec.State == Bound {
 			t.end(e, *e.rec, Released)
@@ -239,15 +266,6 @@ func (t *Table) Decline(key Key, hwaddr []byte, addr netip.Addr, m Moment) error
 	t.drop(key)
 	t.Quarantine(addr, hwaddr, m)
 	return nil
-}
-
-func (t *Table) quarantinedBy(hwaddr []byte, m Moment) (n int) {
-	for _, e := range t.ends.items {
-		if e.rec.State == Declined && e.live(m) && string(e.rec.HWAddr) == string(hwaddr) {
-			n++
-		}
-	}
-	return n
 }
 
 // Quarantine keeps an address from everybody for DeclineTime: somebody uses it who did not get it here. hwaddr is who
@@ -262,7 +280,9 @@ func (t *Table) Quarantine(addr netip.Addr, hwaddr []byte, m Moment) {
 		Address: addr, State: Declined, Start: m.wall(), Trusted: m.Trusted,
 	}
 	rec = rec.Shorten(DeclineTime)
-	t.put(&entry{rec: &rec, deadline: m.Mono.Add(DeclineTime), told: true, dirty: true})
+	e := newEntry(&rec)
+	e.deadline, e.told, e.dirty = m.Mono.Add(DeclineTime), true, true
+	t.put(e)
 }
 
 // Pardon ends the quarantine of an address when hwaddr is the one that it was put there for. It reports whether it was.

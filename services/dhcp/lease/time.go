@@ -14,9 +14,9 @@ func (t *Table) Restore(records []Record, m Moment) {
 			continue
 		}
 		if rec.Duration <= 0 {
-			rec.Duration = t.rules.Duration
+			rec.Duration = t.Duration(rec.Address)
 		}
-		e := &entry{rec: &rec, at: -1}
+		e := newEntry(&rec)
 		t.disk[rec.Address], t.diskOf[rec.Key] = stored{&rec, m.Mono.Add(remains(&rec, m))}, rec.Address
 		if rec.State == Bound || rec.State == Declined {
 			e.deadline = m.Mono.Add(left(&rec, m))
@@ -30,7 +30,6 @@ func (t *Table) Restore(records []Record, m Moment) {
 			t.put(e)
 		}
 	}
-	t.emptyTill = time.Time{}
 }
 
 // yields reports whether the entry that is there gives way to the one from the store.
@@ -74,10 +73,9 @@ func (t *Table) Trust(m Moment) {
 		}
 		if end := m.Mono.Add(left(e.rec, m)); end.Before(e.deadline) {
 			e.deadline = end
-			t.ends.set(e)
 		}
 	}
-	t.emptyTill = time.Time{}
+	t.alive.order()
 }
 
 const (
@@ -112,7 +110,7 @@ func (t *Table) Restamp(m Moment) (n int) {
 		return 0
 	}
 	t.stamp = stamp{known: true, at: m}
-	for _, e := range t.ends.items {
+	for _, e := range t.alive.items {
 		if !e.rec.Trusted || !e.live(m) {
 			continue
 		}
@@ -131,17 +129,19 @@ func (t *Table) Restamp(m Moment) (n int) {
 // Expire ends every lease and quarantine whose time is over and forgets lapsed offers. It returns the records of the
 // leases that ended.
 func (t *Table) Expire(m Moment) []Record {
-	var ended []Record
-	for e, over := t.ends.due(m.Mono); over; e, over = t.ends.due(m.Mono) {
+	t.lapse(m)
+	var over []Record
+	for _, e := range t.lapsed {
+		if t.entries[e.rec.Address] != e || (e.rec.State != Bound && e.rec.State != Declined) {
+			continue // replaced or given back meanwhile
+		}
 		if e.rec.State == Bound {
-			ended = append(ended, *e.rec)
+			over = append(over, *e.rec)
 		}
 		t.end(e, *e.rec, Expired)
 	}
-	for h, over := t.lapses.due(m.Mono); over; h, over = t.lapses.due(m.Mono) {
-		t.drop(h.key)
-	}
-	return ended
+	t.lapsed = nil
+	return over
 }
 
 // Live is a lease that runs.
@@ -152,8 +152,8 @@ type Live struct {
 
 // Leases returns every lease that runs, in no particular order.
 func (t *Table) Leases(m Moment) []Live {
-	out := make([]Live, 0, t.ends.len())
-	for _, e := range t.ends.items {
+	out := make([]Live, 0, t.alive.len())
+	for _, e := range t.alive.items {
 		if e.rec.State == Bound && e.live(m) {
 			out = append(out, Live{Record: *e.rec, Left: e.deadline.Sub(m.Mono)})
 		}
@@ -161,15 +161,21 @@ func (t *Table) Leases(m Moment) []Live {
 	return out
 }
 
-// Count returns how many leases and quarantines run, how many addresses are promised, and how many the pool has; what
-// ended since the last [Table.Expire] counts as well.
-func (t *Table) Count() (running, promised, pool int) {
-	return t.ends.len(), t.lapses.len(), int(t.rules.size)
+// Count returns how many leases and quarantines run, and how many addresses are promised; what ended since the last
+// [Table.Expire] counts as well.
+func (t *Table) Count() (running, promised int) { return t.alive.len(), t.promised.len() }
+
+// Room returns how many addresses of the pool of a place are free, and how many it has.
+func (t *Table) Room(p Place) (free, all int) {
+	if p < 0 || int(p) >= len(t.pools) {
+		return 0, 0
+	}
+	return t.pools[p].free, t.pools[p].open
 }
 
 // Untaken returns how many addresses were promised at least so long ago and are still waiting for their clients.
 func (t *Table) Untaken(age time.Duration, m Moment) (n int) {
-	for _, h := range t.lapses.items {
+	for _, h := range t.promised.items {
 		if !h.until.After(m.Mono.Add(OfferTime - age)) {
 			n++
 		}
