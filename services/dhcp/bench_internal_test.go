@@ -105,6 +105,7 @@ func mustSettings(t testing.TB, cfg Config) *settings {
 type memoryStore struct {
 	mu       sync.Mutex
 	records  map[netip.Addr]lease.Record
+	keys     map[lease.Key]netip.Addr
 	decision Decision
 	before   func([]lease.Record) error // nil = always works
 	readErr  error
@@ -112,9 +113,9 @@ type memoryStore struct {
 }
 
 func newStore(records ...lease.Record) *memoryStore {
-	s := &memoryStore{records: make(map[netip.Addr]lease.Record)}
+	s := &memoryStore{records: make(map[netip.Addr]lease.Record), keys: make(map[lease.Key]netip.Addr)}
 	for _, rec := range records {
-		s.records[rec.Address] = rec
+		s.records[rec.Address], s.keys[rec.Key] = rec, rec.Address
 	}
 	return s
 }
@@ -138,12 +139,10 @@ func (s *memoryStore) Commit(_ context.Context, records ...lease.Record) error {
 	defer s.mu.Unlock()
 	s.commits++
 	for _, rec := range records {
-		for addr, old := range s.records {
-			if old.Key == rec.Key {
-				delete(s.records, addr)
-			}
+		if addr, ok := s.keys[rec.Key]; ok && s.records[addr].Key == rec.Key {
+			delete(s.records, addr)
 		}
-		s.records[rec.Address] = rec
+		s.records[rec.Address], s.keys[rec.Key] = rec, rec.Address
 	}
 	return nil
 }
