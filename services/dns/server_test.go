@@ -174,8 +174,10 @@ func TestStrangersAreNotAnswered(t *testing.T) {
 
 // A client of a network behind a relay is answered like one of the box's own.
 func TestClientsBehindRelaysAreAnswered(t *testing.T) {
-	b := &box{T: t}
-	cfg := config()
+	t.Parallel()
+	b := &box{t: t, seen: make(chan struct{}, 1)}
+	cfg := office()
+	cfg.Server = netip.MustParsePrefix("127.77.0.1/16")
 	cfg.Listen = netip.MustParseAddrPort("127.77.0.1:0")
 	cfg.Subnets = []netip.Prefix{netip.MustParsePrefix("127.78.0.0/24")}
 	s, err := dns.New(cfg, dns.Deps{Names: phoneNames{}, Log: slog.New(slog.DiscardHandler), Report: b.report})
