@@ -281,7 +281,7 @@ func (s *Server) load(ctx context.Context) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.serveAny = s.serveAny || (derr == nil && decision.Serve)
-	if err != nil {
+	if err != nil && !errors.Is(err, ErrIncomplete) {
 		s.storeFailed(fmt.Errorf("reading leases: %w", err))
 		return
 	}
