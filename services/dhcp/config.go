@@ -2,6 +2,7 @@ package dhcp
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/netip"
 	"time"
@@ -73,6 +74,11 @@ type Clock interface {
 	// Trusted reports whether the wall clock may be believed.
 	Trusted() bool
 }
+
+// ErrIncomplete says that records may be missing, or that some may be older than what was acknowledged last: no record
+// proves that its client still has its address, no gap proves that an address is free. A store returns it beside the
+// records until its damage is too old to matter.
+var ErrIncomplete = errors.New("leases may be missing")
 
 // Store keeps leases over a power cut.
 type Store interface {

@@ -179,7 +179,7 @@ func (s *Server) sendOffer(eff *effects, r *request, addr netip.Addr, m lease.Mo
 // lease that the disk protects for long enough already needs no way there.
 func (s *Server) bind(ctx context.Context, out sender, eff *effects, r *request, v verdict, m lease.Moment) {
 	term := s.table.Duration(v.addr)
-	if !v.probe && s.table.Extend(r.client, v.addr, term, m) {
+	if !v.probe && !s.suspects(r, v.addr, m) && s.table.Extend(r.client, v.addr, term, m) {
 		s.extended(eff, r, v, term, m)
 		return
 	}

@@ -1,7 +1,6 @@
 package dhcp
 
 import (
-	"errors"
 	"fmt"
 	"net/netip"
 	"time"
@@ -9,18 +8,16 @@ import (
 	"phonebox/services/dhcp/lease"
 )
 
-// ErrIncomplete is what a [Store] wraps when Leases returns records of which some may be missing: the file was damaged
-// and what could be read of it was saved. The server takes the records, and for one whole lease gives out no address
-// that is not on record in the client's name without probing it first, also where PingCheck is off. A store that was
-// damaged says so at every start until it knows that a lease time has passed.
-var ErrIncomplete = errors.New("records of leases may be missing")
+// After damage (see ErrIncomplete) the server takes the records that are left, and for one whole lease it gives out no
+// address without a probe, also where PingCheck is off, unless it has acknowledged it to the client itself since it
+// started: a record that is left may be older than what was acknowledged last.
 
-const incompleteText = "records of leases were lost with the damaged file: until %s every address that is not on record is probed before it is given out"
+const incompleteText = "records of leases were lost with the damaged file: until %s every address is probed before it is given out"
 
 // lost begins the time in which missing leases may still run; the caller holds the lock.
 func (s *Server) lost(err error, m lease.Moment) {
 	s.suspectTill = m.Mono.Add(s.st.Lease)
-	s.log.Warn("records of leases may be missing; every address without one is probed before it is given out",
+	s.log.Warn("records of leases may be missing; every address is probed before it is given out",
 		"dur", s.st.Lease, "err", err)
 }
 
@@ -36,7 +33,7 @@ func (s *Server) incompleteTrouble(m lease.Moment) string {
 
 // suspects reports whether somebody whose record was lost may use the address. Beyond a relay nobody can be asked.
 func (s *Server) suspects(r *request, addr netip.Addr, m lease.Moment) bool {
-	return s.suspecting(m) && !s.st.Relayed && s.st.onWire(addr) && !s.table.OnDisk(r.client.Key, addr)
+	return s.suspecting(m) && !s.st.Relayed && s.st.onWire(addr) && !s.table.Told(r.client.Key, addr)
 }
 
 // pardon takes back the quarantine of an address whose user comes forward: its record was lost, it answered the probe

@@ -45,8 +45,8 @@ func (rec *Record) tells(c Client) bool {
 		bytes.Equal(rec.HWAddr, c.HWAddr) && bytes.Equal(rec.ClientID, c.ClientID)
 }
 
-// OnDisk reports whether a record on disk names the client as the one who has or had the address.
-func (t *Table) OnDisk(key Key, addr netip.Addr) bool {
-	s, ok := t.disk[addr]
-	return ok && s.rec.Key == key
+// Told reports whether the address was acknowledged to the client since the table was made.
+func (t *Table) Told(key Key, addr netip.Addr) bool {
+	e, ok := t.entries[addr]
+	return ok && e.told && e.rec.Key == key && e.rec.State == Bound
 }
