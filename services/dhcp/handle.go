@@ -78,7 +78,7 @@ func (s *Server) receive(ctx context.Context, out sender, r *request) *effects {
 	defer s.mu.Unlock()
 	eff := &effects{}
 	s.note(eff, r)
-	if !s.phase.running() {
+	if !s.phase.running() && !s.passes(r, s.moment()) {
 		s.dropped(eff, r, s.phase.why())
 		return eff
 	}
@@ -88,6 +88,10 @@ func (s *Server) receive(ctx context.Context, out sender, r *request) *effects {
 	}
 	m := s.moment()
 	v := s.st.decide(s.table, r, s.sole(m.Mono), m)
+	if s.heldBack(v) {
+		s.dropped(eff, r, s.phase.why())
+		return eff
+	}
 	switch v.act {
 	case offer:
 		s.offer(ctx, out, eff, r, v, m)

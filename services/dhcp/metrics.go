@@ -18,6 +18,7 @@ type metrics struct {
 	storeErrors prometheus.Counter
 	commits     prometheus.Histogram
 	leases      prometheus.Gauge
+	others      prometheus.Gauge
 }
 
 func newMetrics(reg prometheus.Registerer) (*metrics, error) {
@@ -39,6 +40,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 			Name: "phonebox_dhcp_commit_seconds", Help: "How long it took until leases were on disk.",
 			Buckets: prometheus.ExponentialBuckets(0.0005, 4, 8),
 		}),
+		others: prometheus.NewGauge(prometheus.GaugeOpts{Name: "phonebox_dhcp_other_servers", Help: "Other DHCP servers that are known on the wire."}),
 		leases: prometheus.NewGauge(prometheus.GaugeOpts{Name: "phonebox_dhcp_leases", Help: "Leases that run."}),
 	}
 	if reg == nil {
@@ -46,7 +48,7 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 	}
 	var errs []error
 	for _, c := range []prometheus.Collector{
-		m.requests, m.replies, m.dropped, m.panics, m.rawFailed, m.sendErrors, m.storeErrors, m.commits, m.leases,
+		m.requests, m.replies, m.dropped, m.panics, m.rawFailed, m.sendErrors, m.storeErrors, m.commits, m.leases, m.others,
 	} {
 		errs = append(errs, reg.Register(c))
 	}

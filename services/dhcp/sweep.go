@@ -57,11 +57,7 @@ func (s *Server) tidyTable(eff *effects, retry bool) {
 			delete(s.checked, addr)
 		}
 	}
-	for server, at := range s.chosen {
-		if m.Mono.Sub(at) >= chosenFor {
-			delete(s.chosen, server)
-		}
-	}
+	s.forgetOthers(m.Mono)
 	if s.storeErr == nil || retry {
 		s.flush(s.queue)
 	}
