@@ -180,6 +180,8 @@ type fakeWire struct {
 	changes    chan bool
 	hosts      map[netip.Addr]phone.MAC // who answers ARP
 	servers    []OtherServer
+	overheard  []OtherServer
+	news       chan struct{}
 	lookErr    error
 	probeErr   error
 	frameErr   error
@@ -187,6 +189,7 @@ type fakeWire struct {
 	neighbours map[netip.Addr]phone.MAC
 	probed     []netip.Addr
 	looks      int
+	packets    int // that the looks sent
 }
 
 type frame struct {
@@ -197,7 +200,7 @@ type frame struct {
 
 func newWire() *fakeWire {
 	return &fakeWire{
-		up: true, changes: make(chan bool, 4), hosts: make(map[netip.Addr]phone.MAC), neighbours: make(map[netip.Addr]phone.MAC),
+		up: true, changes: make(chan bool, 4), news: make(chan struct{}, 1), hosts: make(map[netip.Addr]phone.MAC), neighbours: make(map[netip.Addr]phone.MAC),
 	}
 }
 
@@ -244,17 +247,33 @@ func (w *fakeWire) SendUDP(to phone.MAC, src, dst netip.AddrPort, payload []byte
 }
 
 func (w *fakeWire) Discover(ctx context.Context, n int, wait time.Duration) ([]OtherServer, error) {
-	if n != 3 || wait != 3*time.Second {
-		return nil, errors.New("the look is three packets in three seconds")
+	if (n != 3 && n != 1) || wait != 3*time.Second {
+		return nil, errors.New("the look is three packets in three seconds, or one")
 	}
 	w.mu.Lock()
 	w.looks++
+	w.packets += n
 	servers, err := slices.Clone(w.servers), w.lookErr
 	w.mu.Unlock()
 	if err != nil {
 		return nil, err
 	}
 	return servers, pause(ctx, wait)
+}
+
+func (w *fakeWire) Overheard() []OtherServer {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.overheard)
+}
+
+func (w *fakeWire) News() <-chan struct{} { return w.news }
+
+// hear makes the wire overhear a server now.
+func (w *fakeWire) hear(o OtherServer) {
+	o.Seen = time.Now()
+	w.set(func(w *fakeWire) { w.overheard = append(w.overheard, o) })
+	w.news <- struct{}{}
 }
 
 func (w *fakeWire) Neighbour(addr netip.Addr, m phone.MAC) error {

@@ -46,13 +46,13 @@ func (s *Server) declineAfterProbe(ctx context.Context, out sender, r *request) 
 	eff := &effects{}
 	s.locked(func() {
 		delete(s.busy, r.client.Key)
+		m := s.moment()
 		switch {
-		case ctx.Err() != nil || !s.phase.running():
+		case ctx.Err() != nil || (!s.phase.running() && !s.passes(r, m)):
 			s.dropped(eff, r, s.phase.why())
 		case used && by == r.mac:
 			s.dropped(eff, r, refuse("forged_decline", "the DECLINE of %s is not believed: the client answers for the address, so it uses it", r.wanted))
 		default:
-			m := s.moment()
 			s.act(ctx, out, eff, r, s.st.decide(s.table, r, s.sole(m.Mono), m), m)
 		}
 	})

@@ -107,7 +107,7 @@ func (s *Server) receive(ctx context.Context, out sender, eff *effects, r *reque
 
 // unready returns why a packet is not even judged, or nil.
 func (s *Server) unready(r *request, age time.Duration, m lease.Moment) *refusal {
-	if !s.phase.running() {
+	if !s.phase.running() && !s.passes(r, m) {
 		return s.phase.why()
 	}
 	if _, waits := s.busy[r.client.Key]; waits && (r.typ == dhcpv4.MessageTypeDiscover || r.typ == dhcpv4.MessageTypeRequest) {
@@ -121,6 +121,10 @@ func (s *Server) unready(r *request, age time.Duration, m lease.Moment) *refusal
 
 // act does what a verdict says; the caller holds the lock.
 func (s *Server) act(ctx context.Context, out sender, eff *effects, r *request, v verdict, m lease.Moment) {
+	if s.heldBack(v) {
+		s.dropped(eff, r, s.phase.why())
+		return
+	}
 	switch v.act {
 	case offer:
 		s.offer(ctx, out, eff, r, v, m)

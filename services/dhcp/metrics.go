@@ -21,6 +21,7 @@ type metrics struct {
 	written     prometheus.Counter
 	extended    prometheus.Counter
 	leases      prometheus.Gauge
+	others      prometheus.Gauge
 }
 
 // byType is a counter for each message type; the types that occur are looked up once.
@@ -66,13 +67,14 @@ func newMetrics(reg prometheus.Registerer) (*metrics, error) {
 		written:  counter("records_written_total", "Records of leases that were handed to the store."),
 		extended: counter("renewals_unwritten_total", "Renewals that needed no write: the disk protected the address for long enough."),
 		leases:   prometheus.NewGauge(prometheus.GaugeOpts{Name: "phonebox_dhcp_leases", Help: "Leases that run."}),
+		others:   prometheus.NewGauge(prometheus.GaugeOpts{Name: "phonebox_dhcp_other_servers", Help: "Other DHCP servers that are known on the wire."}),
 	}
 	if reg == nil {
 		return m, nil
 	}
 	var errs []error
 	for _, c := range []prometheus.Collector{
-		m.requests, m.replies, m.dropped, m.panics, m.rawFailed, m.sendErrors, m.storeErrors, m.commits, m.written, m.extended, m.leases,
+		m.requests, m.replies, m.dropped, m.panics, m.rawFailed, m.sendErrors, m.storeErrors, m.commits, m.written, m.extended, m.leases, m.others,
 	} {
 		errs = append(errs, reg.Register(c))
 	}

@@ -35,10 +35,15 @@ type Server struct {
 	view      view               // what was seen on the wire
 	phase     phase
 	relook    bool
+	lookNow   bool // a person asks for a look
 	metOthers bool // another server was known since the link came up
-	serveAny  bool // a person said: serve although another server answers
-	loaded    bool // the store's records are in the table
-	trusted   bool // the table was told that the clock is right
+	served    bool // addresses were given out since the link came up
+	met       map[netip.Addr]*sighting
+	since     time.Time // what the wire heard before does not count
+	decision  Decision  // a person's, about other servers
+	decided   bool      // in the life of this process
+	loaded    bool      // the store's records are in the table
+	trusted   bool      // the table was told that the clock is right
 	storeErr  error
 	lastTry   time.Time // of the store, while it fails
 	flushing  bool      // records that nobody waits for are on their way to the disk
@@ -50,11 +55,11 @@ type Server struct {
 	strangers *strangers
 	given     tally // lines about leases
 
-	suspectTill time.Time                // records may be missing: see ErrIncomplete
-	chosen      map[netip.Addr]time.Time // other servers that clients chose
+	suspectTill time.Time // records may be missing: see ErrIncomplete
 	lastPanic   time.Time
 
-	looks int // that found nothing since the link came up; of watch alone
+	looks  int       // that found nothing since the link came up; of watch alone
+	looked time.Time // when the last look ended; of watch alone
 }
 
 // maxWorkers bounds the probes that wait at a time, each for probeWait: with 300 ms that makes 6,800 addresses a second.
@@ -80,7 +85,7 @@ func New(cfg Config, deps Deps) (*Server, error) {
 		st:      st, table: lease.New(st.lease()), phase: phaseOff(),
 		busy: make(map[lease.Key]netip.Addr), checked: newRecent[netip.Addr, check](remembered),
 		seen: newRecent[lease.Key, transaction](remembered), said: newRecent[saying, time.Time](remembered),
-		chosen: make(map[netip.Addr]time.Time), strangers: newStrangers(),
+		met: make(map[netip.Addr]*sighting), strangers: newStrangers(),
 	}
 	s.current.Store(st)
 	return s, nil
@@ -164,7 +169,8 @@ func (s *Server) start(ctx context.Context, fail context.CancelCauseFunc, out se
 func (s *Server) begin(q *queue, addr netip.AddrPort) {
 	eff := &effects{}
 	s.mu.Lock()
-	s.queue, s.addr, s.flushing, s.relook, s.metOthers = q, addr, false, false, false
+	s.queue, s.addr, s.flushing, s.relook, s.metOthers, s.served = q, addr, false, false, false, false
+	s.forgetAnswers()
 	clear(s.busy)
 	s.view, s.phase = view{looking: true}, phaseLooking()
 	if s.st.Relayed {
@@ -253,19 +259,6 @@ func (s *Server) Addr() netip.AddrPort {
 // PanicNext is for the end-to-end test: the next packet panics inside the handler.
 func (s *Server) PanicNext() { s.panicNext.Store(true) }
 
-// ServeAnyway is a person's word that the server shall serve although another one answers. It holds at once, and over
-// restarts when no error is returned.
-func (s *Server) ServeAnyway(ctx context.Context) error {
-	s.mu.Lock()
-	s.serveAny = true
-	s.mu.Unlock()
-	s.nudge()
-	if err := s.deps.Store.SetDecision(ctx, Decision{Serve: true}); err != nil {
-		return fmt.Errorf("remembering to serve beside another DHCP server: %w", err)
-	}
-	return nil
-}
-
 // locked runs fn under the lock and gives it back even when fn panics: a helper that panicked with the lock held would
 // stop the service for good, for the restart needs it as well.
 func (s *Server) locked(fn func()) {
@@ -295,7 +288,9 @@ func (s *Server) load(ctx context.Context) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.serveAny = s.serveAny || (derr == nil && decision.Serve)
+	if derr == nil && !s.decided {
+		s.decision = decision
+	}
 	m := s.moment()
 	switch {
 	case errors.Is(err, ErrIncomplete):

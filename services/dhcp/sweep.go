@@ -54,11 +54,7 @@ func (s *Server) tidyTable(eff *effects, retry bool) {
 		})
 	}
 	s.checked.prune(func(_ netip.Addr, c check) bool { return !m.Mono.Before(c.until) })
-	for server, at := range s.chosen {
-		if m.Mono.Sub(at) >= chosenFor {
-			delete(s.chosen, server)
-		}
-	}
+	s.forgetOthers(m.Mono)
 	if s.storeErr == nil || retry {
 		s.flush(s.queue)
 	}
