@@ -17,6 +17,7 @@ type effects struct {
 	out        []outgoing
 	events     []Event
 	neighbours []neighbour
+	replies    []udp.Reply // room for what is sent
 }
 
 // neighbour is an entry for the kernel's table; a zero MAC removes it.
@@ -34,7 +35,8 @@ func takeEffects() *effects { return effectsPool.Get().(*effects) }
 func (e *effects) giveBack() {
 	clear(e.out)
 	clear(e.events)
-	e.out, e.events, e.neighbours = e.out[:0], e.events[:0], e.neighbours[:0]
+	clear(e.replies)
+	e.out, e.events, e.neighbours, e.replies = e.out[:0], e.events[:0], e.neighbours[:0], e.replies[:0]
 	effectsPool.Put(e)
 }
 
@@ -83,7 +85,8 @@ func (s *Server) transmit(st *settings, o *outgoing) (udp.Reply, bool) {
 
 // send performs effects outside of the loop's handler.
 func (s *Server) send(out sender, eff *effects) {
-	replies := s.perform(eff, nil)
+	replies := s.perform(eff, eff.replies[:0])
+	eff.replies = replies
 	if len(replies) == 0 {
 		return
 	}

@@ -88,7 +88,8 @@ func (t *Table) shared(rec Record) *Record {
 	if s, ok := t.disk[rec.Address]; ok && same(s.rec, &rec) {
 		return s.rec
 	}
-	return &rec
+	fresh := rec
+	return &fresh
 }
 
 func same(a, b *Record) bool {
