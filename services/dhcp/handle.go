@@ -25,6 +25,7 @@ func (s *Server) hooks() udp.Hooks {
 		SendError: func(r udp.Reply, err error) { s.sendFailed(r.To, err) },
 		Lost: func(n int) {
 			s.metrics.dropped.WithLabelValues("receive_buffer").Add(float64(n))
+			s.locked(func() { s.strangers.lost += float64(n) })
 			s.warn("packets lost before they were read: the receive buffer was full", "packets", n)
 		},
 	}

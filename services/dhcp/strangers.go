@@ -15,8 +15,8 @@ import (
 const (
 	// takeUp is the time in which a client answers an OFFER: phones do within a second or two (phones.md a).
 	takeUp = 4 * time.Second
-	// untakenMost is how many offers may lie about that nobody took up, beside half as many as were taken up in the last
-	// minute: in a storm with losses some always do.
+	// untakenMost is how many offers may lie about that nobody took up, beside as many as were taken up in the last minute
+	// and as many as packets were lost before they were read: in a storm with losses some always do.
 	untakenMost = 64
 	// lowPool is how many addresses must be free, or a quarter of a smaller pool.
 	lowPool = 256
@@ -73,6 +73,7 @@ type strangers struct {
 	limiting bool
 	why      string  // the limit bit last
 	taken    float64 // leases of the last minute, fading
+	lost     float64 // packets that the kernel dropped, likewise
 	ports    *recent[string, *port]
 
 	refused int       // since said
@@ -102,7 +103,8 @@ func circuitOf(r *request) string { return string(r.relay.circuit) }
 // look judges once a second whether strangers are to be limited: untaken is how many offers were not taken up in time.
 func (x *strangers) look(untaken int) {
 	x.taken *= 1 - 1.0/60
-	x.limiting = float64(untaken) > untakenMost+x.taken/2
+	x.lost *= 1 - 1.0/60
+	x.limiting = float64(untaken) > untakenMost+x.taken+x.lost
 }
 
 // admit reports whether a stranger is served now, where so many of so many addresses are free.
