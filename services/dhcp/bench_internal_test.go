@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/insomniacslk/dhcp/dhcpv4"
@@ -55,6 +56,13 @@ func packet(t testing.TB, typ dhcpv4.MessageType, from phone.MAC, mods ...dhcpv4
 // sentFrom is a datagram from a client's own address, as a RELEASE is.
 func sentFrom(addr string) func(*udp.Packet) {
 	return func(p *udp.Packet) { p.From, p.To = netip.AddrPortFrom(ip(addr), 68), ip("10.77.0.1") }
+}
+
+// release gives an address back, and waits until that is believed.
+func (b *bench) release(n byte, addr string) {
+	b.in(packet(b.t, dhcpv4.MessageTypeRelease, mac(n), has(addr), toServer("10.77.0.1")), sentFrom(addr))
+	time.Sleep(leaveTime + probeWait)
+	synctest.Wait()
 }
 
 // asks is option 55.

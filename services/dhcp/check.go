@@ -71,7 +71,7 @@ func (s *Server) offerProbed(ctx context.Context, r *request, addr netip.Addr, b
 	m := s.moment()
 	switch {
 	case ctx.Err() != nil || !s.phase.running():
-		s.dropped(eff, r, s.phase.why())
+		s.dropped(eff, r, s.unserved())
 	case used:
 		s.quarantine(eff, r, addr, by, m)
 		next, err := s.table.Offer(r.place, r.client.Key, r.wanted, m)
@@ -143,6 +143,7 @@ func (s *Server) probed(ctx context.Context, eff *effects, j job, by phone.MAC, 
 	switch {
 	case ctx.Err() != nil:
 		s.table.Abort(rec)
+		s.dropped(eff, r, s.unserved())
 	case !s.phase.running():
 		s.table.Abort(rec)
 		s.dropped(eff, r, s.phase.why())

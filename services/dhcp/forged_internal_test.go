@@ -27,6 +27,26 @@ func TestReleaseIsBelievedFromItsAddressOnly(t *testing.T) {
 		if _, ok := b.s.LeaseFor(mac(1)); ok {
 			t.Error("a RELEASE through a relay was not believed")
 		}
+		addr = b.lease(2)
+		b.wire.set(func(w *fakeWire) { w.hosts[ip(addr)] = mac(2) })
+		b.forget()
+		b.release(2, addr)
+		if _, ok := b.s.LeaseFor(mac(2)); !ok || !strings.Contains(b.lastReason(), "still answers") {
+			t.Errorf("a RELEASE of an address that its phone uses was believed, or has no reason (%q)", b.lastReason())
+		}
+		b.wire.set(func(w *fakeWire) { clear(w.hosts) })
+		b.in(packet(t, msgRelease, mac(2), has(addr)), sentFrom(addr))
+		b.want(msgOffer, addr, packet(t, msgDiscover, mac(2))) // it starts again at once, and is not kept waiting
+		b.want(msgAck, addr, selecting(t, 2, addr))
+		time.Sleep(leaveTime + probeWait)
+		synctest.Wait()
+		if _, ok := b.s.LeaseFor(mac(2)); !ok {
+			t.Error("a RELEASE ended the lease that came after it")
+		}
+		b.release(2, addr)
+		if _, ok := b.s.LeaseFor(mac(2)); ok {
+			t.Error("a RELEASE of an address that nobody uses any more was not believed")
+		}
 	})
 }
 

@@ -100,7 +100,7 @@ func (s *Server) receive(ctx context.Context, out sender, eff *effects, r *reque
 		return
 	}
 	s.pardon(r, m)
-	if r.typ == dhcpv4.MessageTypeDecline && s.defended(ctx, out, eff, r, m) {
+	if s.doubted(ctx, out, eff, r, m) {
 		return
 	}
 	s.act(ctx, out, eff, r, s.st.decide(s.table, r, s.sole(m.Mono), m), m)
@@ -229,13 +229,21 @@ func (s *Server) deny(eff *effects, r *request, why *refusal) {
 
 // work runs fn on a goroutine of its own, unless too many run. The client is busy until then.
 func (s *Server) work(r *request, addr netip.Addr, fn func()) bool {
+	if !s.aside(r, fn) {
+		return false
+	}
+	s.busy[r.client.Key] = addr
+	return true
+}
+
+// aside is work for a client that is not busy with it. The caller holds the lock.
+func (s *Server) aside(r *request, fn func()) bool {
 	select {
 	case s.workers <- struct{}{}:
 	default:
 		return false
 	}
 	r.keep()
-	s.busy[r.client.Key] = addr
 	go func() {
 		defer func() { <-s.workers }()
 		defer func() {
@@ -243,6 +251,7 @@ func (s *Server) work(r *request, addr netip.Addr, fn func()) bool {
 				s.panicked(v, debug.Stack(), r.msg.ToBytes())
 				s.mu.Lock()
 				delete(s.busy, r.client.Key)
+				delete(s.leaving, r.client.Key)
 				s.mu.Unlock()
 			}
 		}()

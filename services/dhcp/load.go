@@ -49,6 +49,14 @@ func (s *Server) familiar(r *request) bool {
 	return s.st.known[r.mac] || s.table.Known(r.client.Key)
 }
 
+// unserved is why what was begun is not finished: serving is held, or the server stops.
+func (s *Server) unserved() *refusal {
+	if s.phase.running() {
+		return phaseOff().why()
+	}
+	return s.phase.why()
+}
+
 // troubles are sentences on what is not as it should be while the server runs; the caller holds the lock.
 func (s *Server) troubles() string {
 	m := s.moment()

@@ -49,6 +49,7 @@ type Server struct {
 	flushing  bool      // records that nobody waits for are on their way to the disk
 	queue     *queue    // nil while Serve does not run
 	busy      map[lease.Key]netip.Addr
+	leaving   map[lease.Key]bool // whose RELEASE is being looked into
 	checked   *recent[netip.Addr, check]
 	seen      *recent[lease.Key, transaction]
 	said      *recent[saying, time.Time]
@@ -83,7 +84,7 @@ func New(cfg Config, deps Deps) (*Server, error) {
 		deps: deps, log: deps.Log, metrics: mx, ready: make(chan struct{}), kick: make(chan struct{}, 1),
 		workers: make(chan struct{}, maxWorkers),
 		st:      st, table: lease.New(st.lease()), phase: phaseOff(),
-		busy: make(map[lease.Key]netip.Addr), checked: newRecent[netip.Addr, check](remembered),
+		busy: make(map[lease.Key]netip.Addr), leaving: make(map[lease.Key]bool), checked: newRecent[netip.Addr, check](remembered),
 		seen: newRecent[lease.Key, transaction](remembered), said: newRecent[saying, time.Time](remembered),
 		met: make(map[netip.Addr]*sighting), strangers: newStrangers(),
 	}
@@ -172,6 +173,7 @@ func (s *Server) begin(q *queue, addr netip.AddrPort) {
 	s.queue, s.addr, s.flushing, s.relook, s.metOthers, s.served = q, addr, false, false, false, false
 	s.forgetAnswers()
 	clear(s.busy)
+	clear(s.leaving)
 	s.view, s.phase = view{looking: true}, phaseLooking()
 	if s.st.Relayed {
 		s.view = view{}

@@ -128,7 +128,7 @@ func TestBootGivesLeaseNeighbourAndEvents(t *testing.T) {
 		if acks := b.kinds(EventAck); len(acks) != 1 || !acks[0].Renewal || acks[0].Boot {
 			t.Errorf("renewal: got %+v", acks)
 		}
-		b.in(packet(t, msgRelease, mac(1), has(addr), toServer("10.77.0.1")), sentFrom(addr))
+		b.release(1, addr)
 		if _, ok := b.s.LeaseOf(ip(addr)); ok || b.wire.neighbour(addr) != (phone.MAC{}) || len(b.kinds(EventRelease)) != 1 {
 			t.Errorf("after the release: got a lease %v or a neighbour %s", ok, b.wire.neighbour(addr))
 		}
@@ -327,7 +327,7 @@ func TestStopWritesWhatWaits(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		b := started(t, config(), newStore())
 		addr := b.lease(1)
-		b.in(packet(t, msgRelease, mac(1), has(addr)), sentFrom(addr))
+		b.release(1, addr)
 		began := time.Now()
 		b.stop()
 		if d := time.Since(began); d > 2*time.Second {
