@@ -49,7 +49,7 @@ func (s *Server) tidyTable(eff *effects, retry bool) {
 	for _, rec := range s.table.Expire(m) {
 		eff.unbind(rec.Address)
 		eff.event(Event{
-			Kind: EventExpire, Time: s.deps.Clock.Now(), MAC: macOf(rec), Address: rec.Address,
+			Kind: EventExpire, Time: s.deps.Clock.Now(), MAC: macOf(&rec), Address: rec.Address,
 			VendorClass: rec.VendorClass, Hostname: rec.Hostname,
 		})
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"phonebox/services/dhcp/lease"
 	"phonebox/services/phone"
 )
 
@@ -367,11 +368,11 @@ func (s *Server) entered(eff *effects, p phase) {
 	case p.running():
 		ev.Kind = EventServing
 		s.log.Info("serving", "iface", s.st.Interface, "detail", p.detail)
-		for _, l := range s.table.Leases(s.moment()) {
-			if mac := macOf(l.Record); !mac.IsZero() {
-				eff.neighbours = append(eff.neighbours, neighbour{l.Record.Address, mac})
+		s.table.Each(s.moment(), func(rec *lease.Record, _ time.Duration) {
+			if mac := macOf(rec); !mac.IsZero() {
+				eff.neighbours = append(eff.neighbours, neighbour{rec.Address, mac})
 			}
-		}
+		})
 	case p.code == "duplicate_address":
 		ev.Kind, ev.MAC, ev.Address = EventDuplicate, s.view.duplicate, s.st.box
 		s.log.Warn("own address in use by another", "ip", s.st.box, "mac", s.view.duplicate)

@@ -153,12 +153,17 @@ type Live struct {
 // Leases returns every lease that runs, in no particular order.
 func (t *Table) Leases(m Moment) []Live {
 	out := make([]Live, 0, t.alive.len())
+	t.Each(m, func(rec *Record, left time.Duration) { out = append(out, Live{Record: *rec, Left: left}) })
+	return out
+}
+
+// Each calls f for every lease that runs, in no particular order; f does not change the record.
+func (t *Table) Each(m Moment, f func(rec *Record, left time.Duration)) {
 	for _, e := range t.alive.items {
 		if e.rec.State == Bound && e.live(m) {
-			out = append(out, Live{Record: *e.rec, Left: e.deadline.Sub(m.Mono)})
+			f(e.rec, e.deadline.Sub(m.Mono))
 		}
 	}
-	return out
 }
 
 // Count returns how many leases and quarantines run, and how many addresses are promised; what ended since the last
