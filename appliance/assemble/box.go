@@ -87,6 +87,7 @@ type Box struct {
 	index    atomic.Pointer[index]
 	changing sync.Mutex // held while the site changes
 
+	held    atomic.Bool // the timeline says that addresses are held back
 	mu      sync.Mutex
 	cur     applied
 	http    netip.AddrPort // where phones fetch pages
@@ -174,7 +175,7 @@ func (b *Box) makeLink(p plan) error {
 		b.wire = netdev.NewLoopback()
 		return nil
 	}
-	dev, err := netdev.New(p.netdev, netdev.Deps{Log: b.log.With("svc", "netdev"), Metrics: b.metrics})
+	dev, err := netdev.New(p.netdev, netdev.Deps{Log: b.log.With("svc", "netdev"), Report: b.onNetwork, Metrics: b.metrics})
 	if err != nil {
 		return fmt.Errorf("making the interface: %w", err)
 	}

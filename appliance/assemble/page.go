@@ -39,6 +39,7 @@ func (p page) Status() web.Status {
 	st := web.Status{
 		Version: b.opt.Version, UptimeS: int64(time.Since(b.began).Seconds()), Ready: true,
 		Services: map[string]web.Service{}, Clock: p.time(), Others: []web.OtherDHCP{}, Notices: p.notices(),
+		Decision: webDecision(b.dhcp.Decision()), Network: webNetwork(b.wire.State()),
 	}
 	for name, on := range b.current().plan.enabled {
 		state, detail := b.sup.state(name)
@@ -46,9 +47,7 @@ func (p page) Status() web.Status {
 			dhcpState, dhcpDetail, others := b.dhcp.State()
 			state, detail = dhcpState, dhcpDetail
 			for _, o := range others {
-				st.Others = append(st.Others, web.OtherDHCP{
-					Address: o.Address.String(), MAC: o.MAC.String(), Offered: o.Offered.String(), Seen: o.Seen,
-				})
+				st.Others = append(st.Others, webOther(o))
 			}
 		}
 		st.Services[name] = web.Service{State: state, Detail: detail}
@@ -77,7 +76,7 @@ func (p page) notices() []string {
 	if err := p.b.store.Failing(); err != nil {
 		out = append(out, fmt.Sprintf("leases cannot be written to the card: listed phones and known leases are served, new ones for ten minutes only (%v)", err))
 	}
-	if s := p.b.wire.State(); !s.Up() || s.Fault != "" || !s.Duplicate.IsZero() {
+	if s := p.b.wire.State(); s.Troubled() {
 		out = append(out, s.Text)
 	}
 	if problem := p.b.clock.Status().Problem; problem != "" {
@@ -276,9 +275,6 @@ func (p page) SetClock(ctx context.Context, unix float64) error {
 	}
 	return nil
 }
-
-// ServeAnyway implements [web.Box].
-func (p page) ServeAnyway(ctx context.Context) error { return p.b.dhcp.ServeAnyway(ctx) }
 
 // Gokrazy implements [web.Box].
 func (p page) Gokrazy() http.Handler {

@@ -29,6 +29,9 @@ func (b *Box) onDHCP(e dhcp.Event) {
 	if ev, ok := fromDHCP(e); ok {
 		b.record(ev)
 	}
+	if text := b.harm(e); text != "" {
+		b.note("dhcp", text)
+	}
 }
 
 // onClock keeps what the clock goes by in the box's own timeline; the clock logs it. The time that it begins with comes

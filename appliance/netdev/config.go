@@ -70,7 +70,16 @@ type State struct {
 	MAC       phone.MAC `json:"mac"`  // of the interface; zero while it is missing
 	// Duplicate is another host that uses the box's address; zero = none was seen.
 	Duplicate phone.MAC `json:"duplicate"`
-	Fault     string    `json:"fault"` // what could not be set or opened; "" = nothing
+	// Foreign is another network whose hosts are heard on this wire: the box may be on the wrong VLAN. Where no DHCP server
+	// told its length, it is given as a /24. Not valid = none was heard; ForeignGateway is not valid where it is not known.
+	Foreign        netip.Prefix `json:"foreign"`
+	ForeignGateway netip.Addr   `json:"foreign_gateway"`
+	Fault          string       `json:"fault"` // what could not be set or opened; "" = nothing
+}
+
+// Troubled reports whether Text tells of something that a person should know.
+func (s State) Troubled() bool {
+	return !s.Up() || s.Fault != "" || !s.Duplicate.IsZero() || s.Foreign.IsValid()
 }
 
 // Up reports whether packets can pass: the cable is in and the box's address is set.

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -39,12 +40,19 @@ type Device struct {
 	subscribers subscribers
 	listeners   listeners
 	holders     *holders
+	overheard   *overheard
+	foreign     *foreign
+	echoes      *echoes
+	news        chan struct{} // see News
+	turn        atomic.Uint32 // counts the looks for other servers
 
 	mu        sync.Mutex
 	cfg       Config
 	state     State     // written by Run alone
 	wire      *wire     // nil while there is none
 	duplicate phone.MAC // another host that uses the box's address
+	owned     bool      // nobody else had the address when it was probed
+	defended  time.Time // when the address was defended last
 
 	neighbourMu sync.Mutex // held over a change of the map and of the kernel's table
 	neighbours  map[netip.Addr]phone.MAC
@@ -66,29 +74,43 @@ func New(cfg Config, deps Deps) (*Device, error) {
 		log: deps.Log, report: deps.Report, cfg: cfg,
 		poke: make(chan struct{}, 1), ready: make(chan struct{}),
 		check: make(chan struct{}, 1), discover: make(chan struct{}, 1),
-		holders:    newHolders(),
+		holders:   newHolders(),
+		overheard: newOverheard(), foreign: newForeign(), echoes: &echoes{}, news: make(chan struct{}, 1),
 		neighbours: make(map[netip.Addr]phone.MAC),
 		state:      State{Condition: Missing, Text: cfg.Interface + " was not looked at yet"},
 		limits:     "/proc/sys/net/ipv4/neigh/default",
 		dropped: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "phonebox_netdev_dropped_total", Help: "ARP frames that were not understood, by reason.",
+			Name: "phonebox_netdev_dropped_total", Help: "Frames of the wire (ARP, DHCP servers) that were not understood, by reason.",
 		}, []string{"reason"}),
 	}
 	d.discover <- struct{}{}
+	d.echoes.panicked = d.panicked
 	if deps.Metrics != nil {
-		up := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-			Name: "phonebox_netdev_up", Help: "1 while the cable is in and the box's address is set.",
-		}, func() float64 {
-			if d.Up() {
-				return 1
-			}
-			return 0
-		})
-		if err := errors.Join(deps.Metrics.Register(d.dropped), deps.Metrics.Register(up)); err != nil {
+		if err := d.register(deps.Metrics); err != nil {
 			return nil, fmt.Errorf("registering metrics: %w", err)
 		}
 	}
 	return d, nil
+}
+
+func (d *Device) register(reg prometheus.Registerer) error {
+	errs := []error{reg.Register(d.dropped)}
+	for _, g := range []struct {
+		name, help string
+		is         func() bool
+	}{
+		{"up", "1 while the cable is in and the box's address is set.", d.Up},
+		{"duplicate_address", "1 while another host uses the box's address.", func() bool { return !d.State().Duplicate.IsZero() }},
+		{"foreign_network", "1 while hosts of another network than the box's are heard on the wire.", func() bool { return d.State().Foreign.IsValid() }},
+	} {
+		errs = append(errs, reg.Register(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "phonebox_netdev_" + g.name, Help: g.help}, func() float64 {
+			if g.is() {
+				return 1
+			}
+			return 0
+		})))
+	}
+	return errors.Join(errs...)
 }
 
 // Run follows the interface until ctx ends (nil). It fails only where the kernel can't be asked at all. At its end
@@ -163,6 +185,7 @@ func (d *Device) close() {
 	if w != nil {
 		w.close()
 	}
+	d.echoes.close()
 	d.publish(State{Condition: Missing, Text: d.config().Interface + " is not followed now"})
 }
 
@@ -175,15 +198,22 @@ func (d *Device) Apply(cfg Config) error {
 	changed := d.cfg.Address != cfg.Address || d.cfg.Interface != cfg.Interface
 	d.cfg = cfg
 	if changed {
-		d.duplicate = phone.MAC{}
+		d.duplicate, d.owned = phone.MAC{}, false
 	}
 	d.mu.Unlock()
 	if changed {
-		d.holders.reset()
+		d.forget()
 		d.checkSoon()
 	}
 	d.look()
 	return nil
+}
+
+// forget drops what was learned of the wire: it may be another, or the box another on it.
+func (d *Device) forget() {
+	d.holders.reset()
+	d.overheard.reset()
+	d.foreign.reset()
 }
 
 // Ready is closed once Run has looked at the interface for the first time, whatever it found.

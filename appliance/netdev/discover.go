@@ -2,7 +2,8 @@ package netdev
 
 import (
 	"context"
-	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
@@ -30,9 +31,9 @@ const (
 )
 
 // Discover implements dhcp.Wire. It sends n DHCPDISCOVERs from a made-up MAC, spread over wait, and returns every DHCP
-// server that is not the box and offered or acknowledged an address, to us or to anybody else. It returns early, with
-// a moment for a second server, once one was found. It asks as a PC and as a Cisco phone in turn, for some servers
-// answer one of them only.
+// server that is not the box and offered or acknowledged an address, or refused one, to us or to anybody else. It returns
+// early, with a moment for a second server, once one was found. It asks as a PC and as a Cisco phone in turn, from one
+// call to the next as well, for some servers answer one of them only.
 //
 // A DHCPINFORM of the box goes first, for servers that check an address before they offer it answer that one at once:
 // then, and only then, Discover waits up to 1.5 s longer than told for the offer.
@@ -51,7 +52,10 @@ func (d *Device) Discover(ctx context.Context, n int, wait time.Duration) ([]dhc
 	if err != nil {
 		return nil, fmt.Errorf("looking for other dhcp servers: %w", err)
 	}
-	look := search{box: w.mac, addr: cfg.Address.Addr(), frames: make(chan udpFrame, 16), done: make(chan struct{})}
+	look := search{
+		box: w.mac, addr: cfg.Address.Addr(), frames: make(chan udpFrame, 16), done: make(chan struct{}),
+		asPhone: n == 1 && d.turn.Add(1)%2 == 0, offered: func(f udpFrame) bool { return d.offered(cfg, f) },
+	}
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	read := make(chan error, 1)
 	go func() { read <- look.read(conn) }()
@@ -62,6 +66,7 @@ func (d *Device) Discover(ctx context.Context, n int, wait time.Duration) ([]dhc
 		<-read
 	}()
 	found, err := look.run(ctx, w, read, max(n, 1), wait)
+	d.look() // what was offered may be of another network
 	if err != nil {
 		return found, fmt.Errorf("looking for other dhcp servers: %w", err)
 	}
@@ -74,6 +79,9 @@ type search struct {
 	addr   netip.Addr
 	frames chan udpFrame
 	done   chan struct{} // closed when nobody takes frames any more
+
+	asPhone bool                // the first DISCOVER is a phone's
+	offered func(udpFrame) bool // is shown every packet of another server
 }
 
 // run sends the questions and collects the answers.
@@ -103,8 +111,11 @@ func (s search) run(ctx context.Context, w *wire, read chan error, n int, wait t
 		select {
 		case f := <-s.frames:
 			server, kind := serverIn(f, s.box, s.addr)
+			if kind != nobody {
+				s.offered(f)
+			}
 			switch {
-			case kind == hands && !slices.ContainsFunc(found, same(server)):
+			case (kind == hands || kind == refuses) && !slices.ContainsFunc(found, same(server)):
 				server.Seen = time.Now()
 				if found = append(found, server); len(found) == 1 {
 					extended = true
@@ -139,9 +150,7 @@ func same(o dhcp.OtherServer) func(dhcp.OtherServer) bool {
 
 // questions makes the frames: the INFORM, then n DISCOVERs.
 func (s search) questions(n int) ([][]byte, error) {
-	var mac phone.MAC
-	_, _ = rand.Read(mac[:])  // never fails
-	mac[0] = mac[0]&^0x01 | 2 // one station, administered locally
+	mac := askingMAC(s.box)
 	inform, err := dhcpv4.NewInform(net.HardwareAddr(s.box[:]), s.addr.AsSlice())
 	if err != nil {
 		return nil, fmt.Errorf("making a DHCPINFORM: %w", err)
@@ -156,7 +165,7 @@ func (s search) questions(n int) ([][]byte, error) {
 		if err != nil {
 			return nil, fmt.Errorf("making a DHCPDISCOVER: %w", err)
 		}
-		if i%2 == 1 { // phones.md b
+		if (i%2 == 1) != s.asPhone { // phones.md b
 			p.UpdateOption(dhcpv4.OptClassIdentifier("Cisco Systems, Inc. IP Phone CP-7960G\x00"))
 			p.UpdateOption(dhcpv4.OptParameterRequestList(dhcpv4.GenericOptionCode(1), dhcpv4.GenericOptionCode(66),
 				dhcpv4.GenericOptionCode(6), dhcpv4.GenericOptionCode(3), dhcpv4.GenericOptionCode(15),
@@ -170,6 +179,15 @@ func (s search) questions(n int) ([][]byte, error) {
 	return frames, nil
 }
 
+// askingMAC is the made-up address that a box looks for other servers from. It is always the same for one box: a switch
+// that counts the addresses of a port (port security) must not find a new one there each time, and close the port.
+func askingMAC(box phone.MAC) (mac phone.MAC) {
+	sum := sha256.Sum256(append([]byte("phonebox asks for other DHCP servers as a guest of "), box[:]...))
+	copy(mac[:], sum[:])
+	mac[0] = mac[0]&^0x01 | 2 // one station, administered locally
+	return mac
+}
+
 func question(from phone.MAC, src netip.Addr, p *dhcpv4.DHCPv4) ([]byte, error) {
 	return udpFrame{
 		From: from, To: broadcastMAC(),
@@ -179,10 +197,22 @@ func question(from phone.MAC, src netip.Addr, p *dhcpv4.DHCPv4) ([]byte, error) 
 	}.marshal()
 }
 
+// toMAC accepts the frames to mac, and of the others those that accept accepts when they have no VLAN tag. To the kernel
+// a frame to a made-up MAC is one for another host, as foreign VLANs are.
+func toMAC(mac phone.MAC, accept []bpf.Instruction) []bpf.Instruction {
+	rest := untagged(accept)
+	return append([]bpf.Instruction{
+		bpf.LoadAbsolute{Off: 0, Size: 4},
+		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: binary.BigEndian.Uint32(mac[:]), SkipTrue: 2},
+		bpf.LoadAbsolute{Off: 4, Size: 2},
+		bpf.JumpIf{Cond: bpf.JumpEqual, Val: uint32(binary.BigEndian.Uint16(mac[4:])), SkipTrue: uint8(len(rest) - len(accept))},
+	}, rest...)
+}
+
 // listenForServers opens a socket that hears what DHCP servers send to clients. Some send to the made-up MAC in spite
 // of the broadcast flag, so the interface takes every frame meanwhile.
 func listenForServers(w *wire) (*packet.Conn, error) {
-	filter, err := bpf.Assemble(untagged([]bpf.Instruction{
+	filter, err := bpf.Assemble(toMAC(askingMAC(w.mac), []bpf.Instruction{
 		bpf.LoadAbsolute{Off: ethernetHeader + 9, Size: 1},
 		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: protoUDP, SkipTrue: 5},
 		bpf.LoadAbsolute{Off: ethernetHeader + 6, Size: 2},
@@ -232,9 +262,10 @@ func (s search) read(conn *packet.Conn) error {
 type role int
 
 const (
-	nobody role = iota // no DHCP server, or the box
-	shows              // a server that handed out nothing in this packet
-	hands              // a server that hands out addresses
+	nobody  role = iota // no DHCP server, or the box
+	shows               // a server that handed out nothing in this packet
+	hands               // a server that hands out addresses
+	refuses             // a server that told a client to give up its address
 )
 
 // serverIn finds the server in a datagram to a DHCP client. The box is known by its MAC, and by its address where its
@@ -259,9 +290,13 @@ func serverIn(f udpFrame, box phone.MAC, boxAddr netip.Addr) (dhcp.OtherServer, 
 	switch t := p.MessageType(); {
 	case t != dhcpv4.MessageTypeOffer && t != dhcpv4.MessageTypeAck && t != dhcpv4.MessageTypeNak:
 		return dhcp.OtherServer{}, nobody
-	case t == dhcpv4.MessageTypeNak || !ok || offered.IsUnspecified():
+	case t == dhcpv4.MessageTypeNak:
+		s.Options, _ = dhcp.Describe(f.Payload) // the packet was read above; what can't be described is not shown
+		return s, refuses
+	case !ok || offered.IsUnspecified():
 		return s, shows // a proxy for netboot offers no address, and an answer to the INFORM holds none
 	}
 	s.Offered = offered
+	s.Options, _ = dhcp.Describe(f.Payload)
 	return s, hands
 }

@@ -80,16 +80,20 @@ func (d *Device) evaluate() {
 	d.life = now
 	back := s.Up() && !d.Up()
 	if back {
-		d.holders.reset() // it may be another wire
+		d.forget() // it may be another wire
 	}
 	d.mu.Lock()
 	if !s.Up() {
-		d.duplicate = phone.MAC{}
+		d.duplicate, d.owned = phone.MAC{}, false
 	}
 	s.Duplicate = d.duplicate
 	d.mu.Unlock()
 	if !s.Duplicate.IsZero() {
 		s.Text += fmt.Sprintf("; the host %s uses the same address", s.Duplicate)
+	}
+	if o := d.foreign.network(); s.Up() && o.prefix.IsValid() {
+		s.Foreign, s.ForeignGateway = o.prefix, o.gateway
+		s.Text += "; " + o.text(cfg.Address)
 	}
 	if err := errors.Join(faults...); err != nil {
 		s.Fault = err.Error()
@@ -153,7 +157,7 @@ func (d *Device) publish(s State) {
 		return
 	}
 	level := slog.LevelInfo
-	if s.Fault != "" || !s.Duplicate.IsZero() {
+	if s.Troubled() {
 		level = slog.LevelWarn
 	}
 	d.log.Log(context.Background(), level, "network changed", "condition", string(s.Condition), "text", s.Text)

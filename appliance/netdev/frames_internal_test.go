@@ -146,7 +146,7 @@ func TestServerInKnowsForeignServersFromTheBox(t *testing.T) {
 		"an offer without option 54":      {reply(t, dhcpv4.MessageTypeOffer, "10.77.1.5", ""), hands, "10.77.0.9"},
 		"an ACK to another client":        {reply(t, dhcpv4.MessageTypeAck, "10.77.1.5", "10.77.0.8"), hands, "10.77.0.8"},
 		"an ACK to an INFORM":             {reply(t, dhcpv4.MessageTypeAck, "0.0.0.0", "10.77.0.8"), shows, "10.77.0.8"},
-		"a NAK":                           {reply(t, dhcpv4.MessageTypeNak, "0.0.0.0", "10.77.0.8"), shows, "10.77.0.8"},
+		"a NAK":                           {reply(t, dhcpv4.MessageTypeNak, "0.0.0.0", "10.77.0.8"), refuses, "10.77.0.8"},
 		"an offer of a proxy for netboot": {reply(t, dhcpv4.MessageTypeOffer, "0.0.0.0", "10.77.0.8"), shows, "10.77.0.8"},
 		"the box by its MAC":              {fromBox, nobody, ""},
 		"the box through a relay":         {reply(t, dhcpv4.MessageTypeOffer, "10.77.1.5", "10.77.0.1"), nobody, ""},

@@ -8,8 +8,9 @@ import (
 	"phonebox/services/phone"
 )
 
-// maxWaiting bounds how many questions may wait for an answer of the wire at once.
-const maxWaiting = 1024
+// maxWaiting bounds how many questions may wait for an answer of the wire at once: the probes of a storm (dhcp asks up to
+// 2,048 at a time) and those of MACOf.
+const maxWaiting = 4096
 
 var errBusy = errors.New("too many questions to the wire are open")
 

@@ -56,5 +56,11 @@ func (*Loopback) Discover(ctx context.Context, _ int, _ time.Duration) ([]dhcp.O
 	return nil, ctx.Err()
 }
 
+// Overheard finds nobody.
+func (*Loopback) Overheard() []dhcp.OtherServer { return nil }
+
+// News delivers nothing.
+func (*Loopback) News() <-chan struct{} { return nil }
+
 // Neighbour does nothing: loopback needs no neighbour entries.
 func (*Loopback) Neighbour(netip.Addr, phone.MAC) error { return nil }

@@ -20,20 +20,31 @@ const (
 	settle = 100 * time.Millisecond
 	// silence is how long MACOf remembers that nobody answered.
 	silence = time.Second
+	// defendInterval is how long after one announcement in defence of the box's address none follows (DEFEND_INTERVAL of
+	// RFC 5227).
+	defendInterval = 10 * time.Second
 	// duplicateRecheck is how often a duplicate is looked for again once there was one, duplicateWait how long.
 	duplicateRecheck = time.Minute
 	duplicateWait    = time.Second
 )
 
 // Probe implements dhcp.Wire. It asks by ARP probes (RFC 5227: the sender's address is 0.0.0.0, so nobody's table
-// changes) and returns the first host that answers. For the box's own address it finds others that use it.
+// changes) and returns the first host that answers. For the box's own address it finds others that use it. An address
+// beyond the wire, behind a router or a relay, is asked by ICMP echo instead; who answers then has no MAC here: it is zero.
 func (d *Device) Probe(ctx context.Context, addr netip.Addr, wait time.Duration) (phone.MAC, bool, error) {
-	w, _, err := d.current()
+	w, cfg, err := d.current()
 	if err != nil {
 		return phone.MAC{}, false, fmt.Errorf("probing %s: %w", addr, err)
 	}
 	if !addr.Is4() {
 		return phone.MAC{}, false, fmt.Errorf("probing %s: allowed is an IPv4 address", addr)
+	}
+	if !cfg.Address.Contains(addr) {
+		there, err := d.echoes.ask(ctx, addr, wait)
+		if err != nil {
+			return phone.MAC{}, false, fmt.Errorf("probing %s: %w", addr, err)
+		}
+		return phone.MAC{}, there, nil
 	}
 	answers, cancel, err := d.listeners.add(addr)
 	if err != nil {
@@ -152,14 +163,32 @@ func (d *Device) DuplicateAddress() (phone.MAC, bool) {
 	return d.duplicate, !d.duplicate.IsZero()
 }
 
-// sawDuplicate notes who uses the box's address; the zero MAC says that nobody does any more.
-func (d *Device) sawDuplicate(mac phone.MAC) {
+// sawDuplicate notes who uses the box's address; the zero MAC says that nobody does any more. It reports whether that is
+// news.
+func (d *Device) sawDuplicate(mac phone.MAC) bool {
 	d.mu.Lock()
 	changed := d.duplicate != mac
 	d.duplicate = mac
 	d.mu.Unlock()
 	if changed {
 		d.look()
+		d.tell()
+	}
+	return changed
+}
+
+// defend announces the box's address once when another host begins to use it (RFC 5227 section 2.4), where the address
+// was the box's first. It does not go on: two hosts that fight for an address both lose it, and people have to settle it.
+func (d *Device) defend() {
+	d.mu.Lock()
+	now := time.Now()
+	due := d.owned && d.cfg.Manage && now.Sub(d.defended) >= defendInterval
+	if due {
+		d.defended = now
+	}
+	d.mu.Unlock()
+	if due {
+		d.announce()
 	}
 }
 
@@ -191,6 +220,9 @@ func (d *Device) watchOwnAddress(ctx context.Context) {
 			continue // the wire is gone, or the address another: it is asked again when that changed
 		}
 		d.sawDuplicate(mac)
+		d.mu.Lock()
+		d.owned = !found
+		d.mu.Unlock()
 		if !found && cfg.Manage {
 			d.announce()
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"runtime/debug"
+	"sync"
 	"sync/atomic"
 
 	"github.com/mdlayher/packet"
@@ -19,9 +20,11 @@ type wire struct {
 	index int
 	name  string
 	mac   phone.MAC
-	arp   *packet.Conn  // receives ARP frames, and sends
-	shut  atomic.Bool   // close was called
-	done  chan struct{} // closed when the reader ended
+	arp   *packet.Conn // receives ARP frames, and sends
+	dhcp  *packet.Conn // receives what DHCP servers send to clients
+	shut  atomic.Bool  // close was called
+	dead  atomic.Bool  // a reader ended
+	wait  sync.WaitGroup
 }
 
 // openWire opens the raw side of an interface and begins to listen.
@@ -35,30 +38,26 @@ func (d *Device) openWire(f facts) (*wire, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening a packet socket (raw frames need root): %w", err)
 	}
-	w := &wire{index: f.index, name: f.name, mac: f.mac, arp: conn, done: make(chan struct{})}
-	go func() {
-		defer close(w.done)
-		d.readARP(w)
-	}()
+	servers, err := overhear(ifi, f.mac)
+	if err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	w := &wire{index: f.index, name: f.name, mac: f.mac, arp: conn, dhcp: servers}
+	w.wait.Go(func() { d.read(w, conn, d.hear) })
+	w.wait.Go(func() { d.read(w, servers, d.hearServer) })
 	return w, nil
 }
 
-// close ends the wire and returns once its reader has ended.
+// close ends the wire and returns once its readers have ended.
 func (w *wire) close() {
 	w.shut.Store(true)
 	_ = w.arp.Close()
-	<-w.done
+	_ = w.dhcp.Close()
+	w.wait.Wait()
 }
 
-// ended reports whether the reader ended by itself.
-func (w *wire) ended() bool {
-	select {
-	case <-w.done:
-		return true
-	default:
-		return false
-	}
-}
+// ended reports whether a reader ended by itself.
+func (w *wire) ended() bool { return w.dead.Load() }
 
 // send puts a whole frame on the wire.
 func (w *wire) send(frame []byte) error {
@@ -66,37 +65,42 @@ func (w *wire) send(frame []byte) error {
 	return err
 }
 
-// readARP hands on what is heard, until the socket is closed or the interface is gone.
-func (d *Device) readARP(w *wire) {
+// read hands on what a socket hears, until it is closed or the interface is gone.
+func (d *Device) read(w *wire, conn *packet.Conn, hear func(own phone.MAC, frame []byte)) {
+	defer w.dead.Store(true)
 	buf := make([]byte, 2048)
 	for {
-		n, _, err := w.arp.ReadFrom(buf)
+		n, _, err := conn.ReadFrom(buf)
 		switch {
 		case err == nil:
-			d.hearGuarded(w.mac, buf[:n])
+			d.hearGuarded(w.mac, buf[:n], hear)
 		case w.shut.Load():
 			return
 		case errors.Is(err, unix.ENETDOWN): // told once when the interface goes down; the socket stays good
 			d.look()
 		default: // the interface is gone: the kernel reports that on its own, else the next recheck opens it anew
-			d.log.Info("listening to arp ended", "iface", w.name, "err", err)
+			d.log.Info("listening to the wire ended", "iface", w.name, "err", err)
 			return
 		}
 	}
 }
 
 // hearGuarded keeps a fault of ours in one frame from ending the box.
-func (d *Device) hearGuarded(own phone.MAC, frame []byte) {
+func (d *Device) hearGuarded(own phone.MAC, frame []byte, hear func(own phone.MAC, frame []byte)) {
 	defer func() {
 		if v := recover(); v != nil {
-			d.drop("panic")
-			d.log.Error("reading an arp frame panicked", "value", v, "stack", string(debug.Stack()))
+			d.panicked(v, debug.Stack())
 		}
 	}()
-	d.hear(own, frame)
+	hear(own, frame)
 }
 
-// hear takes one frame in.
+func (d *Device) panicked(v any, stack []byte) {
+	d.drop("panic")
+	d.log.Error("reading a frame panicked", "value", v, "stack", string(stack))
+}
+
+// hear takes one ARP frame in.
 func (d *Device) hear(own phone.MAC, frame []byte) {
 	p, err := parseARP(frame)
 	if err != nil {
@@ -108,8 +112,13 @@ func (d *Device) hear(own phone.MAC, frame []byte) {
 	}
 	d.holders.heard(p)
 	d.listeners.deliver(p)
-	if p.SenderIP == d.config().Address.Addr() && p.SenderMAC != own {
-		d.sawDuplicate(p.SenderMAC)
+	cfg := d.config()
+	if p.SenderIP == cfg.Address.Addr() && p.SenderMAC != own {
+		if d.sawDuplicate(p.SenderMAC) {
+			d.defend()
+		}
+	} else if d.foreign.hear(cfg.Address, p) {
+		d.look()
 	}
 }
 

@@ -2,10 +2,12 @@ package store
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 )
 
 // checkFile walks a whole bbolt file with plain reads and returns the first fault: a page outside of the file, of the
@@ -19,17 +21,10 @@ func checkFile(r io.ReaderAt, size int64) error {
 	if m.high < 4 || m.high > uint64(size)/uint64(m.pageSize) {
 		return fmt.Errorf("the file ends after %d bytes, its meta page counts %d pages of %d", size, m.high, m.pageSize)
 	}
-	for id := range uint64(2) {
-		b := make([]byte, pageHeaderSize)
-		if _, err := r.ReadAt(b, int64(id)*int64(m.pageSize)); err != nil {
-			return fmt.Errorf("page %d: %w", id, err)
-		}
-		if h := parseHeader(b); h.id != id || h.flags != flagMeta {
-			return fmt.Errorf("page %d is no meta page", id)
-		}
+	if err := checkMetas(r, m); err != nil {
+		return err
 	}
-	c := &checker{r: r, meta: m, used: make([]bool, m.high), free: make([]bool, m.high)}
-	c.used[0], c.used[1] = true, true
+	c := newChecker(r, m)
 	if err := c.freelist(); err != nil {
 		return err
 	}
@@ -44,10 +39,57 @@ func checkFile(r io.ReaderAt, size int64) error {
 	return nil
 }
 
+// checkMetas looks at both meta pages. bbolt lives with one; the other may have been the later one.
+func checkMetas(r io.ReaderAt, m meta) error {
+	for id := range uint64(2) {
+		b := make([]byte, pageHeaderSize+metaSize)
+		if _, err := r.ReadAt(b, int64(id)*int64(m.pageSize)); err != nil {
+			return fmt.Errorf("page %d: %w", id, err)
+		}
+		if h := parseHeader(b); h.id != id || h.flags != flagMeta {
+			return fmt.Errorf("page %d is no meta page", id)
+		}
+		if _, err := parseMeta(b); err != nil {
+			return fmt.Errorf("page %d: %w", id, err)
+		}
+	}
+	return nil
+}
+
+// readTree returns every record of leases.db when the tree, from its newest root to its last leaf, is whole.
+func readTree(file []byte) ([]sealed, bool) {
+	r := bytes.NewReader(file)
+	m, err := readMeta(r)
+	if err != nil || m.high < 4 || m.high > uint64(len(file))/uint64(m.pageSize) || checkMetas(r, m) != nil {
+		return nil, false
+	}
+	var out []sealed
+	c := newChecker(r, m)
+	c.visit = func(e element) error {
+		seq, content, err := unseal(e.key, e.value)
+		if err == nil && len(e.key) > 0 {
+			out = append(out, sealed{seq, e.key, content, e.value})
+		}
+		return err
+	}
+	if c.walk(m.root, nil, nil, 0) != nil {
+		return nil, false
+	}
+	slices.SortFunc(out, func(a, b sealed) int { return cmp.Compare(a.seq, b.seq) })
+	return out, true
+}
+
 type checker struct {
 	r          io.ReaderAt
 	meta       meta
-	used, free []bool // by page
+	used, free []bool              // by page
+	visit      func(element) error // for each entry that is no bucket; nil = none
+}
+
+func newChecker(r io.ReaderAt, m meta) *checker {
+	c := &checker{r: r, meta: m, used: make([]bool, m.high), free: make([]bool, m.high)}
+	c.used[0], c.used[1] = true, true
+	return c
 }
 
 // page reads page id with its overflow and marks it as used.
@@ -137,6 +179,8 @@ func (c *checker) walk(id uint64, low, high []byte, depth int) error {
 			err = c.walk(e.child, e.key, next, depth+1)
 		case e.bucket:
 			err = c.bucket(e.value, depth)
+		case c.visit != nil:
+			err = c.visit(e)
 		}
 		if err != nil {
 			return err
@@ -164,6 +208,11 @@ func (c *checker) bucket(value []byte, depth int) error {
 	for _, e := range entries {
 		if e.bucket {
 			return errors.New("an inline bucket holds a bucket")
+		}
+		if c.visit != nil {
+			if err := c.visit(e); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

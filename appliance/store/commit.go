@@ -12,174 +12,67 @@ import (
 )
 
 const (
-	maxWaiting = 8192    // requests in the queue; above it the store is far too slow to wait for
-	maxValue   = 8 << 20 // bytes of one value
+	maxWaiting = 8192      // requests in the queue; above it the store is far too slow to wait for
+	maxValue   = 8 << 20   // bytes of one value
+	maxGroup   = 512 << 10 // bytes that are synced together; what is larger is written in several groups
 )
 
 // ErrClosed says that the store was closed before the call.
 var ErrClosed = errors.New("the store is closed")
 
-// write is one record on its way to disk.
-type write struct {
-	key, content []byte
-	owner        lease.Key // of a lease; "" = of nobody
-}
-
 // request is what one caller waits for.
 type request struct {
-	writes []write
-	done   chan error
+	records []logged
+	done    chan error
 }
 
-// index knows which lease belongs to which key, and the next sequence number. The committer owns it.
-type index struct {
-	byKey   map[lease.Key]string // owner -> key in the file
-	owner   map[string]lease.Key
-	keyless int // leases without an owner
-	seq     uint64
-}
-
-func newIndex() *index {
-	return &index{byKey: map[lease.Key]string{}, owner: map[string]lease.Key{}}
-}
-
-// readIndex reads every record of leases.db; a record that can't be read is an error.
-func readIndex(tx *bbolt.Tx) (*index, error) {
-	x := newIndex()
-	b := tx.Bucket([]byte(bucketName))
-	if b == nil {
-		return nil, errors.New("the bucket is gone")
-	}
-	err := b.ForEach(func(k, v []byte) error {
-		if len(k) == 0 || v == nil || k[0] != leasePrefix && k[0] != valuePrefix {
-			return fmt.Errorf("found an unknown record %q", k)
-		}
-		seq, content, err := unseal(k, v)
-		if err != nil {
-			return fmt.Errorf("record %q: %w", k, err)
-		}
-		x.seq = max(x.seq, seq)
-		if k[0] == leasePrefix {
-			r, err := decodeLease(k, content)
-			if err != nil {
-				return err
-			}
-			x.own(string(k), r.Key)
-		}
-		return nil
-	})
-	return x, err
-}
-
-// own notes that the lease stored under key belongs to owner.
-func (x *index) own(key string, owner lease.Key) {
-	if before, ok := x.owner[key]; !ok {
-		// a new address
-	} else if before != "" {
-		delete(x.byKey, before)
-	} else {
-		x.keyless--
-	}
-	x.owner[key] = owner
-	if owner == "" {
-		x.keyless++
-	} else {
-		x.byKey[owner] = key
-	}
-}
-
-// apply writes the requests in their order. A lease replaces the one of its address and the one of its owner.
-func (x *index) apply(tx *bbolt.Tx, group []*request) error {
-	b, err := tx.CreateBucketIfNotExists([]byte(bucketName))
-	if err != nil {
-		return err
-	}
-	for _, r := range group {
-		for _, w := range r.writes {
-			if w.key[0] == leasePrefix {
-				if old, ok := x.byKey[w.owner]; ok && w.owner != "" && old != string(w.key) {
-					if err := b.Delete([]byte(old)); err != nil {
-						return err
-					}
-					delete(x.owner, old)
-				}
-				x.own(string(w.key), w.owner)
-			}
-			x.seq++
-			if err := b.Put(w.key, seal(w.key, x.seq, w.content)); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-func leaseWrite(r lease.Record) (write, error) {
-	key, content, err := encodeLease(r)
-	return write{key: key, content: content, owner: r.Key}, err
-}
-
-// A value is a byte that says whether it is there, and its content. A removed value stays as a mark: without it, saving
-// a damaged file would bring an older copy back.
-func valueWrite(name string, content []byte) write {
-	w := write{key: valueKey(name), content: []byte{0}}
-	if content != nil {
-		w.content = append([]byte{1}, content...)
-	}
-	return w
-}
-
-func decodeValue(content []byte) []byte {
-	if len(content) == 0 || content[0] == 0 {
-		return nil
-	}
-	return append([]byte{}, content[1:]...)
-}
-
-// Commit stores the records and returns once they are on disk. Calls that come while another transaction is written are
-// committed together. A record of an address replaces the record of that address and that of its key; with an empty key
+// Commit stores the records and returns once they are on disk. Calls that come while another group is written are
+// written together. A record of an address replaces the record of that address and that of its key; with an empty key
 // only the former. After an error, or when ctx ends first, the records may or may not be stored; the next call is tried
 // all the same.
 func (s *Store) Commit(ctx context.Context, records ...lease.Record) error {
-	r := &request{writes: make([]write, 0, len(records))}
-	for _, rec := range records {
-		w, err := leaseWrite(rec)
-		if err != nil {
-			return err
-		}
-		r.writes = append(r.writes, w)
+	r, err := newRequest(records)
+	if err != nil {
+		return err
 	}
-	return s.submit(ctx, r)
-}
-
-// SetValue stores a value of at most 8 MiB under a name, like Commit; nil removes it.
-func (s *Store) SetValue(ctx context.Context, name string, content []byte) error {
-	if len(content) > maxValue || name == "" || len(name) > 255 {
-		return fmt.Errorf("storing the value %.40q: found %d bytes, allowed are %d and a name of 1 to 255", name, len(content), maxValue)
-	}
-	return s.submit(ctx, &request{writes: []write{valueWrite(name, content)}})
-}
-
-func (s *Store) submit(ctx context.Context, r *request) error {
 	if err := ctx.Err(); err != nil {
-		return fmt.Errorf("writing leases.db: %w", err)
+		return fmt.Errorf("storing leases: %w", err)
 	}
-	if len(r.writes) == 0 {
+	if len(records) == 0 {
 		return nil
 	}
-	r.done = make(chan error, 1)
 	if err := s.enqueue(r); err != nil {
-		return fmt.Errorf("writing leases.db: %w", err)
+		return fmt.Errorf("storing leases: %w", err)
 	}
 	select {
 	case err := <-r.done:
 		if err != nil {
-			return fmt.Errorf("writing leases.db: %w", err)
+			return fmt.Errorf("storing leases: %w", err)
 		}
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("writing leases.db: %w", ctx.Err())
+		return fmt.Errorf("storing leases: %w", ctx.Err())
 	}
+}
+
+// newRequest encodes the records, all of them into one buffer.
+func newRequest(records []lease.Record) (*request, error) {
+	r := &request{records: make([]logged, len(records)), done: make(chan error, 1)}
+	buf := make([]byte, 0, 144*len(records))
+	ends := make([]int, len(records))
+	var err error
+	for i := range records {
+		if buf, r.records[i], err = logLease(buf, &records[i]); err != nil {
+			return nil, err
+		}
+		ends[i] = len(buf)
+	}
+	at := 0
+	for i, end := range ends {
+		r.records[i].locate(buf[at:end:end])
+		at = end
+	}
+	return r, nil
 }
 
 func (s *Store) enqueue(r *request) error {
@@ -196,7 +89,7 @@ func (s *Store) enqueue(r *request) error {
 	return nil
 }
 
-// Waiting returns how many writes wait for the transaction that is being written now.
+// Waiting returns how many writes wait for the group that is being written now.
 func (s *Store) Waiting() int {
 	s.queueMu.Lock()
 	defer s.queueMu.Unlock()
@@ -210,7 +103,7 @@ func (s *Store) poke() {
 	}
 }
 
-// committer writes all that waits in one transaction, again and again, until the store is closed and nothing waits.
+// committer writes all that waits in one group, again and again, until the store is closed and nothing waits.
 func (s *Store) committer() {
 	defer close(s.done)
 	for range s.wake {
@@ -233,7 +126,14 @@ func (s *Store) committer() {
 // commit writes one group and tells everyone who waits for it.
 func (s *Store) commit(group []*request) {
 	began := time.Now()
-	err := s.update(group)
+	records := group[0].records
+	if len(group) > 1 {
+		records = make([]logged, 0, 2*len(group))
+		for _, r := range group {
+			records = append(records, r.records...)
+		}
+	}
+	err := s.write(records)
 	s.metrics.committed(len(group), time.Since(began), err)
 	s.mu.Lock()
 	if err != nil && s.failing == nil {
@@ -248,32 +148,88 @@ func (s *Store) commit(group []*request) {
 	}
 }
 
-func (s *Store) update(group []*request) error {
-	x := s.index
-	s.index = nil // until the transaction succeeds: a failed one may be there all the same
-	err := s.useLeases(func() error {
-		return s.leases.Update(func(tx *bbolt.Tx) (err error) {
-			if x == nil {
-				if x, err = readIndex(tx); err != nil {
-					return err
-				}
-			}
-			if err := x.apply(tx, group); err != nil {
+// write puts the records into the log, as many at a time as a group may hold, and notes each group once it is synced.
+func (s *Store) write(records []logged) error {
+	if err := s.reopen(); err != nil {
+		return err
+	}
+	for len(records) > 0 {
+		size, n := 0, 0
+		for n < len(records) && size+len(records[n].raw) <= maxGroup {
+			r := &records[n]
+			r.seq = s.seq.Add(1)
+			sealInPlace(r.key, r.seq, r.value)
+			size, n = size+len(r.raw), n+1
+		}
+		if !s.logs.room(size) {
+			if err := s.turnLog(); err != nil {
 				return err
 			}
-			if s.opts.BeforeSync != nil {
-				return s.opts.BeforeSync()
+		}
+		if s.opts.BeforeSync != nil {
+			if err := s.opts.BeforeSync(); err != nil {
+				return err
 			}
+		}
+		if err := s.logs.write(records[:n], size); err != nil {
+			return err
+		}
+		s.metrics.wrote(pages(size) * logPage)
+		s.over.mu.Lock()
+		apply(s.index, s.over.active, records[:n])
+		s.over.mu.Unlock()
+		records = records[n:]
+	}
+	return nil
+}
+
+// SetValue stores a value of at most 8 MiB under a name; nil removes it. It is on disk when nil is returned. Values go
+// into leases.db at once: they are few.
+func (s *Store) SetValue(ctx context.Context, name string, content []byte) error {
+	if len(content) > maxValue || name == "" || len(name) > 255 {
+		return fmt.Errorf("storing the value %.40q: found %d bytes, allowed are %d and a name of 1 to 255", name, len(content), maxValue)
+	}
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("writing leases.db: %w", err)
+	}
+	s.queueMu.Lock()
+	closed := s.closed
+	s.queueMu.Unlock()
+	if closed {
+		return fmt.Errorf("writing leases.db: %w", ErrClosed)
+	}
+	content = encodeValue(content)
+	done := make(chan error, 1)
+	go func() { done <- s.putValue(name, content) }()
+	select {
+	case err := <-done:
+		if err != nil {
+			return fmt.Errorf("writing leases.db: %w", err)
+		}
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("writing leases.db: %w", ctx.Err())
+	}
+}
+
+func (s *Store) putValue(name string, content []byte) error {
+	key := valueKey(name)
+	return s.useLeases(func() error {
+		return s.leases.Update(func(tx *bbolt.Tx) error {
+			b, err := tx.CreateBucketIfNotExists([]byte(bucketName))
+			if err != nil {
+				return err
+			}
+			if err := b.Put(key, seal(key, s.seq.Add(1), content)); err != nil {
+				return err
+			}
+			s.boltDelay()
 			return nil
 		})
 	})
-	if err == nil {
-		s.index = x
-	}
-	return err
 }
 
-// Close writes what waits, then closes both files. Calls that come later get [ErrClosed].
+// Close writes what waits, then closes all files. Calls that come later get [ErrClosed]. What the logs hold stays there.
 func (s *Store) Close() error {
 	s.queueMu.Lock()
 	already := s.closed
@@ -284,17 +240,22 @@ func (s *Store) Close() error {
 	if already {
 		return nil
 	}
+	close(s.stop)
+	<-s.folderDone
+	s.tellSalvage(true)
 	var errs []error
 	s.mu.Lock()
 	broken, lost := s.broken, s.lost
 	s.mu.Unlock()
+	s.dbMu.Lock()
+	defer s.dbMu.Unlock()
 	if broken == nil { // bbolt may hold its lock for ever after a fault; the process ends anyway
 		errs = append(errs, s.leases.Close())
 	}
 	if s.journal != nil && lost == nil {
 		errs = append(errs, s.journal.Close())
 	}
-	errs = append(errs, s.lock.Close())
+	errs = append(errs, s.logs.close(), s.lock.Close())
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("closing the store: %w", err)
 	}

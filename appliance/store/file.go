@@ -54,6 +54,7 @@ func openBolt(path string, readOnly bool, o Options) (*bbolt.DB, error) {
 			Timeout:      lockTimeout,
 			FreelistType: bbolt.FreelistMapType,
 			NoStatistics: true,
+			PageSize:     4096, // of a new file; a machine with larger ones would write four times as much
 			ReadOnly:     readOnly,
 			OpenFile: func(name string, flag int, mode os.FileMode) (f *os.File, err error) {
 				file, err = o.openFile(name, flag, mode)
@@ -80,8 +81,14 @@ func openBolt(path string, readOnly bool, o Options) (*bbolt.DB, error) {
 // checkPath walks the file. The first result says whether there is one; an error that is errFault means damage.
 func checkPath(path string) (exists bool, err error) {
 	f, err := os.Open(path)
+	if errors.Is(err, os.ErrPermission) && os.Chmod(path, 0o600) == nil { // it is ours, but somebody took the right away
+		f, err = os.Open(path)
+	}
 	if errors.Is(err, os.ErrNotExist) {
 		return false, nil
+	}
+	if errors.Is(err, os.ErrPermission) {
+		return true, fmt.Errorf("%w: it may not be read", errFault)
 	}
 	if err != nil {
 		return false, fmt.Errorf("opening %s: %w", filepath.Base(path), err)
@@ -91,25 +98,42 @@ func checkPath(path string) (exists bool, err error) {
 	if err != nil {
 		return true, fmt.Errorf("reading %s: %w", filepath.Base(path), err)
 	}
+	if !info.Mode().IsRegular() {
+		return true, fmt.Errorf("%w: found %s instead of a file", errFault, kind(info.Mode()))
+	}
 	if err := checkFile(f, info.Size()); err != nil {
 		return true, fmt.Errorf("%w: %w", errFault, err)
 	}
 	return true, nil
 }
 
+func kind(m os.FileMode) string {
+	if m.IsDir() {
+		return "a folder"
+	}
+	return "something else"
+}
+
 // setAside gives the damaged file a second name, of which at most keep stay, and returns it. The file keeps its own
 // name as well, so that a power cut leaves one or the other state; the caller puts a new file over it.
 func setAside(path string, keep int) (string, error) {
 	aside := func(n int) string { return fmt.Sprintf("%s.damaged-%d", path, n) }
+	if err := os.RemoveAll(aside(keep)); err != nil {
+		return "", fmt.Errorf("setting %s aside: %w", filepath.Base(path), err)
+	}
 	for n := keep; n > 1; n-- {
 		if err := os.Rename(aside(n-1), aside(n)); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return "", fmt.Errorf("setting %s aside: %w", filepath.Base(path), err)
 		}
 	}
-	if err := os.Remove(aside(1)); err != nil && !errors.Is(err, os.ErrNotExist) {
+	if err := os.RemoveAll(aside(1)); err != nil {
 		return "", fmt.Errorf("setting %s aside: %w", filepath.Base(path), err)
 	}
-	if err := os.Link(path, aside(1)); err != nil {
+	err := os.Link(path, aside(1))
+	if err != nil { // a folder has one name only, and a file of somebody else may not be linked
+		err = os.Rename(path, aside(1))
+	}
+	if err != nil {
 		return "", fmt.Errorf("setting %s aside: %w", filepath.Base(path), err)
 	}
 	return filepath.Base(aside(1)), nil

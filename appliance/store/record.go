@@ -2,18 +2,13 @@ package store
 
 import (
 	"encoding/binary"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"hash/crc32"
 	"net/netip"
-	"time"
-
-	"phonebox/services/dhcp/lease"
 )
 
-// Every value in both files is sealed: CRC-32C (4 bytes) of what follows and of the key, a sequence number (8 bytes)
-// and the content. The sequence tells which of two copies is the later one when a damaged file is read page by page.
+// Every value in both files, and every record of the logs, is sealed: CRC-32C (4 bytes) of what follows and of the key,
+// a sequence number (8 bytes) and the content. The sequence tells which of two copies is the later one.
 const sealSize = 4 + 8
 
 // Keys of leases.db: a lease is leasePrefix and the address, a value is valuePrefix and its name.
@@ -25,12 +20,19 @@ const (
 // errSeal says that a stored value is not what was written under that key.
 var errSeal = errors.New("checksum does not match")
 
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
 func seal(key []byte, seq uint64, content []byte) []byte {
 	out := make([]byte, sealSize, sealSize+len(content))
-	binary.BigEndian.PutUint64(out[4:], seq)
 	out = append(out, content...)
-	binary.BigEndian.PutUint32(out, sealSum(key, out[4:]))
+	sealInPlace(key, seq, out)
 	return out
+}
+
+// sealInPlace fills in the first sealSize bytes of a value whose content follows them.
+func sealInPlace(key []byte, seq uint64, value []byte) {
+	binary.BigEndian.PutUint64(value[4:], seq)
+	binary.BigEndian.PutUint32(value, sealSum(key, value[4:]))
 }
 
 // unseal returns what seal was given; content is part of value.
@@ -42,56 +44,34 @@ func unseal(key, value []byte) (seq uint64, content []byte, err error) {
 }
 
 func sealSum(key, rest []byte) uint32 {
-	table := crc32.MakeTable(crc32.Castagnoli)
-	return crc32.Update(crc32.Checksum(key, table), table, rest)
-}
-
-// storedLease is a record as JSON. Text that came from a packet is stored as bytes: JSON text would lose what is no
-// UTF-8, and a key must come back exactly.
-type storedLease struct {
-	lease.Record
-	Key         []byte `json:"key"`
-	Hostname    []byte `json:"hostname,omitempty"`
-	VendorClass []byte `json:"vendor_class,omitempty"`
-}
-
-func encodeLease(r lease.Record) (key, content []byte, err error) {
-	if !r.Address.IsValid() {
-		return nil, nil, fmt.Errorf("storing a lease of %q: found no address", r.Key)
-	}
-	r.Address = r.Address.Unmap().WithZone("")
-	r.Start, r.End = r.Start.UTC(), r.End.UTC()
-	content, err = json.Marshal(storedLease{
-		Record: r, Key: []byte(r.Key), Hostname: []byte(r.Hostname), VendorClass: []byte(r.VendorClass),
-	})
-	if err != nil {
-		return nil, nil, fmt.Errorf("storing the lease of %s: %w", r.Address, err)
-	}
-	return leaseKey(r.Address), content, nil
-}
-
-func decodeLease(key, content []byte) (lease.Record, error) {
-	var s storedLease
-	if err := json.Unmarshal(content, &s); err != nil {
-		return lease.Record{}, fmt.Errorf("reading a lease: %w", err)
-	}
-	r := s.Record
-	r.Key, r.Hostname, r.VendorClass = lease.Key(s.Key), string(s.Hostname), string(s.VendorClass)
-	if string(leaseKey(r.Address)) != string(key) {
-		return lease.Record{}, fmt.Errorf("reading a lease: found %s under the key %x", r.Address, key)
-	}
-	r.Start, r.End = utc(r.Start), utc(r.End)
-	return r, nil
-}
-
-// utc gives the zero time back as the zero time, so that a record compares equal to what was stored.
-func utc(t time.Time) time.Time {
-	if t.IsZero() {
-		return time.Time{}
-	}
-	return t.UTC()
+	return crc32.Update(crc32.Checksum(key, castagnoli), castagnoli, rest)
 }
 
 func leaseKey(a netip.Addr) []byte { return append([]byte{leasePrefix}, a.AsSlice()...) }
 
 func valueKey(name string) []byte { return append([]byte{valuePrefix}, name...) }
+
+// keyAddress returns the address of a lease's key.
+func keyAddress(key []byte) (netip.Addr, bool) {
+	if len(key) == 0 || key[0] != leasePrefix {
+		return netip.Addr{}, false
+	}
+	a, ok := netip.AddrFromSlice(key[1:])
+	return a, ok && a == a.Unmap()
+}
+
+// A value is a byte that says whether it is there, and its content. A removed value stays as a mark: without it, saving
+// a damaged file would bring an older copy back.
+func encodeValue(content []byte) []byte {
+	if content == nil {
+		return []byte{0}
+	}
+	return append([]byte{1}, content...)
+}
+
+func decodeValue(content []byte) []byte {
+	if len(content) == 0 || content[0] == 0 {
+		return nil
+	}
+	return append([]byte{}, content[1:]...)
+}

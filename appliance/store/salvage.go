@@ -3,12 +3,11 @@ package store
 import (
 	"cmp"
 	"encoding/binary"
-	"fmt"
 	"io"
 	"os"
 	"slices"
-
-	"phonebox/services/dhcp/lease"
+	"strings"
+	"time"
 )
 
 // salvageStep is what pages are aligned to at least; bbolt uses the page size of the machine, 4,096 bytes or a multiple.
@@ -21,6 +20,7 @@ const maxSalvage = 256 << 20
 type sealed struct {
 	seq          uint64
 	key, content []byte
+	value        []byte // the content with its seal
 }
 
 // salvage finds every record with a good checksum in the bytes of a damaged leases.db, in the order of their sequence
@@ -66,30 +66,52 @@ func (s *salvager) entry(e element) {
 	}
 	s.work -= len(e.key) + len(e.value)
 	if seq, content, err := unseal(e.key, e.value); err == nil {
-		s.found = append(s.found, sealed{seq, e.key, content})
+		s.found = append(s.found, sealed{seq, e.key, content, e.value})
 	}
 }
 
 // salvaged is what could be saved from a damaged leases.db.
 type salvaged struct {
-	leases []lease.Record
-	values map[string][]byte
+	leases  []logged // in the order of their sequence numbers
+	values  map[string][]byte
+	longest time.Duration // of a lease
+	seq     uint64        // the highest
+	whole   bool          // the damage hit nothing that was in use
+	folded  uint32        // of a whole one: the last epoch of the logs that it has
 }
 
-// readDamaged saves what can be read of the file. An error means that the file itself could not be read.
-func readDamaged(path string) (salvaged, error) {
-	out := salvaged{values: map[string][]byte{}}
+// readDamaged saves what can be read of the file. When the tree is whole, it is what counts; else all copies of records
+// do that lie anywhere, the latest of each. None is saved from what is no file or can't be opened.
+func readDamaged(path string) salvaged {
+	var out salvaged
 	f, err := os.Open(path)
 	if err != nil {
-		return out, fmt.Errorf("reading the damaged file: %w", err)
+		return salvaged{values: map[string][]byte{}}
 	}
 	defer f.Close()
-	for _, s := range salvage(readWhatCanBe(f)) {
+	file := readWhatCanBe(f)
+	if found, ok := readTree(file); ok {
+		out.take(found)
+		out.whole = true
+		return out
+	}
+	out.take(salvage(file))
+	return out
+}
+
+// take sorts the records by what they are.
+func (out *salvaged) take(found []sealed) {
+	out.values = map[string][]byte{}
+	for _, s := range found {
+		out.seq = max(out.seq, s.seq)
 		switch s.key[0] {
 		case leasePrefix:
-			if r, err := decodeLease(s.key, s.content); err == nil {
-				out.leases = append(out.leases, r)
+			r, err := decodeLease(s.key, s.content)
+			if err != nil {
+				continue
 			}
+			out.longest = max(out.longest, r.Duration, r.End.Sub(r.Start))
+			out.leases = append(out.leases, logged{key: s.key, value: s.value, seq: s.seq, addr: r.Address, owner: r.Key})
 		case valuePrefix:
 			if v := decodeValue(s.content); v != nil {
 				out.values[string(s.key[1:])] = v
@@ -98,13 +120,41 @@ func readDamaged(path string) (salvaged, error) {
 			}
 		}
 	}
-	return out, nil
+	if v := out.values[foldedName]; len(v) == 4 {
+		out.folded = binary.BigEndian.Uint32(v)
+	}
+	delete(out.values, foldedName)
+}
+
+// merge adds what the logs hold: all of it, also what had been folded, for leases.db may have lost it.
+func (out *salvaged) merge(scans [2]scan) {
+	for _, l := range scans {
+		for _, r := range l.records {
+			out.seq = max(out.seq, r.seq)
+			out.leases = append(out.leases, r)
+		}
+	}
+	sortLogged(out.leases)
+}
+
+func sortLogged(records []logged) {
+	slices.SortStableFunc(records, func(a, b logged) int { return cmp.Compare(a.seq, b.seq) })
+}
+
+// settings counts the values that are not the store's own.
+func (out *salvaged) settings() (n int) {
+	for name := range out.values {
+		if !strings.HasPrefix(name, ownPrefix) {
+			n++
+		}
+	}
+	return n
 }
 
 // readWhatCanBe reads a file block by block; a block that the card cannot read stays zero.
 func readWhatCanBe(f *os.File) []byte {
 	info, err := f.Stat()
-	if err != nil {
+	if err != nil || !info.Mode().IsRegular() {
 		return nil
 	}
 	file := make([]byte, min(info.Size(), maxSalvage))

@@ -11,10 +11,11 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"go.etcd.io/bbolt"
-	"golang.org/x/sys/unix"
 
 	"phonebox/services/dhcp"
 	"phonebox/services/dhcp/lease"
@@ -29,7 +30,22 @@ type Store struct {
 	leases  *bbolt.DB
 	journal *bbolt.DB // nil when it can't be had: the journal lives in memory then
 	metrics *metrics
-	index   *index // owned by the committer
+
+	dbMu     sync.RWMutex // held while leases.db is closed and opened again
+	seq      atomic.Uint64
+	logs     logs   // owned by the committer
+	index    *index // likewise
+	readOnly bool   // likewise: leases.db was opened for reading only
+	over     overlay
+
+	foldMu     sync.Mutex    // one fold at a time
+	foldWake   chan struct{} // a value: there is something to fold
+	stop       chan struct{} // closed by Close, once the committer has ended
+	folderDone chan struct{}
+
+	markMu   sync.Mutex
+	mark     *mark // nil = no lease is missing
+	markFrom time.Time
 
 	queueMu sync.Mutex
 	queue   []*request
@@ -50,10 +66,13 @@ var _ dhcp.Store = (*Store)(nil)
 type Options struct {
 	Log     *slog.Logger          // nil = nothing is logged
 	Metrics prometheus.Registerer // nil = no metrics
-	// BeforeSync, for tests: the committer calls it within each transaction, right before bbolt writes and syncs. Its
-	// error fails the transaction as a failing sync would; it may also block, as a slow card does.
+	// BeforeSync, for tests: the committer calls it for each group of leases, right before it is written and synced. Its
+	// error fails the group as a failing sync would; it may also block, as a slow card does.
 	BeforeSync func() error
-	// OpenFile, for tests: opens the files of bbolt instead of [os.OpenFile].
+	// SyncDelay, for tests and measurements: every sync of leases takes that much longer, as on a slow card. bbolt syncs
+	// twice in a transaction.
+	SyncDelay time.Duration
+	// OpenFile, for tests: opens the files of bbolt and the logs instead of [os.OpenFile].
 	OpenFile func(name string, flag int, mode os.FileMode) (*os.File, error)
 }
 
@@ -81,6 +100,8 @@ func OpenWith(dir string, o Options) (*Store, error) {
 	s := &Store{
 		dir: dir, log: o.Log, opts: o,
 		wake: make(chan struct{}, 1), done: make(chan struct{}),
+		foldWake: make(chan struct{}, 1), stop: make(chan struct{}), folderDone: make(chan struct{}),
+		over: newOverlay(), logs: logs{delay: o.SyncDelay},
 	}
 	var err error
 	if s.metrics, err = newMetrics(o.Metrics); err != nil {
@@ -95,118 +116,9 @@ func OpenWith(dir string, o Options) (*Store, error) {
 	}
 	s.openJournal()
 	go s.committer()
+	go s.folder()
+	s.foldWake <- struct{}{}
 	return s, nil
-}
-
-// openLeases checks leases.db whole and opens it, or saves what it holds into a new one.
-func (s *Store) openLeases() error {
-	path := filepath.Join(s.dir, leasesFile)
-	exists, err := checkPath(path)
-	if err == nil {
-		if !exists {
-			s.leases, err = newFile(path, s.opts)
-		} else {
-			s.leases, err = s.openWritable(path)
-		}
-	}
-	if err == nil {
-		if err = s.readAll(s.leases); err == nil {
-			return nil
-		}
-		s.leases.Close()
-	}
-	if !errors.Is(err, errFault) {
-		return err
-	}
-	return s.replaceDamaged(path, err)
-}
-
-// openWritable opens leases.db, at least for reading: phones keep the leases that are on disk even when the card has
-// become read-only.
-func (s *Store) openWritable(path string) (*bbolt.DB, error) {
-	db, err := openBolt(path, false, s.opts)
-	if !errors.Is(err, unix.EROFS) && !errors.Is(err, os.ErrPermission) {
-		return db, err
-	}
-	db, readErr := openBolt(path, true, s.opts)
-	if readErr != nil {
-		return nil, err
-	}
-	s.fault(fmt.Sprintf("leases.db can be read but not written (%s). Leases that are given now are not kept.", plain(err)))
-	s.failing = err
-	return db, nil
-}
-
-// readAll runs bbolt's own check and reads every record, which also fills the index.
-func (s *Store) readAll(db *bbolt.DB) error {
-	return guarded(func() error {
-		return db.View(func(tx *bbolt.Tx) error {
-			var faults []error
-			for err := range tx.Check() {
-				faults = append(faults, err)
-			}
-			if len(faults) > 0 {
-				return fmt.Errorf("%w: %w", errFault, faults[0])
-			}
-			var err error
-			if s.index, err = readIndex(tx); err != nil {
-				return fmt.Errorf("%w: %w", errFault, err)
-			}
-			return nil
-		})
-	})
-}
-
-// replaceDamaged puts a new leases.db with all that could be saved in the place of the damaged one. At every moment
-// one of the two has the name, so that a power cut only means that it is done again.
-func (s *Store) replaceDamaged(path string, why error) error {
-	found, err := readDamaged(path)
-	if err != nil {
-		return err
-	}
-	fresh := path + ".new"
-	if err := os.Remove(fresh); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("replacing the damaged leases.db: %w", err)
-	}
-	if s.leases, err = newFile(fresh, s.opts); err != nil {
-		return fmt.Errorf("replacing the damaged leases.db: %w", err)
-	}
-	if err := s.restore(found); err != nil {
-		s.leases.Close()
-		return fmt.Errorf("replacing the damaged leases.db: %w", err)
-	}
-	aside, err := setAside(path, 3)
-	if err == nil {
-		err = os.Rename(fresh, path)
-	}
-	if err == nil {
-		err = syncDir(s.dir)
-	}
-	if err != nil {
-		s.leases.Close()
-		return fmt.Errorf("replacing the damaged leases.db: %w", err)
-	}
-	s.fault(fmt.Sprintf("leases.db was damaged (%s) and was set aside as %s. Saved from it: %d leases and %d settings.",
-		plain(why), aside, len(s.index.byKey)+s.index.keyless, len(found.values)))
-	return nil
-}
-
-func (s *Store) restore(found salvaged) error {
-	s.index = newIndex()
-	r := &request{}
-	for _, rec := range found.leases {
-		w, err := leaseWrite(rec)
-		if err != nil {
-			return err
-		}
-		r.writes = append(r.writes, w)
-	}
-	for name, v := range found.values {
-		r.writes = append(r.writes, valueWrite(name, v))
-	}
-	return guarded(func() error {
-		return s.leases.Update(func(tx *bbolt.Tx) error { return s.index.apply(tx, []*request{r}) })
-	})
 }
 
 // openJournal opens journal.db, or begins it anew: losing it costs no lease.
@@ -246,43 +158,75 @@ func (s *Store) fault(sentence string) {
 	s.faults = append(s.faults, sentence)
 }
 
-// Faults returns a sentence for each damage found since the start.
+// Faults returns a sentence for each damage found since the start, and one while leases.db can't be brought up to date.
 func (s *Store) Faults() []string {
+	s.over.mu.RLock()
+	folding := s.over.err
+	s.over.mu.RUnlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return slices.Clone(s.faults)
+	out := slices.Clone(s.faults)
+	if folding != nil && s.broken == nil && s.failing == nil {
+		out = append(out, fmt.Sprintf("leases.db cannot be written (%s). New leases are kept in its log; that works until the log is full.", plain(folding)))
+	}
+	return out
 }
 
-// Failing returns why leases can't be written now, or nil when the last commit succeeded.
+// Failing returns why leases can't be written now, or nil when the last commit succeeded and leases.db can be used.
 func (s *Store) Failing() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.broken != nil {
+		return s.broken
+	}
 	return s.failing
 }
 
-// Leases returns every stored record, in the order of their addresses.
+// Leases returns every stored record, in the order of their addresses. When damage may have cost some, it returns an
+// [*IncompleteError] beside those that there are.
 func (s *Store) Leases(ctx context.Context) ([]lease.Record, error) {
+	// What is folded meanwhile is the same in both places; what is committed meanwhile waits.
+	s.over.mu.RLock()
+	defer s.over.mu.RUnlock()
+	changed := s.over.merged()
 	var out []lease.Record
+	read := func(k, v []byte) error {
+		_, content, err := unseal(k, v)
+		if err != nil {
+			return fmt.Errorf("reading a lease: %w", err)
+		}
+		r, err := decodeLease(k, content)
+		if err != nil {
+			return err
+		}
+		out = append(out, r)
+		return nil
+	}
 	err := s.view(ctx, func(b *bbolt.Bucket) error {
 		out = nil
 		c := b.Cursor()
 		for k, v := c.Seek([]byte{leasePrefix}); len(k) > 0 && k[0] == leasePrefix; k, v = c.Next() {
-			_, content, err := unseal(k, v)
-			if err != nil {
-				return fmt.Errorf("reading a lease: %w", err)
+			if addr, ok := keyAddress(k); ok {
+				if _, newer := changed[addr]; newer {
+					continue
+				}
 			}
-			r, err := decodeLease(k, content)
-			if err != nil {
+			if err := read(k, v); err != nil {
 				return err
 			}
-			out = append(out, r)
 		}
 		return nil
 	})
+	for addr, v := range changed {
+		if v != nil && err == nil {
+			err = read(leaseKey(addr), v)
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
-	return out, nil
+	slices.SortFunc(out, func(a, b lease.Record) int { return a.Address.Compare(b.Address) })
+	return out, s.incomplete()
 }
 
 // Value returns what SetValue stored under that name, or nil when there is nothing.
@@ -321,11 +265,13 @@ func (s *Store) useLeases(use func() error) error {
 	if broken != nil {
 		return broken
 	}
+	s.dbMu.RLock()
+	defer s.dbMu.RUnlock()
 	err := guarded(use)
 	if errors.Is(err, errFault) {
 		err = fmt.Errorf("%w; a restart will save what can be read", err)
 		s.mu.Lock()
-		s.broken, s.failing = err, err
+		s.broken = err
 		s.mu.Unlock()
 	}
 	return err

@@ -283,14 +283,14 @@ func TestFailingSyncFailsEveryWaiterAndTheNextIsTried(t *testing.T) {
 	wantLeases(t, s, record(0), record(20))
 }
 
-// TestFailingFdatasync lets bbolt itself meet a file that takes writes and cannot sync them: /dev/null under its
-// descriptor. A failed transaction may be visible all the same; the rule of one lease a key must hold through it.
+// TestFailingFdatasync lets the store itself meet a log that takes writes and cannot sync them: /dev/null under its
+// descriptor. A failed group may be visible all the same; the rule of one lease a key must hold through it.
 func TestFailingFdatasync(t *testing.T) {
 	var file *os.File
 	dir := t.TempDir()
 	s := open(t, dir, store.Options{OpenFile: func(name string, flag int, mode os.FileMode) (*os.File, error) {
 		f, err := os.OpenFile(name, flag, mode)
-		if filepath.Base(name) == "leases.db" {
+		if filepath.Base(name) == "leases-1.log" {
 			file = f
 		}
 		return f, err
@@ -401,26 +401,4 @@ func TestMetricsCountGroups(t *testing.T) {
 		}
 	}
 	t.Error("the commit was not counted")
-}
-
-func BenchmarkCommit(b *testing.B) {
-	for _, waiters := range []int{1, 64} {
-		b.Run(fmt.Sprintf("waiters=%d", waiters), func(b *testing.B) {
-			s := open(b, b.TempDir(), store.Options{})
-			var next atomic.Int64
-			var done sync.WaitGroup
-			b.ResetTimer()
-			for range waiters {
-				done.Go(func() {
-					for i := next.Add(1); i <= int64(b.N); i = next.Add(1) {
-						if err := s.Commit(b.Context(), record(int(i%2000))); err != nil {
-							b.Error(err)
-						}
-					}
-				})
-			}
-			done.Wait()
-			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "commits/s")
-		})
-	}
 }

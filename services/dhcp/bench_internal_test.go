@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/insomniacslk/dhcp/dhcpv4"
@@ -50,6 +51,18 @@ func packet(t testing.TB, typ dhcpv4.MessageType, from phone.MAC, mods ...dhcpv4
 		t.Fatal(err)
 	}
 	return msg
+}
+
+// sentFrom is a datagram from a client's own address, as a RELEASE is.
+func sentFrom(addr string) func(*udp.Packet) {
+	return func(p *udp.Packet) { p.From, p.To = netip.AddrPortFrom(ip(addr), 68), ip("10.77.0.1") }
+}
+
+// release gives an address back, and waits until that is believed.
+func (b *bench) release(n byte, addr string) {
+	b.in(packet(b.t, dhcpv4.MessageTypeRelease, mac(n), has(addr), toServer("10.77.0.1")), sentFrom(addr))
+	time.Sleep(leaveTime + probeWait)
+	synctest.Wait()
 }
 
 // asks is option 55.
@@ -100,6 +113,7 @@ func mustSettings(t testing.TB, cfg Config) *settings {
 type memoryStore struct {
 	mu       sync.Mutex
 	records  map[netip.Addr]lease.Record
+	keys     map[lease.Key]netip.Addr
 	decision Decision
 	before   func([]lease.Record) error // nil = always works
 	readErr  error
@@ -107,9 +121,9 @@ type memoryStore struct {
 }
 
 func newStore(records ...lease.Record) *memoryStore {
-	s := &memoryStore{records: make(map[netip.Addr]lease.Record)}
+	s := &memoryStore{records: make(map[netip.Addr]lease.Record), keys: make(map[lease.Key]netip.Addr)}
 	for _, rec := range records {
-		s.records[rec.Address] = rec
+		s.records[rec.Address], s.keys[rec.Key] = rec, rec.Address
 	}
 	return s
 }
@@ -133,12 +147,10 @@ func (s *memoryStore) Commit(_ context.Context, records ...lease.Record) error {
 	defer s.mu.Unlock()
 	s.commits++
 	for _, rec := range records {
-		for addr, old := range s.records {
-			if old.Key == rec.Key {
-				delete(s.records, addr)
-			}
+		if addr, ok := s.keys[rec.Key]; ok && s.records[addr].Key == rec.Key {
+			delete(s.records, addr)
 		}
-		s.records[rec.Address] = rec
+		s.records[rec.Address], s.keys[rec.Key] = rec, rec.Address
 	}
 	return nil
 }
@@ -176,6 +188,8 @@ type fakeWire struct {
 	changes    chan bool
 	hosts      map[netip.Addr]phone.MAC // who answers ARP
 	servers    []OtherServer
+	overheard  []OtherServer
+	news       chan struct{}
 	lookErr    error
 	probeErr   error
 	frameErr   error
@@ -183,6 +197,7 @@ type fakeWire struct {
 	neighbours map[netip.Addr]phone.MAC
 	probed     []netip.Addr
 	looks      int
+	packets    int // that the looks sent
 }
 
 type frame struct {
@@ -193,7 +208,7 @@ type frame struct {
 
 func newWire() *fakeWire {
 	return &fakeWire{
-		up: true, changes: make(chan bool, 4), hosts: make(map[netip.Addr]phone.MAC), neighbours: make(map[netip.Addr]phone.MAC),
+		up: true, changes: make(chan bool, 4), news: make(chan struct{}, 1), hosts: make(map[netip.Addr]phone.MAC), neighbours: make(map[netip.Addr]phone.MAC),
 	}
 }
 
@@ -240,17 +255,33 @@ func (w *fakeWire) SendUDP(to phone.MAC, src, dst netip.AddrPort, payload []byte
 }
 
 func (w *fakeWire) Discover(ctx context.Context, n int, wait time.Duration) ([]OtherServer, error) {
-	if n != 3 || wait != 3*time.Second {
-		return nil, errors.New("the look is three packets in three seconds")
+	if (n != 3 && n != 1) || wait != 3*time.Second {
+		return nil, errors.New("the look is three packets in three seconds, or one")
 	}
 	w.mu.Lock()
 	w.looks++
+	w.packets += n
 	servers, err := slices.Clone(w.servers), w.lookErr
 	w.mu.Unlock()
 	if err != nil {
 		return nil, err
 	}
 	return servers, pause(ctx, wait)
+}
+
+func (w *fakeWire) Overheard() []OtherServer {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.overheard)
+}
+
+func (w *fakeWire) News() <-chan struct{} { return w.news }
+
+// hear makes the wire overhear a server now.
+func (w *fakeWire) hear(o OtherServer) {
+	o.Seen = time.Now()
+	w.set(func(w *fakeWire) { w.overheard = append(w.overheard, o) })
+	w.news <- struct{}{}
 }
 
 func (w *fakeWire) Neighbour(addr netip.Addr, m phone.MAC) error {
@@ -476,7 +507,7 @@ func (b *bench) kinds(kind EventKind) (out []Event) {
 // forget drops the events so far, and what the server remembers to have said.
 func (b *bench) forget() {
 	b.s.mu.Lock()
-	clear(b.s.said)
+	b.s.said.clear()
 	b.s.mu.Unlock()
 	b.mu.Lock()
 	defer b.mu.Unlock()

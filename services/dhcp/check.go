@@ -18,9 +18,13 @@ const (
 	maxTries = 4
 )
 
-// check remembers that nobody answered a probe of an address that is offered to a client.
+// checkedFor is how long the answer to a probe is believed: a client that asks again, or another one that gets the
+// address, does not wait for a probe.
+const checkedFor = time.Minute
+
+// check remembers a probe of an address.
 type check struct {
-	key   lease.Key
+	key   lease.Key // who answered for it, or could not be probed: it is free for that client alone; "" = nobody answered
 	until time.Time
 }
 
@@ -40,7 +44,10 @@ func (s *Server) inUse(ctx context.Context, r *request, addr netip.Addr) (by pho
 // from its address: the phone looks itself, too.
 func (s *Server) offerAfterProbe(ctx context.Context, out sender, r *request, addr netip.Addr) {
 	for range maxTries {
-		by, used, _ := s.inUse(ctx, r, addr)
+		by, used, err := s.inUse(ctx, r, addr)
+		if err == nil && !used && by.IsZero() {
+			s.foundFree(addr)
+		}
 		eff, next := s.offerProbed(ctx, r, addr, by, used)
 		s.send(out, eff)
 		if !next.IsValid() {
@@ -64,6 +71,7 @@ func (s *Server) offerProbed(ctx context.Context, r *request, addr netip.Addr, b
 	m := s.moment()
 	switch {
 	case ctx.Err() != nil || !s.phase.running():
+		s.dropped(eff, r, s.unserved())
 	case used:
 		s.quarantine(eff, r, addr, by, m)
 		next, err := s.table.Offer(r.place, r.client.Key, r.wanted, m)
@@ -75,19 +83,24 @@ func (s *Server) offerProbed(ctx context.Context, r *request, addr netip.Addr, b
 	case s.table.Standing(r.client.Key, addr, m) != lease.Own:
 		s.dropped(eff, r, refuse("settings_changed", "%s can no longer be given to the client", addr))
 	default:
-		if len(s.checked) >= remembered {
-			clear(s.checked)
+		if _, free := s.checked.get(addr); !free {
+			s.checked.put(addr, check{r.client.Key, m.Mono.Add(checkedFor)})
 		}
-		s.checked[addr] = check{r.client.Key, m.Mono.Add(lease.OfferTime)}
 		s.sendOffer(eff, r, addr, m)
 	}
 	delete(s.busy, r.client.Key)
 	return eff, netip.Addr{}
 }
 
+// foundFree remembers that nobody answered a probe.
+func (s *Server) foundFree(addr netip.Addr) {
+	s.locked(func() { s.checked.put(addr, check{until: time.Now().Add(checkedFor)}) })
+}
+
 // quarantine keeps an address from everybody that somebody answered for.
 func (s *Server) quarantine(eff *effects, r *request, addr netip.Addr, by phone.MAC, m lease.Moment) {
 	s.table.Quarantine(addr, by[:], m)
+	s.checked.remove(addr)
 	why := refuse("address_in_use", "%s is in use by %s, which did not get it here", addr, by)
 	s.log.Warn("address in use by a stranger", "ip", addr, "mac", by)
 	eff.event(s.eventOf(r, Event{Kind: EventDecline, Address: addr, Reason: why.text}))
@@ -130,6 +143,7 @@ func (s *Server) probed(ctx context.Context, eff *effects, j job, by phone.MAC, 
 	switch {
 	case ctx.Err() != nil:
 		s.table.Abort(rec)
+		s.dropped(eff, r, s.unserved())
 	case !s.phase.running():
 		s.table.Abort(rec)
 		s.dropped(eff, r, s.phase.why())

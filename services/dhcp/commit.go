@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -13,8 +14,11 @@ import (
 )
 
 const (
-	// maxQueue bounds the leases that wait for the disk; a phone beyond it asks again.
-	maxQueue = 2048
+	// maxQueue bounds the leases that wait for the disk; a phone beyond it asks again. The last quarter is for clients
+	// that are listed or were here before.
+	maxQueue = 4096
+	// maxAnswers is how many leases are acknowledged at a time under the lock: the loop must not wait for a whole storm.
+	maxAnswers = 32
 	// maxFlush bounds the records that nobody waits for and that are written together.
 	maxFlush = 512
 	// storeRetry is the pause between two tries of a store that failed, when no phone asks for one.
@@ -28,7 +32,12 @@ type job struct {
 	records []lease.Record
 	request *request // nil = nobody waits
 	renewal bool
-	since   time.Time
+}
+
+// batch is jobs that were written together, or could not be.
+type batch struct {
+	jobs []job
+	err  error
 }
 
 // queue keeps jobs in the order in which they were decided: two records of one address must not overtake each other.
@@ -41,16 +50,26 @@ type queue struct {
 
 func newQueue() *queue { return &queue{wake: make(chan struct{}, 1)} }
 
-// add reports false when the queue is full or closed.
-func (q *queue) add(j job) bool {
+// add reports false when the queue is full, for those who may take its last quarter or not, or closed.
+func (q *queue) add(j job, first bool) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.closed || len(q.jobs) >= maxQueue {
+	if q.closed || len(q.jobs) >= maxQueue || (!first && len(q.jobs) >= maxQueue/4*3) {
 		return false
 	}
 	q.jobs = append(q.jobs, j)
 	q.signal()
 	return true
+}
+
+// crowded reports whether so much waits for the disk that new clients had better ask later.
+func (q *queue) crowded() bool {
+	if q == nil {
+		return false
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.jobs) >= maxQueue/2
 }
 
 func (q *queue) close() {
@@ -81,18 +100,26 @@ func (q *queue) take() []job {
 	}
 }
 
-// commit writes what waits and answers it, until the queue is closed. Everything that came while the disk was busy goes
-// into one Commit, so a slow disk costs latency and not throughput.
-func (s *Server) commit(ctx context.Context, out sender, q *queue) {
+// commit writes what waits and hands it on to be answered, until the queue is closed. Everything that came while the
+// disk was busy goes into one Commit, so a slow disk costs latency and not throughput; and while the answers to one
+// Commit leave, the next one is written.
+func (s *Server) commit(ctx context.Context, q *queue, written chan<- batch, answering <-chan struct{}) {
+	defer close(written)
+	var records []lease.Record
 	for jobs := q.take(); len(jobs) > 0; jobs = q.take() {
-		var records []lease.Record
+		records = records[:0]
 		for _, j := range jobs {
 			records = append(records, j.records...)
 		}
 		start := time.Now()
 		err := s.store(ctx, records)
 		s.metrics.commits.Observe(time.Since(start).Seconds())
-		s.committed(ctx, out, jobs, err)
+		s.metrics.written.Add(float64(len(records)))
+		select {
+		case written <- batch{jobs, err}:
+		case <-answering: // ended by a panic
+			return
+		}
 	}
 }
 
@@ -115,21 +142,23 @@ func (s *Server) store(ctx context.Context, records []lease.Record) error {
 	return nil
 }
 
-// committed answers the requests whose records are on disk, or could not be put there.
-func (s *Server) committed(ctx context.Context, out sender, jobs []job, err error) {
-	eff := &effects{}
-	s.locked(func() { s.settle(ctx, out, eff, jobs, err) })
-	s.send(out, eff)
+// answer answers the requests whose records are on disk, or could not be put there, in the order in which they were
+// written.
+func (s *Server) answer(ctx context.Context, out sender, written <-chan batch) {
+	for b := range written {
+		s.locked(func() { s.storeTried(b.err) })
+		for jobs := range slices.Chunk(b.jobs, maxAnswers) {
+			eff := takeEffects()
+			s.locked(func() { s.settle(ctx, out, eff, jobs, b.err) })
+			s.send(out, eff)
+			eff.giveBack()
+		}
+	}
 }
 
-// settle does what committed does to the table; the caller holds the lock.
+// settle does what answer does to the table; the caller holds the lock.
 func (s *Server) settle(ctx context.Context, out sender, eff *effects, jobs []job, err error) {
 	m := s.moment()
-	if err != nil {
-		s.storeFailed(err)
-	} else {
-		s.storeWorks()
-	}
 	for _, j := range jobs {
 		if err == nil {
 			for _, rec := range j.records {
@@ -145,6 +174,14 @@ func (s *Server) settle(ctx context.Context, out sender, eff *effects, jobs []jo
 			s.unstored(ctx, out, eff, j, err, m)
 		}
 	}
+}
+
+func (s *Server) storeTried(err error) {
+	if err != nil {
+		s.storeFailed(err)
+		return
+	}
+	s.storeWorks()
 }
 
 // storeFailed and storeWorks keep track of the store; the caller holds the lock.
@@ -186,9 +223,16 @@ func (s *Server) acknowledge(eff *effects, j job, onDisk bool, m lease.Moment) {
 	if !r.mac.IsZero() && !r.relayed() && s.st.onWire(rec.Address) {
 		eff.neighbours = append(eff.neighbours, neighbour{rec.Address, r.mac})
 	}
-	delete(s.checked, rec.Address)
-	s.log.Info("lease given", "mac", r.mac, "ip", rec.Address, "dur", rec.Duration, "renewal", j.renewal, "stored", onDisk)
+	s.checked.remove(rec.Address)
+	stored := "no"
+	if onDisk {
+		stored = "now"
+	}
+	if !j.renewal {
+		s.tookUp(r, m)
+	}
 	ev := Event{Kind: EventAck, Address: rec.Address, Duration: rec.Duration, Renewal: j.renewal}
+	s.logLease(r, ev, stored, m)
 	s.reply(eff, r, ev, s.st.lend(r, dhcpv4.MessageTypeAck, rec.Address, rec.Duration))
 }
 
@@ -212,7 +256,7 @@ func (s *Server) unstored(ctx context.Context, out sender, eff *effects, j job, 
 	}
 	if !s.work(r, rec.Address, func() { s.ackAfterProbe(ctx, out, j) }) {
 		s.table.Abort(rec)
-		s.dropped(eff, r, refuse("probes_busy", "too many addresses are being probed; the client will ask again"))
+		s.dropped(eff, r, probesBusy())
 	}
 }
 
@@ -234,6 +278,6 @@ func (s *Server) flush(q *queue) {
 		return busy || addresses[addr]
 	})
 	if len(records) > 0 {
-		s.flushing = q.add(job{records: records})
+		s.flushing = q.add(job{records: records}, true)
 	}
 }

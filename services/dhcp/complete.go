@@ -33,8 +33,8 @@ func refuse(code, format string, args ...any) *refusal {
 
 // complete returns the packet as the codec wants it: a missing end option appended, the options that stand in the file
 // and sname fields under option 52 moved behind the others (RFC 2131 section 4.1: first file, then sname), and at
-// least the length of a BOOTP packet. It does not change raw. A packet without the cookie, or cut off within an option,
-// is refused.
+// least the length of a BOOTP packet. It does not change raw, and returns it where it is like that already, as nearly all
+// are. A packet without the cookie, or cut off within an option, is refused.
 func complete(raw []byte) ([]byte, error) {
 	if len(raw) < headerSize {
 		return nil, refuse("too_short", "the packet has %d bytes; a DHCP header alone has %d", len(raw), headerSize)
@@ -42,6 +42,9 @@ func complete(raw []byte) ([]byte, error) {
 	body, found := bytes.CutPrefix(raw[headerSize:], cookie())
 	if !found {
 		return nil, refuse("no_cookie", "the packet has no DHCP cookie; it is plain BOOTP or no DHCP at all")
+	}
+	if len(raw) >= minimumSize && plain(body) {
+		return raw, nil
 	}
 	out := make([]byte, 0, max(len(raw)+64, minimumSize))
 	out = append(append(out, raw[:headerSize]...), cookie()...)
@@ -66,6 +69,24 @@ func complete(raw []byte) ([]byte, error) {
 		out = append(out, optPad)
 	}
 	return out, nil
+}
+
+// plain reports whether options are whole, end as they should, have nothing but padding behind their end (the codec
+// refuses anything else) and go on nowhere else.
+func plain(body []byte) bool {
+	for i := 0; i < len(body); {
+		switch code := body[i]; {
+		case code == optEnd:
+			return len(bytes.TrimLeft(body[i+1:], "\x00")) == 0
+		case code == optPad:
+			i++
+		case code == optOverload || i+2 > len(body):
+			return false
+		default:
+			i += 2 + int(body[i+1])
+		}
+	}
+	return false
 }
 
 // appendOptions copies options up to the end option or the end of the bytes, without padding and without option 52,

@@ -47,6 +47,9 @@ func TestBytesAreCompletedBeforeTheyAreParsed(t *testing.T) {
 		{"option 52 inside file means nothing", raw(withFile("\x34\x01\x02\xff", "\x3c\x02ab\xff"), 53, 1, 1, 52, 1, 1, 255), "", ""},
 		{"as short as a packet can be", raw(header(), 53, 1, 1), "", ""},
 		{"as long as BOOTP", append(raw(header(), 53, 1, 1, 255), make([]byte, 56)...), "", ""},
+		{"a whole long packet", append(raw(header(), 60, 2, 'a', 'b', 53, 1, 1, 255), make([]byte, 90)...), "ab", ""},
+		{"rubbish behind the end option of a long packet", append(raw(header(), 53, 1, 1, 255), bytes.Repeat([]byte{7}, 90)...), "", ""},
+		{"a long packet that goes on in file", append(raw(withFile("\x3c\x02ab\xff", ""), 53, 1, 1, 52, 1, 1, 255), make([]byte, 90)...), "ab", ""},
 		{"rubbish behind the end option", raw(header(), 53, 1, 1, 255, 60, 200, 1), "", ""},
 	}
 	for _, tt := range tests {

@@ -2,6 +2,7 @@ package dhcp
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/netip"
 	"time"
@@ -74,6 +75,11 @@ type Clock interface {
 	Trusted() bool
 }
 
+// ErrIncomplete says that records may be missing, or that some may be older than what was acknowledged last: no record
+// proves that its client still has its address, no gap proves that an address is free. A store returns it beside the
+// records until its damage is too old to matter.
+var ErrIncomplete = errors.New("leases may be missing")
+
 // Store keeps leases over a power cut.
 type Store interface {
 	// Leases returns every stored record.
@@ -88,7 +94,10 @@ type Store interface {
 
 // Decision is what a person said about another DHCP server on the wire; it outlives restarts.
 type Decision struct {
-	Serve bool `json:"serve"` // go on although another server answers
+	Serve   bool         `json:"serve"`             // go on although another server answers
+	Servers []netip.Addr `json:"servers,omitempty"` // beside these; none, in what an older phonebox wrote, = beside any
+	Blind   bool         `json:"blind,omitempty"`   // go on although the wire cannot be searched
+	Time    time.Time    `json:"time,omitzero"`     // of the decision, on the server's clock
 }
 
 // Wire is the link: probes and raw frames. netdev implements it.
@@ -105,17 +114,24 @@ type Wire interface {
 	// Discover sends n DHCPDISCOVERs from a made-up MAC within wait and returns every server that offered,
 	// except the box itself.
 	Discover(ctx context.Context, n int, wait time.Duration) ([]OtherServer, error)
+	// Overheard returns the servers, except the box itself, that were heard without asking since the link came up; Seen
+	// is when last, on Go's clock.
+	Overheard() []OtherServer
+	// News delivers a value when Overheard has one more, and when another host seems to use the box's address.
+	News() <-chan struct{}
 	// Neighbour binds an address to a MAC in the kernel's table while a lease runs; a zero MAC removes it.
 	Neighbour(addr netip.Addr, mac phone.MAC) error
 }
 
 // OtherServer is a DHCP server that answered on the wire and is not this box.
 type OtherServer struct {
-	Address netip.Addr   `json:"address"` // option 54, else the source of the packet
-	MAC     phone.MAC    `json:"mac"`
-	Offered netip.Addr   `json:"offered"`
-	Seen    time.Time    `json:"seen"`
-	Options []OptionText `json:"options,omitempty"` // of its OFFER or ACK
+	Address  netip.Addr   `json:"address"` // option 54, else the source of the packet
+	MAC      phone.MAC    `json:"mac"`     // zero where only a client spoke of it
+	Offered  netip.Addr   `json:"offered"`
+	First    time.Time    `json:"first"`             // when it was seen first; the server sets it
+	Seen     time.Time    `json:"seen"`              // when last
+	Options  []OptionText `json:"options,omitempty"` // of its OFFER, ACK or NAK
+	Accepted bool         `json:"accepted"`          // somebody decided to serve beside it; the server sets it
 }
 
 // Deps are what the server needs from outside; Clock, Store, Wire, Log and Report are required (Wire may be nil for a
@@ -144,6 +160,7 @@ const (
 	EventExpire    EventKind = "expire"     // a lease ran out
 	EventIgnored   EventKind = "ignored"    // a packet was not answered: Reason says why
 	EventHeld      EventKind = "held"       // another server answered: Other says which; nothing is served
+	EventOther     EventKind = "other"      // another server began to answer: Other says which
 	EventServing   EventKind = "serving"    // serving began (or goes on after a hold)
 	EventNotStored EventKind = "not_stored" // a lease could not be written
 	EventDuplicate EventKind = "duplicate"  // another host has the box's own address (MAC says which); nothing is served

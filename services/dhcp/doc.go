@@ -2,7 +2,9 @@
 //
 // The rules of leases are in the package lease. Here a packet is completed and parsed (complete.go, request.go), judged
 // without side effects on the world (decide.go), and answered (reply.go); what must wait for a probe (check.go) or for
-// the disk (commit.go) leaves the loop. Before anything is served the wire is searched for another server (watch.go).
+// the disk (commit.go) leaves the loop. What there is too much of waits or is limited (load.go, strangers.go), what
+// cannot be true is not believed (forged.go), and what was lost is asked of the wire (incomplete.go). Before anything is
+// served the wire is searched for another server (watch.go).
 //
 // A [Server] is made with [New], serves a socket with Serve or opens its own with Run, and takes new settings with Apply:
 //

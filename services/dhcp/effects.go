@@ -2,6 +2,7 @@ package dhcp
 
 import (
 	"net/netip"
+	"sync"
 	"time"
 
 	"github.com/insomniacslk/dhcp/dhcpv4"
@@ -16,6 +17,7 @@ type effects struct {
 	out        []outgoing
 	events     []Event
 	neighbours []neighbour
+	replies    []udp.Reply // room for what is sent
 }
 
 // neighbour is an entry for the kernel's table; a zero MAC removes it.
@@ -24,12 +26,26 @@ type neighbour struct {
 	mac  phone.MAC
 }
 
+// effectsPool keeps them for the next packet.
+var effectsPool = sync.Pool{New: func() any { return new(effects) }}
+
+func takeEffects() *effects { return effectsPool.Get().(*effects) }
+
+// giveBack ends the use of effects that were performed.
+func (e *effects) giveBack() {
+	clear(e.out)
+	clear(e.events)
+	clear(e.replies)
+	e.out, e.events, e.neighbours, e.replies = e.out[:0], e.events[:0], e.neighbours[:0], e.replies[:0]
+	effectsPool.Put(e)
+}
+
 func (e *effects) event(ev Event)         { e.events = append(e.events, ev) }
 func (e *effects) unbind(addr netip.Addr) { e.neighbours = append(e.neighbours, neighbour{addr: addr}) }
 
-// perform does it all, except the datagrams, which it returns to be sent together. The neighbour entry comes before the
-// ACK: a phone's first packet may follow at once.
-func (s *Server) perform(eff *effects) []udp.Reply {
+// perform does it all, except the datagrams, which it appends to replies to be sent together. The neighbour entry comes
+// before the ACK: a phone's first packet may follow at once.
+func (s *Server) perform(eff *effects, replies []udp.Reply) []udp.Reply {
 	st := s.settings()
 	if !st.Relayed && s.deps.Wire != nil {
 		for _, n := range eff.neighbours {
@@ -38,9 +54,8 @@ func (s *Server) perform(eff *effects) []udp.Reply {
 			}
 		}
 	}
-	var replies []udp.Reply
-	for _, o := range eff.out {
-		if reply, left := s.transmit(st, o); left {
+	for i := range eff.out {
+		if reply, left := s.transmit(st, &eff.out[i]); left {
 			replies = append(replies, reply)
 		}
 	}
@@ -51,7 +66,7 @@ func (s *Server) perform(eff *effects) []udp.Reply {
 }
 
 // transmit sends a raw frame; what is to go as a datagram, or has to because the frame failed, it returns.
-func (s *Server) transmit(st *settings, o outgoing) (udp.Reply, bool) {
+func (s *Server) transmit(st *settings, o *outgoing) (udp.Reply, bool) {
 	o.dest.Payload = o.msg.ToBytes()
 	if !o.raw {
 		return o.dest, true
@@ -70,7 +85,8 @@ func (s *Server) transmit(st *settings, o outgoing) (udp.Reply, bool) {
 
 // send performs effects outside of the loop's handler.
 func (s *Server) send(out sender, eff *effects) {
-	replies := s.perform(eff)
+	replies := s.perform(eff, eff.replies[:0])
+	eff.replies = replies
 	if len(replies) == 0 {
 		return
 	}
@@ -81,17 +97,21 @@ func (s *Server) send(out sender, eff *effects) {
 
 // reply adds a reply and its event.
 func (s *Server) reply(eff *effects, r *request, ev Event, out outgoing) {
-	s.metrics.replies.WithLabelValues(out.msg.MessageType().String()).Inc()
+	s.metrics.replies.with(out.msg.MessageType()).Inc()
 	eff.out = append(eff.out, out)
 	ev.Sent = out.msg.ToBytes()
 	eff.event(s.eventOf(r, ev))
 }
 
-// dropped counts a packet that is not answered and reports it, the same of the same client once in ten seconds.
+// dropped counts a packet that is not answered and reports it, the same of the same client once in ten seconds. The log
+// has each reason once in ten seconds.
 func (s *Server) dropped(eff *effects, r *request, why *refusal) {
 	s.metrics.dropped.WithLabelValues(why.code).Inc()
-	s.log.Debug("packet not answered", "mac", r.mac, "type", r.typ.String(), "reason", why.text)
-	if !s.repeated(r.client.Key, why.code, time.Now()) {
+	now := time.Now()
+	if !s.repeated(lease.Key(""), why.code, now) {
+		s.log.Info("packet not answered", "mac", r.mac, "type", r.typ.String(), "reason", why.text)
+	}
+	if !s.repeated(r.client.Key, why.code, now) {
 		eff.event(s.eventOf(r, Event{Kind: EventIgnored, Address: wantedOf(r), Reason: why.text}))
 	}
 }
@@ -105,19 +125,16 @@ type saying struct {
 // sayAgain is how long the same is not reported again; a counter has every case.
 const sayAgain = 10 * time.Second
 
-// remembered bounds the maps that only keep the reports short.
+// remembered bounds each generation of what is only kept to keep the reports short, or saves a probe.
 const remembered = 4096
 
 // repeated reports whether the same was said a moment ago, and remembers that it is said now.
 func (s *Server) repeated(key lease.Key, code string, now time.Time) bool {
-	at, ok := s.said[saying{key, code}]
+	at, ok := s.said.get(saying{key, code})
 	if ok && now.Sub(at) < sayAgain {
 		return true
 	}
-	if len(s.said) >= remembered {
-		clear(s.said)
-	}
-	s.said[saying{key, code}] = now
+	s.said.put(saying{key, code}, now)
 	return false
 }
 
@@ -146,11 +163,8 @@ const transactionTime = 90 * time.Second
 // note reports the first packet of each transaction.
 func (s *Server) note(eff *effects, r *request) {
 	now := time.Now()
-	t, ok := s.seen[r.client.Key]
-	if !ok && len(s.seen) >= remembered {
-		clear(s.seen)
-	}
-	s.seen[r.client.Key] = transaction{r.msg.TransactionID, now}
+	t, ok := s.seen.get(r.client.Key)
+	s.seen.put(r.client.Key, transaction{r.msg.TransactionID, now})
 	if !ok || t.xid != r.msg.TransactionID || now.Sub(t.last) > transactionTime {
 		eff.event(s.eventOf(r, Event{Kind: EventSeen, Address: r.ciaddr, Renewal: r.ciaddr.IsValid()}))
 	}

@@ -23,6 +23,11 @@ func (s *Server) hooks() udp.Hooks {
 			s.log.Debug("packet of another interface", "peer", p.From, "index", p.Index)
 		},
 		SendError: func(r udp.Reply, err error) { s.sendFailed(r.To, err) },
+		Lost: func(n int) {
+			s.metrics.dropped.WithLabelValues("receive_buffer").Add(float64(n))
+			s.locked(func() { s.strangers.lost += float64(n) })
+			s.warn("packets lost before they were read: the receive buffer was full", "packets", n)
+		},
 	}
 }
 
@@ -50,44 +55,77 @@ func (s *Server) handle(ctx context.Context, out sender, p *udp.Packet, replies 
 	if s.panicNext.CompareAndSwap(true, false) {
 		panic("planted by PanicNext")
 	}
+	if p.Truncated {
+		s.refused(p, refuse("truncated", "the packet is longer than %d bytes", len(p.Payload)))
+		return replies
+	}
 	r, err := parse(p)
 	if err != nil {
-		why := codeOf(err)
-		s.metrics.dropped.WithLabelValues(why.code).Inc()
-		s.log.Debug("packet refused", "peer", p.From, "reason", why.text)
-		s.mu.Lock()
-		quiet := s.repeated(lease.Key(""), why.code, time.Now())
-		s.mu.Unlock()
-		if !quiet {
-			s.deps.Report(Event{Kind: EventIgnored, Time: s.deps.Clock.Now(), Reason: why.text})
-		}
+		s.refused(p, codeOf(err))
 		return replies
 	}
 	if r.isProbe() {
 		out := s.settings().inform(r, p.From.Addr())
 		return append(replies, udp.Reply{Payload: out.msg.ToBytes(), To: p.From, From: p.To})
 	}
-	s.metrics.requests.WithLabelValues(r.typ.String()).Inc()
-	eff := s.receive(ctx, out, r)
-	return append(replies, s.perform(eff)...)
+	s.metrics.requests.with(r.typ).Inc()
+	eff := takeEffects()
+	s.locked(func() { s.receive(ctx, out, eff, r, ageOf(p.Received)) })
+	replies = s.perform(eff, replies)
+	eff.giveBack()
+	return replies
 }
 
-// receive judges a packet and does what the verdict says.
-func (s *Server) receive(ctx context.Context, out sender, r *request) *effects {
+// refused counts and reports a packet that is not a client's.
+func (s *Server) refused(p *udp.Packet, why *refusal) {
+	s.metrics.dropped.WithLabelValues(why.code).Inc()
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	eff := &effects{}
+	quiet := s.repeated(lease.Key(""), why.code, time.Now())
+	s.mu.Unlock()
+	if !quiet {
+		s.log.Info("packet refused", "peer", p.From, "reason", why.text)
+		s.deps.Report(Event{Kind: EventIgnored, Time: s.deps.Clock.Now(), Reason: why.text})
+	}
+}
+
+// receive judges a packet that has waited for so long and does what the verdict says; the caller holds the lock.
+func (s *Server) receive(ctx context.Context, out sender, eff *effects, r *request, age time.Duration) {
+	m := s.moment()
+	if s.phase.running() && s.limited(eff, r, m) {
+		return
+	}
 	s.note(eff, r)
-	if !s.phase.running() {
-		s.dropped(eff, r, s.phase.why())
-		return eff
+	if why := s.unready(r, age, m); why != nil {
+		s.dropped(eff, r, why)
+		return
+	}
+	s.pardon(r, m)
+	if s.doubted(ctx, out, eff, r, m) {
+		return
+	}
+	s.act(ctx, out, eff, r, s.st.decide(s.table, r, s.sole(m.Mono), m), m)
+}
+
+// unready returns why a packet is not even judged, or nil.
+func (s *Server) unready(r *request, age time.Duration, m lease.Moment) *refusal {
+	if !s.phase.running() && !s.passes(r, m) {
+		return s.phase.why()
 	}
 	if _, waits := s.busy[r.client.Key]; waits && (r.typ == dhcpv4.MessageTypeDiscover || r.typ == dhcpv4.MessageTypeRequest) {
-		s.dropped(eff, r, refuse("in_progress", "the answer to the packet before is on its way"))
-		return eff
+		return refuse("in_progress", "the answer to the packet before is on its way")
 	}
-	m := s.moment()
-	v := s.st.decide(s.table, r, s.sole(m.Mono), m)
+	if why := s.overloaded(r, age); why != nil {
+		return why
+	}
+	return s.implausible(r, m)
+}
+
+// act does what a verdict says; the caller holds the lock.
+func (s *Server) act(ctx context.Context, out sender, eff *effects, r *request, v verdict, m lease.Moment) {
+	if s.heldBack(v) {
+		s.dropped(eff, r, s.phase.why())
+		return
+	}
 	switch v.act {
 	case offer:
 		s.offer(ctx, out, eff, r, v, m)
@@ -109,18 +147,31 @@ func (s *Server) receive(ctx context.Context, out sender, r *request) *effects {
 	default:
 		s.dropped(eff, r, v.why)
 	}
-	return eff
+}
+
+func probesBusy() *refusal {
+	return refuse("probes_busy", "too many addresses are being probed; the client will ask again")
+}
+
+// mustProbe reports whether the address is to be probed now: the verdict or lost records ask for it, and it was not
+// found free a moment ago.
+func (s *Server) mustProbe(r *request, v verdict, m lease.Moment) bool {
+	if !v.probe && !s.suspects(r, v.addr, m) {
+		return false
+	}
+	c, known := s.checked.get(v.addr)
+	return !known || (c.key != "" && c.key != r.client.Key) || !m.Mono.Before(c.until)
 }
 
 // offer answers a DISCOVER, after a probe where one is due.
 func (s *Server) offer(ctx context.Context, out sender, eff *effects, r *request, v verdict, m lease.Moment) {
-	c, known := s.checked[v.addr]
-	if !v.probe || (known && c.key == r.client.Key && m.Mono.Before(c.until)) {
+	s.offeredTo(r, m)
+	if !s.mustProbe(r, v, m) {
 		s.sendOffer(eff, r, v.addr, m)
 		return
 	}
 	if !s.work(r, v.addr, func() { s.offerAfterProbe(ctx, out, r, v.addr) }) {
-		s.dropped(eff, r, refuse("probes_busy", "too many addresses are being probed; the client will ask again"))
+		s.dropped(eff, r, probesBusy())
 	}
 }
 
@@ -129,25 +180,41 @@ func (s *Server) sendOffer(eff *effects, r *request, addr netip.Addr, m lease.Mo
 	s.reply(eff, r, Event{Kind: EventOffer, Address: addr, Duration: term}, s.st.lend(r, dhcpv4.MessageTypeOffer, addr, term))
 }
 
-// bind keeps the address for the client and sends the lease on its way to the disk, after a probe where one is due.
+// bind keeps the address for the client and sends the lease on its way to the disk, after a probe where one is due. A
+// lease that the disk protects for long enough already needs no way there.
 func (s *Server) bind(ctx context.Context, out sender, eff *effects, r *request, v verdict, m lease.Moment) {
+	term := s.table.Duration(v.addr)
+	if !v.probe && !s.suspects(r, v.addr, m) && s.table.Extend(r.client, v.addr, term, m) {
+		s.extended(eff, r, v, term, m)
+		return
+	}
 	r.keep()
-	rec := s.table.Begin(r.client, v.addr, s.table.Duration(v.addr), m)
-	j := job{records: []lease.Record{rec}, request: r, renewal: v.renewal, since: m.Mono}
-	if v.probe {
+	probe := s.mustProbe(r, v, m)
+	rec := s.table.Begin(r.client, v.addr, term, m)
+	j := job{records: []lease.Record{rec}, request: r, renewal: v.renewal}
+	if probe {
 		if !s.work(r, v.addr, func() { s.bindAfterProbe(ctx, out, j) }) {
 			s.table.Abort(rec)
-			s.dropped(eff, r, refuse("probes_busy", "too many addresses are being probed; the client will ask again"))
+			s.dropped(eff, r, probesBusy())
 		}
 		return
 	}
 	s.enqueue(eff, j)
 }
 
+// extended acknowledges a lease for which nothing had to be written.
+func (s *Server) extended(eff *effects, r *request, v verdict, term time.Duration, m lease.Moment) {
+	s.metrics.extended.Inc()
+	ev := Event{Kind: EventAck, Address: v.addr, Duration: term, Renewal: v.renewal}
+	s.logLease(r, ev, "before", m)
+	s.reply(eff, r, ev, s.st.lend(r, dhcpv4.MessageTypeAck, v.addr, term))
+}
+
 // enqueue hands a lease to the committer.
 func (s *Server) enqueue(eff *effects, j job) {
 	rec := j.records[0]
-	if s.queue == nil || !s.queue.add(j) {
+	first := s.familiar(j.request)
+	if s.queue == nil || !s.queue.add(j, first) {
 		s.table.Abort(rec)
 		delete(s.busy, rec.Key)
 		s.dropped(eff, j.request, refuse("store_busy", "too many leases wait for the disk; the client will ask again"))
@@ -162,13 +229,21 @@ func (s *Server) deny(eff *effects, r *request, why *refusal) {
 
 // work runs fn on a goroutine of its own, unless too many run. The client is busy until then.
 func (s *Server) work(r *request, addr netip.Addr, fn func()) bool {
+	if !s.aside(r, fn) {
+		return false
+	}
+	s.busy[r.client.Key] = addr
+	return true
+}
+
+// aside is work for a client that is not busy with it. The caller holds the lock.
+func (s *Server) aside(r *request, fn func()) bool {
 	select {
 	case s.workers <- struct{}{}:
 	default:
 		return false
 	}
 	r.keep()
-	s.busy[r.client.Key] = addr
 	go func() {
 		defer func() { <-s.workers }()
 		defer func() {
@@ -176,6 +251,7 @@ func (s *Server) work(r *request, addr netip.Addr, fn func()) bool {
 				s.panicked(v, debug.Stack(), r.msg.ToBytes())
 				s.mu.Lock()
 				delete(s.busy, r.client.Key)
+				delete(s.leaving, r.client.Key)
 				s.mu.Unlock()
 			}
 		}()
@@ -194,11 +270,7 @@ func (s *Server) waitWorkers() {
 	}
 }
 
-func (s *Server) settings() *settings {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.st
-}
+func (s *Server) settings() *settings { return s.current.Load() }
 
 // wantedOf returns the address that a REQUEST is about.
 func wantedOf(r *request) netip.Addr {

@@ -21,12 +21,9 @@ func (s *Server) State() (state, detail string, others []OtherServer) {
 func (s *Server) Leases() []Lease {
 	s.mu.Lock()
 	m := s.moment()
-	live := s.table.Leases(m)
+	out := make([]Lease, 0, s.table.Running(m))
+	s.table.Each(m, func(rec *lease.Record, left time.Duration) { out = append(out, leaseOf(rec, left, m)) })
 	s.mu.Unlock()
-	out := make([]Lease, 0, len(live))
-	for _, l := range live {
-		out = append(out, leaseOf(l, m))
-	}
 	slices.SortFunc(out, func(a, b Lease) int { return a.Address.Compare(b.Address) })
 	return out
 }
@@ -37,7 +34,7 @@ func (s *Server) LeaseOf(addr netip.Addr) (Lease, bool) {
 	defer s.mu.Unlock()
 	m := s.moment()
 	l, ok := s.table.At(addr, m)
-	return leaseOf(l, m), ok
+	return leaseOf(&l.Record, l.Left, m), ok
 }
 
 // LeaseFor returns the lease of a phone that runs.
@@ -46,18 +43,18 @@ func (s *Server) LeaseFor(mac phone.MAC) (Lease, bool) {
 	defer s.mu.Unlock()
 	m := s.moment()
 	l, ok := s.table.Of(lease.MACKey(mac), m)
-	return leaseOf(l, m), ok
+	return leaseOf(&l.Record, l.Left, m), ok
 }
 
-func leaseOf(l lease.Live, m lease.Moment) Lease {
+func leaseOf(rec *lease.Record, left time.Duration, m lease.Moment) Lease {
 	return Lease{
-		MAC: macOf(l.Record), Address: l.Record.Address, Expires: m.Wall.Round(0).Add(l.Left),
-		Hostname: l.Record.Hostname, VendorClass: l.Record.VendorClass,
+		MAC: macOf(rec), Address: rec.Address, Expires: m.Wall.Round(0).Add(left),
+		Hostname: rec.Hostname, VendorClass: rec.VendorClass,
 	}
 }
 
 // macOf returns the Ethernet address of a record; zero for clients on another kind of link.
-func macOf(rec lease.Record) phone.MAC {
+func macOf(rec *lease.Record) phone.MAC {
 	if rec.HType != lease.Ethernet || len(rec.HWAddr) != 6 {
 		return phone.MAC{}
 	}

@@ -53,7 +53,7 @@ func playPhones(t *testing.T, seed int) {
 			addr = addrOf(got.YourIPAddr)
 			msg = selecting(t, n, addr.String())
 		case step%13 == 0:
-			b.in(packet(t, msgRelease, mac(n), has(addr.String())))
+			b.release(n, addr.String())
 			delete(believes, n)
 			continue
 		default:

@@ -23,8 +23,9 @@ type Server struct {
 	ready     chan struct{}
 	readyOnce sync.Once
 	panicNext atomic.Bool
-	kick      chan struct{} // the settings or a person's decision changed: see watch
-	workers   chan struct{} // bounds the probes that run at a time
+	kick      chan struct{}            // the settings or a person's decision changed: see watch
+	workers   chan struct{}            // bounds the probes that run at a time
+	current   atomic.Pointer[settings] // st, for those who do not hold the lock
 
 	mu        sync.Mutex
 	st        *settings
@@ -34,26 +35,37 @@ type Server struct {
 	view      view               // what was seen on the wire
 	phase     phase
 	relook    bool
+	lookNow   bool // a person asks for a look
 	metOthers bool // another server was known since the link came up
-	serveAny  bool // a person said: serve although another server answers
-	loaded    bool // the store's records are in the table
-	trusted   bool // the table was told that the clock is right
+	served    bool // addresses were given out since the link came up
+	met       map[netip.Addr]*sighting
+	since     time.Time // what the wire heard before does not count
+	decision  Decision  // a person's, about other servers
+	decided   bool      // in the life of this process
+	loaded    bool      // the store's records are in the table
+	trusted   bool      // the table was told that the clock is right
 	storeErr  error
 	lastTry   time.Time // of the store, while it fails
 	flushing  bool      // records that nobody waits for are on their way to the disk
 	queue     *queue    // nil while Serve does not run
 	busy      map[lease.Key]netip.Addr
-	checked   map[netip.Addr]check
-	seen      map[lease.Key]transaction
-	said      map[saying]time.Time
-	chosen    map[netip.Addr]time.Time // other servers that clients chose
-	lastPanic time.Time
+	leaving   map[lease.Key]bool // whose RELEASE is being looked into
+	checked   *recent[netip.Addr, check]
+	seen      *recent[lease.Key, transaction]
+	said      *recent[saying, time.Time]
+	strangers *strangers
+	given     tally // lines about leases
 
-	looks int // that found nothing since the link came up; of watch alone
+	suspectTill time.Time // records may be missing: see ErrIncomplete
+	lastPanic   time.Time
+
+	looks  int       // that found nothing since the link came up; of watch alone
+	looked time.Time // when the last look ended; of watch alone
 }
 
-// maxWorkers bounds the probes that wait at a time; phones beyond it are answered at their next try.
-const maxWorkers = 128
+// maxWorkers bounds the probes that wait at a time, each for probeWait: with 300 ms that makes 6,800 addresses a second.
+// Phones beyond it are answered at their next try. The wire must take as many questions.
+const maxWorkers = 2048
 
 // New makes a server. It opens nothing and starts nothing. The error names every setting that is wrong.
 func New(cfg Config, deps Deps) (*Server, error) {
@@ -68,13 +80,16 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Server{
+	s := &Server{
 		deps: deps, log: deps.Log, metrics: mx, ready: make(chan struct{}), kick: make(chan struct{}, 1),
 		workers: make(chan struct{}, maxWorkers),
 		st:      st, table: lease.New(st.lease()), phase: phaseOff(),
-		busy: make(map[lease.Key]netip.Addr), checked: make(map[netip.Addr]check),
-		seen: make(map[lease.Key]transaction), said: make(map[saying]time.Time), chosen: make(map[netip.Addr]time.Time),
-	}, nil
+		busy: make(map[lease.Key]netip.Addr), leaving: make(map[lease.Key]bool), checked: newRecent[netip.Addr, check](remembered),
+		seen: newRecent[lease.Key, transaction](remembered), said: newRecent[saying, time.Time](remembered),
+		met: make(map[netip.Addr]*sighting), strangers: newStrangers(),
+	}
+	s.current.Store(st)
+	return s, nil
 }
 
 // Run listens and serves until ctx ends (nil), listening anew when the settings ask for it. The error names the
@@ -135,7 +150,12 @@ func (s *Server) start(ctx context.Context, fail context.CancelCauseFunc, out se
 	var helpers, committer sync.WaitGroup
 	s.spawn(&helpers, fail, "watching the wire", func() { s.watch(ctx) })
 	s.spawn(&helpers, fail, "ending leases", func() { s.sweep(ctx) })
-	s.spawn(&committer, fail, "writing leases", func() { s.commit(ctx, out, q) })
+	written, answering := make(chan batch, 1), make(chan struct{})
+	s.spawn(&committer, fail, "writing leases", func() { s.commit(ctx, q, written, answering) })
+	s.spawn(&committer, fail, "answering leases", func() {
+		defer close(answering)
+		s.answer(ctx, out, written)
+	})
 	return func() {
 		helpers.Wait()
 		s.waitWorkers()
@@ -150,8 +170,10 @@ func (s *Server) start(ctx context.Context, fail context.CancelCauseFunc, out se
 func (s *Server) begin(q *queue, addr netip.AddrPort) {
 	eff := &effects{}
 	s.mu.Lock()
-	s.queue, s.addr, s.flushing, s.relook, s.metOthers = q, addr, false, false, false
+	s.queue, s.addr, s.flushing, s.relook, s.metOthers, s.served = q, addr, false, false, false, false
+	s.forgetAnswers()
 	clear(s.busy)
+	clear(s.leaving)
 	s.view, s.phase = view{looking: true}, phaseLooking()
 	if s.st.Relayed {
 		s.view = view{}
@@ -159,7 +181,7 @@ func (s *Server) begin(q *queue, addr netip.AddrPort) {
 		s.entered(eff, s.phase)
 	}
 	s.mu.Unlock()
-	s.perform(eff)
+	s.perform(eff, nil)
 	s.readyOnce.Do(func() { close(s.ready) })
 }
 
@@ -200,6 +222,7 @@ func (s *Server) Apply(cfg Config) error {
 	s.mu.Lock()
 	old := s.st
 	s.st = st
+	s.current.Store(st)
 	s.table.Apply(st.lease())
 	rebind := old.Listen != st.Listen || old.Interface != st.Interface
 	relook := old.Server != st.Server || old.Relayed != st.Relayed || rebind
@@ -238,19 +261,6 @@ func (s *Server) Addr() netip.AddrPort {
 // PanicNext is for the end-to-end test: the next packet panics inside the handler.
 func (s *Server) PanicNext() { s.panicNext.Store(true) }
 
-// ServeAnyway is a person's word that the server shall serve although another one answers. It holds at once, and over
-// restarts when no error is returned.
-func (s *Server) ServeAnyway(ctx context.Context) error {
-	s.mu.Lock()
-	s.serveAny = true
-	s.mu.Unlock()
-	s.nudge()
-	if err := s.deps.Store.SetDecision(ctx, Decision{Serve: true}); err != nil {
-		return fmt.Errorf("remembering to serve beside another DHCP server: %w", err)
-	}
-	return nil
-}
-
 // locked runs fn under the lock and gives it back even when fn panics: a helper that panicked with the lock held would
 // stop the service for good, for the restart needs it as well.
 func (s *Server) locked(fn func()) {
@@ -280,12 +290,17 @@ func (s *Server) load(ctx context.Context) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.serveAny = s.serveAny || (derr == nil && decision.Serve)
-	if err != nil {
+	if derr == nil && !s.decided {
+		s.decision = decision
+	}
+	m := s.moment()
+	switch {
+	case errors.Is(err, ErrIncomplete):
+		s.lost(err, m)
+	case err != nil:
 		s.storeFailed(fmt.Errorf("reading leases: %w", err))
 		return
 	}
-	m := s.moment()
 	s.table.Restore(records, m)
 	s.loaded, s.trusted = true, m.Trusted
 	s.storeWorks()

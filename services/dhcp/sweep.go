@@ -2,6 +2,7 @@ package dhcp
 
 import (
 	"context"
+	"net/netip"
 	"time"
 )
 
@@ -31,7 +32,7 @@ func (s *Server) tidy(ctx context.Context) {
 	}
 	eff := &effects{}
 	s.locked(func() { s.tidyTable(eff, retry) })
-	s.perform(eff)
+	s.perform(eff, nil)
 }
 
 // tidyTable does what tidy does to the table; the caller holds the lock.
@@ -48,24 +49,24 @@ func (s *Server) tidyTable(eff *effects, retry bool) {
 	for _, rec := range s.table.Expire(m) {
 		eff.unbind(rec.Address)
 		eff.event(Event{
-			Kind: EventExpire, Time: s.deps.Clock.Now(), MAC: macOf(rec), Address: rec.Address,
+			Kind: EventExpire, Time: s.deps.Clock.Now(), MAC: macOf(&rec), Address: rec.Address,
 			VendorClass: rec.VendorClass, Hostname: rec.Hostname,
 		})
 	}
-	for addr, c := range s.checked {
-		if !m.Mono.Before(c.until) {
-			delete(s.checked, addr)
-		}
-	}
-	for server, at := range s.chosen {
-		if m.Mono.Sub(at) >= chosenFor {
-			delete(s.chosen, server)
-		}
-	}
+	s.checked.prune(func(_ netip.Addr, c check) bool { return !m.Mono.Before(c.until) })
+	s.forgetOthers(m.Mono)
 	if s.storeErr == nil || retry {
 		s.flush(s.queue)
 	}
 	s.metrics.leases.Set(float64(s.table.Running(m)))
+	untaken := 0
+	if s.table.Promises() > untakenMost {
+		untaken = s.table.Untaken(takeUp, m)
+	}
+	s.strangers.look(untaken)
+	if n := s.given.rest(m.Mono); n > 0 {
+		s.log.Info("more leases given", "leases", n, "dur", tallyEvery)
+	}
 	if s.phase.running() {
 		s.phase = s.judge() // the detail follows the store's trouble
 	}

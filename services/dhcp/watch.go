@@ -3,11 +3,12 @@ package dhcp
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net/netip"
-	"slices"
 	"strings"
 	"time"
 
+	"phonebox/services/dhcp/lease"
 	"phonebox/services/phone"
 )
 
@@ -16,16 +17,20 @@ const (
 	lookPackets   = 3
 	recheckOthers = 60 * time.Second
 	recheckSoon   = 10 * time.Second // while the box's own address is in use elsewhere, or the wire cannot be looked at
-	chosenFor     = time.Hour        // how long a server that a client chose counts as present
-	maxOthers     = 16
+
+	// On a quiet wire a single packet looks every 10 to 15 minutes; boxes that started together do not look together.
+	quietPackets = 1
+	quietLook    = 10 * time.Minute
+	quietJitter  = 5 * time.Minute
+	eagerLooks   = 5 // after the link came up, with all packets
 )
 
-// laterLook is how long after the nth look since the link came up another one follows, without a break in serving; 0 =
-// none. A switch may take up to 50 s until it forwards the packets of a new port (spanning tree, IEEE 802.1D), and after
-// a power cut a router takes minutes until it serves. Later on a hold would cost phones the addresses that they have.
+// laterLook is how long after the nth look since the link came up another one follows, without a break in serving. A
+// switch may take up to 50 s until it forwards the packets of a new port (spanning tree, IEEE 802.1D), and after a power
+// cut a router takes minutes until it serves. Somebody may plug one in at any time.
 func laterLook(n int) time.Duration {
-	if n > 4 {
-		return 0
+	if n >= eagerLooks {
+		return quietLook + rand.N(quietJitter)
 	}
 	return 15 * time.Second << (n - 1)
 }
@@ -35,26 +40,32 @@ type view struct {
 	looking   bool // the first look since the link came up is not over
 	down      bool
 	duplicate phone.MAC // who else has the box's own address
-	others    []OtherServer
-	err       error // the look was not possible
+	err       error     // the look was not possible
 }
 
 // phase is whether the server serves, and why not.
-type phase struct{ state, code, detail string }
+type phase struct {
+	state, code, detail string
+	renews              bool // clients that have an address of the box keep it all the same
+}
 
 func (p phase) running() bool { return p.state == "running" }
 func (p phase) why() *refusal { return &refusal{p.code, p.detail} }
 
-func phaseOff() phase { return phase{"off", "off", "the server does not run"} }
+func phaseOff() phase { return phase{state: "off", code: "off", detail: "the server does not run"} }
 
 func phaseLooking() phase {
-	return phase{"held", "looking", "looking for other DHCP servers on the wire, which takes 3 s"}
+	return phase{state: "held", code: "looking", detail: "looking for other DHCP servers on the wire, which takes 3 s"}
 }
 
 // judge derives the phase from what was seen and what was decided; the caller holds the lock.
 func (s *Server) judge() phase {
-	v, allowed := s.view, s.st.Authoritative || s.serveAny
-	held := func(code, format string, args ...any) phase { return phase{"held", code, fmt.Sprintf(format, args...)} }
+	v, now := s.view, time.Now()
+	blind := s.st.Authoritative || s.decision.Blind || s.decision.all()
+	held := func(code, format string, args ...any) phase {
+		return phase{state: "held", code: code, detail: fmt.Sprintf(format, args...)}
+	}
+	undecided, answering := s.undecided(now), s.answering(now)
 	switch {
 	case s.st.Relayed:
 		return phase{state: "running", detail: s.storeTrouble()}
@@ -64,22 +75,18 @@ func (s *Server) judge() phase {
 		return phaseLooking()
 	case !v.duplicate.IsZero():
 		return held("duplicate_address", "the box's own address %s is also used by %s; one of the two must change", s.st.box, v.duplicate)
-	case len(v.others) > 0 && !allowed:
-		return held("other_server", "another DHCP server answers on the wire (%s); no address is handed out until it is gone or somebody says so", list(v.others))
-	case v.err != nil && !allowed:
+	case len(undecided) > 0:
+		p := held("other_server", "another DHCP server answers on the wire (%s); no address is handed out until it is gone or somebody says so", list(undecided))
+		if p.renews = s.served; p.renews {
+			p.detail += "; phones that have an address from the box keep it"
+		}
+		return p
+	case v.err != nil && !blind:
 		return held("cannot_look", "the wire cannot be searched for other DHCP servers: %v", v.err)
-	case len(v.others) > 0:
-		return phase{state: "running", detail: join2("serving although another DHCP server answers ("+list(v.others)+")", s.storeTrouble())}
+	case len(answering) > 0:
+		return phase{state: "running", detail: join2("serving although another DHCP server answers ("+list(answering)+")", s.storeTrouble())}
 	}
 	return phase{state: "running", detail: s.storeTrouble()}
-}
-
-// storeTrouble is shown while the exception of promise 1 lasts.
-func (s *Server) storeTrouble() string {
-	if s.storeErr == nil {
-		return ""
-	}
-	return notStoredText
 }
 
 func join2(a, b string) string {
@@ -97,28 +104,30 @@ func list(others []OtherServer) string {
 	return strings.Join(names, ", ")
 }
 
-// watch looks at the wire at each start of the link and four times in the minutes after it, again while something is wrong
-// there, and each minute where another server was met: it may have been restarting.
+// watch looks at the wire at each start of the link and four times in the minutes after it, now and then for as long as it
+// serves, at once when the wire has news, again while something is wrong there, and each minute where another server was
+// met: it may have been restarting.
 func (s *Server) watch(ctx context.Context) {
 	s.looks = 0
 	var changes <-chan bool
+	var news <-chan struct{}
 	if s.deps.Wire != nil {
-		changes = s.deps.Wire.Changes()
+		changes, news = s.deps.Wire.Changes(), s.deps.Wire.News()
 		select {
 		case <-changes: // a new subscription may begin with the state as it is, which survey asks for anyway
 		default:
 		}
 	}
 	for ctx.Err() == nil {
-		if again, changed := s.survey(ctx, changes); !changed {
-			s.idle(ctx, changes, again)
+		if again, changed := s.survey(ctx, changes, news); !changed {
+			s.idle(ctx, changes, news, again)
 		}
 	}
 }
 
 // survey looks once and returns when to look again, 0 = when the link changes; changed tells that it did while looking
 // (or the settings did), so that what was seen may be of another wire and counts for nothing.
-func (s *Server) survey(ctx context.Context, changes <-chan bool) (again time.Duration, changed bool) {
+func (s *Server) survey(ctx context.Context, changes <-chan bool, news <-chan struct{}) (again time.Duration, changed bool) {
 	st := s.settings()
 	if st.Relayed {
 		s.seeing(view{})
@@ -134,12 +143,13 @@ func (s *Server) survey(ctx context.Context, changes <-chan bool) (again time.Du
 	if first {
 		s.seeing(view{looking: true})
 	}
-	v, changed := s.lookOnOneWire(ctx, changes, st.box)
+	v, found, changed := s.lookOnOneWire(ctx, changes, news, st.box)
 	if changed || ctx.Err() != nil {
 		return 0, changed
 	}
 	v.down = !s.deps.Wire.Up()
-	s.seeing(v)
+	s.looked = time.Now()
+	s.seeing(v, found...)
 	switch {
 	case v.down || !v.duplicate.IsZero() || v.err != nil:
 		return recheckSoon, false
@@ -151,25 +161,31 @@ func (s *Server) survey(ctx context.Context, changes <-chan bool) (again time.Du
 }
 
 // lookOnOneWire looks, and gives up as soon as the link changes: the cable may be in another switch. Nothing is served
-// from that moment on.
-func (s *Server) lookOnOneWire(ctx context.Context, changes <-chan bool, box netip.Addr) (v view, changed bool) {
+// from that moment on. What is overheard meanwhile counts at once.
+func (s *Server) lookOnOneWire(ctx context.Context, changes <-chan bool, news <-chan struct{}, box netip.Addr) (v view, found []OtherServer, changed bool) {
 	looking, cancel := context.WithCancel(ctx)
 	defer cancel()
 	over, other := make(chan struct{}), make(chan bool, 1)
 	go func() {
-		select {
-		case _, open := <-changes:
-			if open {
-				cancel()
+		for {
+			select {
+			case <-news:
+				s.rejudge()
+				continue
+			case _, open := <-changes:
+				if open {
+					cancel()
+				}
+				other <- open
+			case <-over:
+				other <- false
 			}
-			other <- open
-		case <-over:
-			other <- false
+			return
 		}
 	}()
 	func() {
 		defer close(over)
-		v = s.look(looking, box)
+		v, found = s.look(looking, box)
 	}()
 	if changed = <-other; !changed {
 		select {
@@ -182,18 +198,30 @@ func (s *Server) lookOnOneWire(ctx context.Context, changes <-chan bool, box net
 	s.relook = false
 	s.mu.Unlock()
 	if changed {
-		s.lookAnew()
+		s.lookAnew(true)
 	}
-	return v, changed
+	return v, found, changed
 }
 
-// lookAnew forgets what was seen; nothing is served until the next look is over.
-func (s *Server) lookAnew() {
+// lookAnew forgets what was seen; nothing is served until the next look is over. On another wire it is as if the box had
+// never served.
+func (s *Server) lookAnew(otherWire bool) {
 	s.looks = 0
 	s.mu.Lock()
-	s.metOthers = false
+	s.metOthers, s.served = false, s.served && !otherWire
+	s.forgetAnswers()
 	s.mu.Unlock()
 	s.seeing(view{looking: true})
+}
+
+// packets is how many a look takes: few once the wire is known, for each costs the other servers work as well.
+func (s *Server) packets() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.view.looking || (s.looks < eagerLooks && !s.metOthers) {
+		return lookPackets
+	}
+	return quietPackets
 }
 
 // notAlone notes whether another server is known, and reports whether one ever was since the link came up: one that went
@@ -206,8 +234,7 @@ func (s *Server) notAlone() bool {
 }
 
 // look asks the wire who else has the box's address and who else serves DHCP, both at the same time.
-func (s *Server) look(ctx context.Context, box netip.Addr) view {
-	var v view
+func (s *Server) look(ctx context.Context, box netip.Addr) (v view, found []OtherServer) {
 	type answer struct {
 		mac phone.MAC
 		err error
@@ -225,26 +252,21 @@ func (s *Server) look(ctx context.Context, box netip.Addr) view {
 		}
 		probed <- answer{mac, err}
 	}()
-	others, err := s.deps.Wire.Discover(ctx, lookPackets, lookTime)
+	found, err := s.deps.Wire.Discover(ctx, s.packets(), lookTime)
 	if err != nil {
 		v.err = fmt.Errorf("looking for other DHCP servers: %w", err)
-	}
-	for _, o := range others {
-		if o.Address != box && len(v.others) < maxOthers {
-			v.others = append(v.others, o)
-		}
 	}
 	a := <-probed
 	v.duplicate = a.mac
 	if a.err != nil && ctx.Err() == nil {
 		s.log.Warn("own address not probed", "ip", box, "err", a.err)
 	}
-	return v
+	return v, found
 }
 
-// idle waits until it is time to look again: the link changed, the time is over or the settings ask for it. A decision
-// that changes nothing on the wire is judged at once.
-func (s *Server) idle(ctx context.Context, changes <-chan bool, again time.Duration) {
+// idle waits until it is time to look again: the link changed, the time is over, the wire has news, or the settings or a
+// person ask for it. A decision that changes nothing on the wire is judged at once.
+func (s *Server) idle(ctx context.Context, changes <-chan bool, news <-chan struct{}, again time.Duration) {
 	var timer <-chan time.Time
 	if again > 0 {
 		t := time.NewTimer(again)
@@ -260,54 +282,97 @@ func (s *Server) idle(ctx context.Context, changes <-chan bool, again time.Durat
 				changes = nil
 				continue
 			}
-			s.lookAnew()
+			s.lookAnew(true)
 			return
 		case <-timer:
 			return
-		case <-s.kick:
-			s.mu.Lock()
-			relook, v, met := s.relook, s.view, s.metOthers
-			s.relook = false
-			s.mu.Unlock()
-			if relook {
-				s.lookAnew()
+		case <-news:
+			s.rejudge() // what was heard counts at once; the look that follows may find more
+			wait := recheckSoon - time.Since(s.looked)
+			if wait <= 0 {
 				return
 			}
-			s.seeing(v)
-			if !met && s.notAlone() { // a client chose another server: the look missed it, or it is new
+			timer = time.After(wait) // whoever makes news all the time does not make the box look all the time
+		case <-s.kick:
+			if s.kicked() {
 				return
 			}
 		}
 	}
 }
 
-// seeing takes a view and tells everybody when it changes whether the server serves.
-func (s *Server) seeing(v view) {
+// kicked deals with what a person or the settings want, and reports whether the wire is to be looked at.
+func (s *Server) kicked() bool {
+	s.mu.Lock()
+	relook, lookNow, met := s.relook, s.lookNow, s.metOthers
+	held := s.phase.state == "held" && !s.view.down
+	s.relook, s.lookNow = false, false
+	s.mu.Unlock()
+	if relook || (lookNow && held) {
+		s.lookAnew(relook)
+		return true
+	}
+	s.rejudge()
+	return lookNow || (!met && s.notAlone()) // a client chose another server: the look missed it, or it is new
+}
+
+// seeing takes a view, with the servers that a look found, and tells everybody when it changes whether the server serves.
+func (s *Server) seeing(v view, found ...OtherServer) { s.update(&v, found) }
+
+// rejudge is for what changed but the view: a person's decision, or what was overheard.
+func (s *Server) rejudge() { s.update(nil, nil) }
+
+func (s *Server) update(v *view, found []OtherServer) {
 	eff := &effects{}
 	s.locked(func() {
+		if v != nil {
+			s.view = *v
+		}
+		if s.queue == nil { // Serve does not run
+			return
+		}
 		before := s.phase
-		s.view = v
+		s.takeIn(eff, found)
 		s.phase = s.judge()
+		s.served = s.served || s.phase.running()
 		if s.phase.code != before.code || s.phase.state != before.state {
 			s.entered(eff, s.phase)
 		}
 	})
-	s.perform(eff)
+	s.perform(eff, nil)
+}
+
+// takeIn notes the servers that a look found and those that were overheard; the caller holds the lock.
+func (s *Server) takeIn(eff *effects, found []OtherServer) {
+	switch {
+	case s.view.down:
+		s.forgetAnswers()
+		s.served = false
+	case !s.view.looking && !s.st.Relayed:
+		now := time.Now()
+		for _, o := range found {
+			if s.meet(o, now) {
+				s.found(eff, o.Address)
+			}
+		}
+		s.overheard(eff)
+	}
+	s.metrics.others.Set(float64(len(s.met)))
 }
 
 // entered reports a change of the phase. The kernel lost its neighbour entries with the link, so the live leases are
 // entered again.
 func (s *Server) entered(eff *effects, p phase) {
-	ev := Event{Time: s.deps.Clock.Now(), Reason: p.detail, Other: slices.Clone(s.view.others)}
+	ev := Event{Time: s.deps.Clock.Now(), Reason: p.detail, Other: s.answering(time.Now())}
 	switch {
 	case p.running():
 		ev.Kind = EventServing
 		s.log.Info("serving", "iface", s.st.Interface, "detail", p.detail)
-		for _, l := range s.table.Leases(s.moment()) {
-			if mac := macOf(l.Record); !mac.IsZero() {
-				eff.neighbours = append(eff.neighbours, neighbour{l.Record.Address, mac})
+		s.table.Each(s.moment(), func(rec *lease.Record, _ time.Duration) {
+			if mac := macOf(rec); !mac.IsZero() {
+				eff.neighbours = append(eff.neighbours, neighbour{rec.Address, mac})
 			}
-		}
+		})
 	case p.code == "duplicate_address":
 		ev.Kind, ev.MAC, ev.Address = EventDuplicate, s.view.duplicate, s.st.box
 		s.log.Warn("own address in use by another", "ip", s.st.box, "mac", s.view.duplicate)
@@ -320,32 +385,3 @@ func (s *Server) entered(eff *effects, p phase) {
 	}
 	eff.event(ev)
 }
-
-// choseOther remembers a server that a client chose: there is one that the look did not find.
-func (s *Server) choseOther(server netip.Addr, now time.Time) {
-	_, known := s.chosen[server]
-	if !known && len(s.chosen) >= maxOthers {
-		return
-	}
-	s.chosen[server] = now
-	if !known {
-		s.log.Warn("a client chose another DHCP server", "server", server)
-		s.nudge()
-	}
-}
-
-// others returns every other server that is known; the caller holds the lock.
-func (s *Server) others(now time.Time) []OtherServer {
-	out := slices.Clone(s.view.others)
-	for addr, at := range s.chosen {
-		seen := slices.ContainsFunc(out, func(o OtherServer) bool { return o.Address == addr })
-		if !seen && now.Sub(at) < chosenFor {
-			out = append(out, OtherServer{Address: addr, Seen: s.deps.Clock.Now().Add(-now.Sub(at))})
-		}
-	}
-	slices.SortFunc(out, func(a, b OtherServer) int { return a.Address.Compare(b.Address) })
-	return out
-}
-
-// sole reports whether no other server is known.
-func (s *Server) sole(now time.Time) bool { return len(s.others(now)) == 0 }

@@ -79,6 +79,8 @@ type Status struct {
 	Services map[string]Service `json:"services"` // dhcp, tftp, sntp, dns, web, sip
 	Clock    Clock              `json:"clock"`
 	Others   []OtherDHCP        `json:"other_dhcp_servers"`
+	Decision DHCPDecision       `json:"dhcp_decision"`
+	Network  Network            `json:"network"`
 	// Notices are sentences that a person should read: a refused site file, a store that cannot be written, ...
 	Notices []string `json:"notices,omitempty"`
 }
@@ -99,10 +101,39 @@ type Clock struct {
 
 // OtherDHCP is another DHCP server on the wire.
 type OtherDHCP struct {
-	Address string    `json:"address"`
-	MAC     string    `json:"mac"`
-	Offered string    `json:"offered"`
-	Seen    time.Time `json:"seen"`
+	Address  string       `json:"address"`
+	MAC      string       `json:"mac"`     // "" = only a client spoke of it
+	Offered  string       `json:"offered"` // "" = nothing was heard of
+	First    time.Time    `json:"first"`
+	Seen     time.Time    `json:"seen"` // last
+	Options  []DHCPOption `json:"options,omitempty"`
+	Accepted bool         `json:"accepted"` // somebody decided that the box serves beside it
+}
+
+// DHCPOption is an option of a DHCP packet in words.
+type DHCPOption struct {
+	Code  uint8  `json:"code"`
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+// DHCPDecision is what a person decided about other DHCP servers; the zero value = nothing.
+type DHCPDecision struct {
+	Serve   bool      `json:"serve"`
+	Servers []string  `json:"servers"` // beside these
+	Every   bool      `json:"every"`   // beside every one, as older versions let people decide
+	Blind   bool      `json:"blind"`   // although the wire cannot be searched
+	Time    time.Time `json:"time"`
+}
+
+// Network is the interface of the box, and what is wrong on its wire.
+type Network struct {
+	Condition      string `json:"condition"` // missing, down, unplugged, no_address or ready
+	Text           string `json:"text"`      // a sentence, what is wrong included
+	MAC            string `json:"mac"`
+	Duplicate      string `json:"duplicate"`       // the MAC of another host with the box's address; "" = none
+	Foreign        string `json:"foreign_network"` // a network on this wire that is not the box's; "" = none
+	ForeignGateway string `json:"foreign_gateway"`
 }
 
 // Phone is an entry of GET /api/v1/phones.
@@ -249,8 +280,11 @@ type Box interface {
 	// AddFirmware stores one uploaded file (an image or an archive of images) and says what became of each part.
 	AddFirmware(ctx context.Context, name string, content io.Reader) ([]UploadVerdict, error)
 	SetClock(ctx context.Context, unix float64) error
-	// ServeAnyway ends a hold of DHCP because another server answered.
-	ServeAnyway(ctx context.Context) error
+	// ServeAnyway ends a hold of DHCP because these servers answered; none = those that are known now. HoldBack takes
+	// that back for all of them. LookAgain searches the wire now.
+	ServeAnyway(ctx context.Context, servers []netip.Addr) error
+	HoldBack(ctx context.Context) error
+	LookAgain()
 	// Gokrazy is the handler of the operating system's own page, behind our login; nil where there is none.
 	Gokrazy() http.Handler
 }

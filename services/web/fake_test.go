@@ -33,6 +33,9 @@ type fakeBox struct {
 	uploads  map[string]string
 	clock    []float64
 	anyway   int
+	beside   []netip.Addr // the servers of the last ServeAnyway
+	heldBack int
+	looks    int
 	gokrazy  http.Handler
 	subbed   chan struct{} // gets a token for each Subscribe
 }
@@ -194,13 +197,40 @@ func (b *fakeBox) SetClock(_ context.Context, unix float64) error {
 	return nil
 }
 
-func (b *fakeBox) ServeAnyway(context.Context) error {
+func (b *fakeBox) ServeAnyway(_ context.Context, servers []netip.Addr) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.anyway++
+	b.beside = servers
 	b.status.Services = maps.Clone(b.status.Services)
 	b.status.Services["dhcp"] = web.Service{State: "running"}
+	b.status.Decision = web.DHCPDecision{Serve: true, Time: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
+	b.status.Others = slices.Clone(b.status.Others)
+	for i, o := range b.status.Others {
+		b.status.Others[i].Accepted = true
+		b.status.Decision.Servers = append(b.status.Decision.Servers, o.Address)
+	}
 	return nil
+}
+
+func (b *fakeBox) HoldBack(context.Context) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.heldBack++
+	b.status.Services = maps.Clone(b.status.Services)
+	b.status.Services["dhcp"] = web.Service{State: "held"}
+	b.status.Decision = web.DHCPDecision{}
+	b.status.Others = slices.Clone(b.status.Others)
+	for i := range b.status.Others {
+		b.status.Others[i].Accepted = false
+	}
+	return nil
+}
+
+func (b *fakeBox) LookAgain() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.looks++
 }
 
 func (b *fakeBox) Gokrazy() http.Handler { return b.gokrazy }

@@ -2,6 +2,7 @@ package web_test
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"maps"
 	"net/http"
@@ -198,9 +199,45 @@ func TestAHeldDHCPIsShownAndReleased(t *testing.T) {
 	w := r.form("/serve-anyway", c, nil)
 	wantCode(t, w, 303)
 	page = r.do(call{path: w.Header().Get("Location"), cookie: c}).Body.String()
-	wantNoText(t, page, "Hand out addresses anyway")
+	wantNoText(t, page, "Hand out addresses anyway", "Look again")
+	wantText(t, page, "10.77.0.254", "The box was told to answer beside it", "Hold back again", "It was decided (")
 	if r.box.anyway != 1 {
 		t.Errorf("the box was told %d times, want once", r.box.anyway)
+	}
+	w = r.form("/hold-back", c, nil)
+	wantCode(t, w, 303)
+	page = r.do(call{path: w.Header().Get("Location"), cookie: c}).Body.String()
+	wantText(t, page, "Hand out addresses anyway", "Look again")
+	wantNoText(t, page, "Hold back again")
+	wantCode(t, r.form("/look-again", c, nil), 303)
+	if r.box.heldBack != 1 || r.box.looks != 1 {
+		t.Errorf("the box was told to hold back %d times and to look %d times, want once each", r.box.heldBack, r.box.looks)
+	}
+}
+
+// The decision is about the servers that the page showed: one that came meanwhile is another matter.
+func TestServeAnywayNamesTheServersOfThePage(t *testing.T) {
+	r, c := formRig(t)
+	r.box.status.Services["dhcp"] = web.Service{State: "held"}
+	r.box.status.Others = []web.OtherDHCP{
+		{Address: "10.77.0.254", MAC: "52:54:00:12:34:56", Accepted: true},
+		{
+			Address: "10.77.0.9", MAC: "52:54:00:12:34:57", Offered: "10.77.3.4", First: r.clock.Now(), Seen: r.clock.Now(),
+			Options: []web.DHCPOption{{Code: 53, Value: "ACK"}, {Code: 3, Name: "router", Value: "10.77.0.9"}, {Code: 252, Value: "0x41"}},
+		},
+		{Address: "10.77.0.8", Seen: r.clock.Now()},
+	}
+	page := r.do(call{path: "/", cookie: c}).Body.String()
+	wantText(t, page, `name="server" value="10.77.0.9"`, "it offered 10.77.3.4", "It tells: router 10.77.0.9, option 252 0x41.",
+		"A device asked the DHCP server at <strong>10.77.0.8</strong>")
+	wantNoText(t, page, `name="server" value="10.77.0.254"`, "ACK")
+	wantCode(t, r.form("/serve-anyway", c, url.Values{"server": {"10.77.0.9", "10.77.0.8"}}), 303)
+	if got := fmt.Sprint(r.box.beside); got != "[10.77.0.9 10.77.0.8]" {
+		t.Errorf("the box was told of %s", got)
+	}
+	wantCode(t, r.form("/serve-anyway", c, url.Values{"server": {"10.77.0.9", "router"}}), 422)
+	if r.box.anyway != 1 {
+		t.Error("a wrong address was taken")
 	}
 }
 

@@ -24,8 +24,9 @@ type stateView struct {
 	Services       []serviceView
 	ClockTrusted   bool
 	ClockText      string
-	Others         []OtherDHCP
-	Held           bool // a person can end the hold
+	Others         []otherView
+	Held           bool   // a person can end the hold
+	Decided        string // what a person decided about other DHCP servers; "" = nothing
 	Notices        []string
 	Version        string
 	Uptime         string
@@ -57,8 +58,9 @@ func (s *Server) stateView() stateView {
 		Services:     servicesView(status),
 		ClockTrusted: status.Clock.Trusted,
 		ClockText:    clockSentence(status.Clock),
-		Others:       status.Others,
-		Held:         status.Services["dhcp"].State == "held" && len(status.Others) > 0,
+		Others:       othersView(status.Others, s.deps.Now()),
+		Held:         heldByOthers(status),
+		Decided:      decisionSentence(status.Decision, s.deps.Now()),
 		Notices:      status.Notices,
 		Version:      status.Version,
 		Uptime:       uptimeWords(status.UptimeS),
@@ -219,14 +221,6 @@ func typedTime(text string) (float64, error) {
 		}
 	}
 	return 0, err
-}
-
-func (s *Server) serveAnyway(w http.ResponseWriter, r *http.Request) error {
-	if err := s.deps.Box.ServeAnyway(r.Context()); err != nil {
-		return orElse(err, http.StatusInternalServerError, "The box could not take that decision; it still holds back.")
-	}
-	s.changed(r, "The box was told to hand out addresses although another DHCP server answers.")
-	return s.done(w, r, "/", "The box hands out addresses now, beside the other DHCP server.")
 }
 
 // stepPath is the way of a phone, for its page.

@@ -37,12 +37,12 @@ func TestBeforeThePasswordNothingOfTheSiteIsShown(t *testing.T) {
 	wantCode(t, w, 200)
 	wantText(t, w.Body.String(), "Set the first password", "failed")
 	wantNoText(t, w.Body.String(), "Reception", "10.77.0", "a notice", reception)
-	for _, path := range []string{"/settings", "/phones", "/clock", "/serve-anyway", "/firmware"} {
+	for _, path := range []string{"/settings", "/phones", "/clock", "/serve-anyway", "/hold-back", "/look-again", "/firmware"} {
 		r.form(path, nil, url.Values{"unix": {"1790000000"}})
 	}
 	w = r.do(call{method: "POST", path: "/api/v1/clock", body: `{"unix":1790000000}`, basic: true})
 	wantCode(t, w, 403)
-	if len(r.box.clock) != 0 || r.box.anyway != 0 {
+	if len(r.box.clock) != 0 || r.box.anyway+r.box.heldBack+r.box.looks != 0 {
 		t.Error("something was changed before a password was set")
 	}
 }
@@ -183,6 +183,8 @@ func TestNothingChangesWithoutALogin(t *testing.T) {
 		{method: "POST", path: "/api/v1/phones/0006D7AA2A2E/conversion", body: `{"order":"stop"}`},
 		{method: "POST", path: "/api/v1/phones/0006D7AA2A2E/check"},
 		{method: "POST", path: "/api/v1/restart", body: `{}`},
+		{method: "POST", path: "/api/v1/dhcp/decision", body: `{"serve":true}`},
+		{method: "POST", path: "/api/v1/dhcp/look"},
 		{method: "POST", path: "/api/v1/phones/0006D7AA2A2E/restart"},
 		{path: "/api/v1/status"},
 		{path: "/api/v1/events"},
@@ -193,13 +195,13 @@ func TestNothingChangesWithoutALogin(t *testing.T) {
 			t.Errorf("%s %s: got %d, want 401 with a challenge", c.method, c.path, w.Code)
 		}
 	}
-	for _, path := range []string{"/serve-anyway", "/settings", "/settings/file", "/phones", "/phones/0006D7AA2A2E", "/phones/0006D7AA2A2E/remove", "/password", "/clock", "/firmware", "/gokrazy/reboot", "/import", "/import/decide", "/restart", "/dialplan", "/directory", "/media/rings", "/media/logo", "/firmware/remove", "/phones/0006D7AA2A2E/conversion", "/phones/0006D7AA2A2E/check"} {
+	for _, path := range []string{"/serve-anyway", "/hold-back", "/look-again", "/settings", "/settings/file", "/phones", "/phones/0006D7AA2A2E", "/phones/0006D7AA2A2E/remove", "/password", "/clock", "/firmware", "/gokrazy/reboot", "/import", "/import/decide", "/restart", "/dialplan", "/directory", "/media/rings", "/media/logo", "/firmware/remove", "/phones/0006D7AA2A2E/conversion", "/phones/0006D7AA2A2E/check"} {
 		w := r.form(path, nil, url.Values{"unix": {"1790000000"}})
 		if w.Code != http.StatusSeeOther || !strings.HasPrefix(w.Header().Get("Location"), "/login") {
 			t.Errorf("%s: got %d to %q, want 303 to /login", path, w.Code, w.Header().Get("Location"))
 		}
 	}
-	if len(r.box.clock)+r.box.anyway+len(r.box.restarts)+len(r.shop.list()) != 0 || len(r.box.site.phones) != 4 {
+	if len(r.box.clock)+r.box.anyway+r.box.heldBack+r.box.looks+len(r.box.restarts)+len(r.shop.list()) != 0 || len(r.box.site.phones) != 4 {
 		t.Error("something changed without a login")
 	}
 	w := r.do(call{path: "/settings?x=1"})

@@ -77,7 +77,7 @@ func sentence(status Status) (text, mood string) {
 	switch {
 	case len(broken) > 0:
 		return and(broken) + isAre(broken) + " not running.", "bad"
-	case len(held) > 0 && len(status.Others) > 0:
+	case len(held) > 0 && heldByOthers(status):
 		return "Another DHCP server answers on this network, so the box hands out no addresses.", "warn"
 	case len(held) > 0:
 		return and(held) + isAre(held) + " held back.", "warn"

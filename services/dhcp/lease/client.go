@@ -20,16 +20,23 @@ type Client struct {
 }
 
 // MACKey returns the key of a client on Ethernet.
-func MACKey(mac [6]byte) Key { return Key("mac:" + hex.EncodeToString(mac[:])) }
+func MACKey(mac [6]byte) Key {
+	var b [4 + 12]byte
+	copy(b[:], "mac:")
+	hex.Encode(b[4:], mac[:])
+	return Key(b[:])
+}
 
 // IDKey returns the key of a client on another kind of link, which is told apart by its client identifier.
 func IDKey(clientID []byte) Key { return Key("id:" + hex.EncodeToString(clientID)) }
+
+var zeroMAC [6]byte
 
 // KeyOf returns the key for what a packet says of its sender; false when it says nothing that could be a key. On
 // Ethernet that is the hardware address: not all zeros and not a group address.
 func KeyOf(htype uint8, hwaddr, clientID []byte) (Key, bool) {
 	if htype == Ethernet && len(hwaddr) == 6 {
-		if hwaddr[0]&1 == 1 || bytes.Equal(hwaddr, make([]byte, 6)) {
+		if hwaddr[0]&1 == 1 || bytes.Equal(hwaddr, zeroMAC[:]) {
 			return "", false
 		}
 		return MACKey([6]byte(hwaddr)), true

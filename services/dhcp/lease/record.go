@@ -29,8 +29,8 @@ type Record struct {
 	Address     netip.Addr    `json:"address"`
 	State       State         `json:"state"`
 	Start       time.Time     `json:"start"`                  // wall clock of the last ACK
-	End         time.Time     `json:"end"`                    // Start + Duration
-	Duration    time.Duration `json:"duration"`               // what the client was last told (option 51)
+	End         time.Time     `json:"end"`                    // until when the address is protected: Start, Duration and [Slack]
+	Duration    time.Duration `json:"duration"`               // the most that the client was told at a time (option 51)
 	Trusted     bool          `json:"trusted"`                // whether the clock was trusted when Start was read
 	Hostname    string        `json:"hostname,omitempty"`     // option 12
 	VendorClass string        `json:"vendor_class,omitempty"` // option 60, trailing NULs removed

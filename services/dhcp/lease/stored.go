@@ -1,8 +1,8 @@
 package lease
 
 import (
+	"bytes"
 	"net/netip"
-	"reflect"
 	"time"
 )
 
@@ -42,7 +42,7 @@ func (t *Table) Unstored(key Key, addr netip.Addr, m Moment) (term time.Duration
 	if !ok || s.rec.Key != key || s.rec.State != Bound || !m.Mono.Before(s.deadline) {
 		return short, true
 	}
-	return min(max(s.deadline.Sub(m.Mono), short), whole), false
+	return min(max(s.deadline.Sub(m.Mono), short), s.rec.Duration, whole), false
 }
 
 // Shorten returns the record with another Duration, counted from its Start.
@@ -65,28 +65,49 @@ func (t *Table) Stored(rec Record, m Moment) {
 	if old, ok := t.disk[rec.Address]; ok && t.diskOf[old.rec.Key] == rec.Address {
 		delete(t.diskOf, old.rec.Key)
 	}
-	s := stored{rec: rec, deadline: m.Mono.Add(rec.Duration)}
+	s := stored{rec: &rec, deadline: m.Mono.Add(protects(rec, m))}
 	t.disk[rec.Address], t.diskOf[rec.Key] = s, rec.Address
-	if e, ok := t.entries[rec.Address]; ok && e.dirty && reflect.DeepEqual(e.rec, rec) {
-		e.dirty = false
+	if e, ok := t.dirty[rec.Address]; ok && same(e.rec, s.rec) {
+		e.rec, e.dirty = s.rec, false
+		delete(t.dirty, rec.Address)
 	}
+}
+
+// protects returns how long from now on a record that was just written keeps its address from others after a restart,
+// whatever the clock says then. A clock that was set since the record was made counts only where it shortens that.
+func protects(rec Record, m Moment) time.Duration {
+	whole := rec.End.Sub(rec.Start)
+	if !rec.Trusted || !m.Trusted {
+		return whole
+	}
+	return min(whole, rec.End.Sub(m.wall()))
+}
+
+// shared returns the record on disk when it is the same: the two are kept once.
+func (t *Table) shared(rec Record) *Record {
+	if s, ok := t.disk[rec.Address]; ok && same(s.rec, &rec) {
+		return s.rec
+	}
+	fresh := rec
+	return &fresh
+}
+
+func same(a, b *Record) bool {
+	return a == b || a.Key == b.Key && a.HType == b.HType && a.Address == b.Address && a.State == b.State &&
+		a.Duration == b.Duration && a.Trusted == b.Trusted && a.Hostname == b.Hostname && a.VendorClass == b.VendorClass &&
+		a.Start.Equal(b.Start) && a.End.Equal(b.End) && bytes.Equal(a.HWAddr, b.HWAddr) && bytes.Equal(a.ClientID, b.ClientID)
 }
 
 // Dirty returns the records that differ from what is on disk, at most limit of them, without those that skip names: a
 // record that is on its way to the disk must not be followed there by an older one.
 func (t *Table) Dirty(limit int, skip func(Key, netip.Addr) bool) []Record {
 	var out []Record
-	for addr := range t.unsaved {
+	for addr, e := range t.dirty {
 		if len(out) == limit {
 			break
 		}
-		e, ok := t.entries[addr]
-		if !ok || !e.dirty {
-			delete(t.unsaved, addr)
-			continue
-		}
 		if !skip(e.rec.Key, addr) {
-			out = append(out, e.rec)
+			out = append(out, *e.rec)
 		}
 	}
 	return out

@@ -1,6 +1,7 @@
 package lease
 
 import (
+	"bytes"
 	"fmt"
 	"net/netip"
 	"time"
@@ -29,21 +30,22 @@ type Table struct {
 	holdOf  map[Key]netip.Addr
 	disk    map[netip.Addr]stored // what the store holds, as far as it could be read or was written
 	diskOf  map[Key]netip.Addr
+	dirty   map[netip.Addr]*entry // entries that differ from what is on disk
+	stamp   stamp
 
 	// The same, sorted for the questions that come with every packet: see pool.
 	pools    []*pool // by Place
 	alive    pile[*entry]
 	promised pile[*hold]
-	lapsed   []*entry            // ended by themselves; Expire reports them
-	declined map[string]int      // quarantines that run, by hardware address
-	listed   map[Key]Place       // where a listed client waits for an address
-	unsaved  map[netip.Addr]bool // whose entry may be dirty
-	unseen   int                 // listed clients of which there is no record
+	lapsed   []*entry       // ended by themselves; Expire reports them
+	declined map[string]int // quarantines that run, by hardware address
+	listed   map[Key]Place  // where a listed client waits for an address
+	unseen   int            // listed clients of which there is no record
 }
 
 // entry is a record with its life on the monotonic clock.
 type entry struct {
-	rec      Record
+	rec      *Record   // replaced and never changed: what is on disk may be the same one
 	deadline time.Time // when Bound or Declined ends
 	told     bool      // acknowledged since this process started: what was told is not shortened
 	dirty    bool      // differs from what is on disk
@@ -51,7 +53,7 @@ type entry struct {
 	inAlive, inGone int // its places among those that run and those that ended
 }
 
-func newEntry(rec Record) *entry { return &entry{rec: rec, inAlive: noPlace, inGone: noPlace} }
+func newEntry(rec *Record) *entry { return &entry{rec: rec, inAlive: noPlace, inGone: noPlace} }
 
 // hold keeps an address for one client while it is offered or being written to disk.
 type hold struct {
@@ -63,7 +65,7 @@ type hold struct {
 
 // stored is what the disk says of an address.
 type stored struct {
-	rec      Record
+	rec      *Record
 	deadline time.Time // until when the record on disk protects the address
 }
 
@@ -74,7 +76,7 @@ func New(s Settings) *Table {
 		entries: make(map[netip.Addr]*entry), byKey: make(map[Key]netip.Addr),
 		holds: make(map[netip.Addr]*hold), holdOf: make(map[Key]netip.Addr),
 		disk: make(map[netip.Addr]stored), diskOf: make(map[Key]netip.Addr),
-		declined: make(map[string]int), unsaved: make(map[netip.Addr]bool),
+		dirty: make(map[netip.Addr]*entry), declined: make(map[string]int),
 		alive: pile[*entry]{
 			less:  func(a, b *entry) bool { return a.deadline.Before(b.deadline) },
 			place: func(e *entry) *int { return &e.inAlive },
@@ -158,14 +160,16 @@ func (t *Table) put(e *entry) (before netip.Addr) {
 		before = addr
 		t.leave(t.entries[addr])
 		delete(t.entries, addr)
+		delete(t.dirty, addr)
 		t.sort(addr)
 	}
 	t.entries[e.rec.Address], t.byKey[e.rec.Key] = e, e.rec.Address
+	delete(t.dirty, e.rec.Address)
+	if e.dirty {
+		t.dirty[e.rec.Address] = e
+	}
 	if e.rec.State == Bound || e.rec.State == Declined {
 		t.live(e)
-	}
-	if e.dirty {
-		t.soil(e)
 	}
 	t.sort(e.rec.Address)
 	t.recount(e.rec.Key)
@@ -175,20 +179,27 @@ func (t *Table) put(e *entry) (before netip.Addr) {
 	return before
 }
 
+// change gives an entry another record, which is not on disk yet.
+func (t *Table) change(e *entry, rec Record) {
+	e.rec, e.dirty = &rec, true
+	t.dirty[rec.Address] = e
+}
+
 // Drop takes back the offer to a client: it chose another server. It reports whether there was one.
 func (t *Table) Drop(key Key) bool {
 	_, ok := t.drop(key)
 	return ok
 }
 
-// Begin keeps the address for the client while its record is written, and returns that record. The caller has asked
-// [Table.Standing] before; [Table.Finish] or [Table.Abort] follows.
+// Begin keeps the address for the client while its record is written, and returns that record, which protects the
+// address for longer than d (see the package's text). The caller has asked [Table.Standing] before; [Table.Finish] or
+// [Table.Abort] follows.
 func (t *Table) Begin(c Client, addr netip.Addr, d time.Duration, m Moment) Record {
 	t.keep(c.Key, addr, m.Mono.Add(OfferTime))
 	rec := c.record()
 	rec.Address, rec.State = addr, Bound
 	rec.Start, rec.Trusted = m.wall(), m.Trusted
-	rec = rec.Shorten(d)
+	rec.Duration, rec.End = d, rec.Start.Add(d+Slack(d))
 	return rec
 }
 
@@ -209,7 +220,7 @@ func (t *Table) Finish(rec Record, onDisk bool, m Moment) (before netip.Addr, er
 	if h, ok := t.holds[rec.Address]; ok { // a promise that lapsed
 		t.drop(h.key)
 	}
-	e := newEntry(rec)
+	e := newEntry(t.shared(rec))
 	e.deadline, e.told, e.dirty = m.Mono.Add(rec.Duration), true, !onDisk
 	return t.put(e), nil
 }
@@ -221,23 +232,19 @@ func (t *Table) Release(key Key, addr netip.Addr, m Moment) bool {
 	if !ok || e.rec.Key != key || e.rec.State != Bound {
 		return false
 	}
-	e.rec.End, e.rec.Trusted = m.wall(), m.Trusted
-	t.end(e, Released)
+	rec := *e.rec
+	rec.End, rec.Trusted = m.wall(), m.Trusted
+	t.end(e, rec, Released)
 	return true
 }
 
-func (t *Table) end(e *entry, s State) {
+// end gives an entry whose lease is over this record.
+func (t *Table) end(e *entry, rec Record, s State) {
 	t.unlive(e)
-	e.rec.State = s
-	t.soil(e)
+	rec.State = s
+	t.change(e, rec)
 	t.sort(e.rec.Address)
 	t.recount(e.rec.Key)
-}
-
-// soil notes that the entry differs from what is on disk.
-func (t *Table) soil(e *entry) {
-	e.dirty = true
-	t.unsaved[e.rec.Address] = true
 }
 
 // Decline puts an address that its client found in use into quarantine. It refuses when the client neither has the
@@ -252,7 +259,7 @@ func (t *Table) Decline(key Key, hwaddr []byte, addr netip.Addr, m Moment) error
 	if t.declined[string(hwaddr)] >= DeclineLimit {
 		t.drop(key)
 		if leased && e.rec.State == Bound {
-			t.end(e, Released)
+			t.end(e, *e.rec, Released)
 		}
 		return refusal("decline_limit", "this client has declined %d addresses already", DeclineLimit)
 	}
@@ -272,9 +279,20 @@ func (t *Table) Quarantine(addr netip.Addr, hwaddr []byte, m Moment) {
 		Key: Key("declined:" + addr.String()), HType: Ethernet, HWAddr: append([]byte(nil), hwaddr...),
 		Address: addr, State: Declined, Start: m.wall(), Trusted: m.Trusted,
 	}
-	e := newEntry(rec.Shorten(DeclineTime))
+	rec = rec.Shorten(DeclineTime)
+	e := newEntry(&rec)
 	e.deadline, e.told, e.dirty = m.Mono.Add(DeclineTime), true, true
 	t.put(e)
+}
+
+// Pardon ends the quarantine of an address when hwaddr is the one that it was put there for. It reports whether it was.
+func (t *Table) Pardon(addr netip.Addr, hwaddr []byte, m Moment) bool {
+	e, ok := t.entries[addr]
+	if !ok || e.rec.State != Declined || !e.live(m) || !bytes.Equal(e.rec.HWAddr, hwaddr) {
+		return false
+	}
+	t.end(e, *e.rec, Expired)
+	return true
 }
 
 // Refusal is an error that says why a client does not get an address.

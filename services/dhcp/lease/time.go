@@ -16,14 +16,16 @@ func (t *Table) Restore(records []Record, m Moment) {
 		if rec.Duration <= 0 {
 			rec.Duration = t.Duration(rec.Address)
 		}
-		e := newEntry(rec)
+		e := newEntry(&rec)
+		t.disk[rec.Address], t.diskOf[rec.Key] = stored{&rec, m.Mono.Add(remains(&rec, m))}, rec.Address
 		if rec.State == Bound || rec.State == Declined {
-			e.deadline = m.Mono.Add(left(rec, m))
+			e.deadline = m.Mono.Add(left(&rec, m))
 			if !e.live(m) {
-				e.rec.State, e.dirty = Expired, true
+				over := rec
+				over.State = Expired
+				e.rec, e.dirty = &over, true
 			}
 		}
-		t.disk[rec.Address], t.diskOf[rec.Key] = stored{rec, e.deadline}, rec.Address
 		if t.yields(t.entries[rec.Address], e, m) && t.yields(t.entries[t.byKey[rec.Key]], e, m) {
 			t.put(e)
 		}
@@ -43,12 +45,16 @@ func (t *Table) yields(there, e *entry, m Moment) bool {
 	return there.rec.End.Before(e.rec.End)
 }
 
-// left returns how much of a stored lease is left.
-func left(rec Record, m Moment) time.Duration {
+// left returns how much of a stored lease may be left: no client was told more than Duration at a time, and none an end
+// after End.
+func left(rec *Record, m Moment) time.Duration { return min(remains(rec, m), rec.Duration) }
+
+// remains returns how long a stored record protects its address from now on, as far as the clocks can tell.
+func remains(rec *Record, m Moment) time.Duration {
 	if !m.Trusted || !rec.Trusted {
 		return rec.Duration
 	}
-	return min(max(rec.End.Sub(m.wall()), 0), rec.Duration)
+	return min(max(rec.End.Sub(m.wall()), 0), max(rec.End.Sub(rec.Start), rec.Duration))
 }
 
 // Trust is called when the wall clock has become trustworthy after Restore: leases that nobody renewed since are
@@ -56,7 +62,7 @@ func left(rec Record, m Moment) time.Duration {
 // than what was told to its client since the start.
 func (t *Table) Trust(m Moment) {
 	for addr, s := range t.disk {
-		if end := m.Mono.Add(left(s.rec, m)); s.rec.Trusted && end.Before(s.deadline) {
+		if end := m.Mono.Add(remains(s.rec, m)); s.rec.Trusted && end.Before(s.deadline) {
 			s.deadline = end
 			t.disk[addr] = s
 		}
@@ -72,24 +78,49 @@ func (t *Table) Trust(m Moment) {
 	t.alive.order()
 }
 
-// restampAfter is how much too early the stored end of a lease may be: a slow disk makes it so, too.
-const restampAfter = 15 * time.Second
+const (
+	// restampAfter is how much too early the stored end of a lease may be: a slow disk makes it so, too.
+	restampAfter = 15 * time.Second
+	// clockMoved is by how much the wall clock must have been set until the leases are looked at again.
+	clockMoved = time.Second
+)
+
+// stamp is how the two clocks stood when [Table.Restamp] last looked at every lease.
+type stamp struct {
+	known bool
+	at    Moment
+}
+
+// moved reports whether the wall clock was set since.
+func (s stamp) moved(m Moment) bool {
+	by := m.wall().Sub(s.at.wall()) - m.Mono.Sub(s.at.Mono)
+	return !s.known || by.Abs() >= clockMoved
+}
 
 // Restamp finds the leases whose stored end is too early by the wall clock of now, which was behind when they were
 // written and was set since, and gives them their true end. They are dirty then: after a restart the end that is on
 // disk would free an address that its client still uses. It returns how many they were. An end that is too late does
-// no harm, for Restore never gives more than a whole lease.
+// no harm, for Restore never gives more than a whole lease. While the clock just runs it costs nothing.
 func (t *Table) Restamp(m Moment) (n int) {
-	for _, e := range t.entries {
-		if !m.Trusted || !e.rec.Trusted || !e.live(m) {
+	if !m.Trusted {
+		t.stamp.known = false
+		return 0
+	}
+	if !t.stamp.moved(m) {
+		return 0
+	}
+	t.stamp = stamp{known: true, at: m}
+	for _, e := range t.alive.items {
+		if !e.rec.Trusted || !e.live(m) {
 			continue
 		}
 		end := m.wall().Add(e.deadline.Sub(m.Mono))
 		if end.Sub(e.rec.End) <= restampAfter {
 			continue
 		}
-		e.rec.Start, e.rec.End = end.Add(-e.rec.Duration), end
-		t.soil(e)
+		rec := *e.rec
+		rec.Start, rec.End = end.Add(-rec.Duration), end
+		t.change(e, rec)
 		n++
 	}
 	return n
@@ -105,9 +136,9 @@ func (t *Table) Expire(m Moment) []Record {
 			continue // replaced or given back meanwhile
 		}
 		if e.rec.State == Bound {
-			over = append(over, e.rec)
+			over = append(over, *e.rec)
 		}
-		t.end(e, Expired)
+		t.end(e, *e.rec, Expired)
 	}
 	t.lapsed = nil
 	return over
@@ -121,13 +152,45 @@ type Live struct {
 
 // Leases returns every lease that runs, in no particular order.
 func (t *Table) Leases(m Moment) []Live {
-	out := make([]Live, 0, len(t.entries))
-	for addr := range t.entries {
-		if l, ok := t.At(addr, m); ok {
-			out = append(out, l)
+	out := make([]Live, 0, t.alive.len())
+	t.Each(m, func(rec *Record, left time.Duration) { out = append(out, Live{Record: *rec, Left: left}) })
+	return out
+}
+
+// Each calls f for every lease that runs, in no particular order; f does not change the record.
+func (t *Table) Each(m Moment, f func(rec *Record, left time.Duration)) {
+	for _, e := range t.alive.items {
+		if e.rec.State == Bound && e.live(m) {
+			f(e.rec, e.deadline.Sub(m.Mono))
 		}
 	}
-	return out
+}
+
+// Promises returns how many addresses are kept for clients that have not taken them yet.
+func (t *Table) Promises() int { return t.promised.len() }
+
+// Room returns how many addresses of the pool of a place are free, and how many it has.
+func (t *Table) Room(p Place) (free, all int) {
+	if p < 0 || int(p) >= len(t.pools) {
+		return 0, 0
+	}
+	return t.pools[p].free, t.pools[p].open
+}
+
+// Untaken returns how many addresses were promised at least so long ago and are still waiting for their clients.
+func (t *Table) Untaken(age time.Duration, m Moment) (n int) {
+	for _, h := range t.promised.items {
+		if !h.until.After(m.Mono.Add(OfferTime - age)) {
+			n++
+		}
+	}
+	return n
+}
+
+// Promised reports whether an address is kept for the client.
+func (t *Table) Promised(key Key) bool {
+	_, ok := t.holdOf[key]
+	return ok
 }
 
 // Running returns how many leases run.
@@ -146,7 +209,7 @@ func (t *Table) At(addr netip.Addr, m Moment) (Live, bool) {
 	if !ok || e.rec.State != Bound || !e.live(m) {
 		return Live{}, false
 	}
-	return Live{Record: e.rec, Left: e.deadline.Sub(m.Mono)}, true
+	return Live{Record: *e.rec, Left: e.deadline.Sub(m.Mono)}, true
 }
 
 // Of returns the running lease of a client.

@@ -34,6 +34,8 @@ type Conn struct {
 	pc     *ipv4.PacketConn
 	ifaces interfaces
 	out    sync.Pool // of *outgoing
+
+	overflow uint32 // what the kernel dropped, as it last told; of Serve alone
 }
 
 // Listen opens a socket for a server. The error names the address.
@@ -65,8 +67,11 @@ func NewConn(uc *net.UDPConn, cfg ListenConfig) (*Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("asking for receive times: %w", err)
 	}
-	// A kernel that does not tell the time leaves it to the read.
-	_ = raw.Control(func(fd uintptr) { _ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1) })
+	// A kernel that does not tell the time leaves it to the read; one that does not count what it drops is believed.
+	_ = raw.Control(func(fd uintptr) {
+		_ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1)
+		_ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RXQ_OVFL, 1)
+	})
 	c := &Conn{UDP: uc, pc: pc, out: sync.Pool{New: func() any { return new(outgoing) }}}
 	c.SetInterface(cfg.Interface)
 	return c, nil

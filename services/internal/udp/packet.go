@@ -13,7 +13,7 @@ import (
 const (
 	batchSize  = 64
 	packetSize = 4096 // a phone's datagram is under 1,500 bytes; EDNS0 clients may send up to 4,096
-	oobSize    = 128  // IP_PKTINFO and SCM_TIMESTAMPNS take 64
+	oobSize    = 128  // IP_PKTINFO, SCM_TIMESTAMPNS and SO_RXQ_OVFL take 88
 )
 
 // Packet is one received datagram. Payload belongs to the loop again once the handler returns.
@@ -24,6 +24,9 @@ type Packet struct {
 	Index     int        // the interface that it came in on; 0 where the kernel did not tell
 	Received  time.Time  // the kernel's receive time, else the time of the read (wall clock)
 	Truncated bool       // it was longer than 4,096 bytes; the rest is lost
+
+	overflow uint32 // how many the kernel had dropped before it, when it tells
+	counted  bool
 }
 
 // newBatch makes the messages that one read fills.
@@ -55,7 +58,7 @@ func packetOf(m *ipv4.Message) (Packet, bool) {
 	return p, true
 }
 
-// readControl takes what the kernel told beside the datagram: ip(7) IP_PKTINFO, socket(7) SO_TIMESTAMPNS.
+// readControl takes what the kernel told beside the datagram: ip(7) IP_PKTINFO, socket(7) SO_TIMESTAMPNS and SO_RXQ_OVFL.
 func (p *Packet) readControl(oob []byte) {
 	for len(oob) >= unix.CmsgLen(0) {
 		h, data, rest, err := unix.ParseOneSocketControlMessage(oob)
@@ -69,6 +72,8 @@ func (p *Packet) readControl(oob []byte) {
 		case h.Level == unix.SOL_SOCKET && h.Type == unix.SCM_TIMESTAMPNS && len(data) >= 16:
 			sec, nsec := binary.NativeEndian.Uint64(data), binary.NativeEndian.Uint64(data[8:])
 			p.Received = time.Unix(int64(sec), int64(nsec))
+		case h.Level == unix.SOL_SOCKET && h.Type == unix.SO_RXQ_OVFL && len(data) >= 4:
+			p.overflow, p.counted = binary.NativeEndian.Uint32(data), true
 		}
 		oob = rest
 	}

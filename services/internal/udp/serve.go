@@ -20,6 +20,7 @@ type Hooks struct {
 	Panicked  func(value any, stack, packet []byte) // the handler panicked on that packet; the loop goes on
 	Foreign   func(p *Packet)                       // the packet came in on another interface and was dropped
 	SendError func(r Reply, err error)              // a reply could not be sent
+	Lost      func(n int)                           // the kernel dropped n datagrams: the receive buffer was full
 }
 
 // Serve receives until ctx ends (nil) or the socket fails (an error that names the operation). It leaves c open.
@@ -65,6 +66,11 @@ func (c *Conn) receive(m *ipv4.Message, handle Handler, replies []Reply, hooks H
 	p, ok := packetOf(m)
 	if !ok {
 		return replies
+	}
+	if p.counted {
+		if n := c.lost(p.overflow); n > 0 && hooks.Lost != nil {
+			hooks.Lost(n)
+		}
 	}
 	if !c.ours(&p) {
 		if hooks.Foreign != nil {

@@ -1,0 +1,371 @@
+package store
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"time"
+
+	"go.etcd.io/bbolt"
+	"golang.org/x/sys/unix"
+)
+
+// openLeases checks leases.db whole and opens it, or saves what it holds into a new one; then it takes over what the
+// logs hold beyond it.
+func (s *Store) openLeases() error {
+	scans, err := s.scanLogs()
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(s.dir, leasesFile)
+	exists, err := checkPath(path)
+	if err == nil && !exists && max(scans[0].epoch, scans[1].epoch) > 0 {
+		err = fmt.Errorf("%w: it is gone, its log is there", errFault)
+	}
+	if err == nil {
+		if exists {
+			s.leases, err = s.openWritable(path)
+		} else {
+			s.leases, err = newFile(path, s.opts)
+		}
+	}
+	if err == nil {
+		if err = s.readAll(s.leases); err == nil {
+			s.replay(scans)
+			return s.openLogs(scans)
+		}
+		s.leases.Close()
+	}
+	if !errors.Is(err, errFault) {
+		return err
+	}
+	if err := s.replaceDamaged(path, err, scans); err != nil {
+		return err
+	}
+	return s.openLogs(scans)
+}
+
+// scanLogs reads both logs.
+func (s *Store) scanLogs() (scans [2]scan, err error) {
+	for n := range scans {
+		file, err := readLog(filepath.Join(s.dir, logName(n)))
+		if errors.Is(err, os.ErrPermission) {
+			file, err = []byte{}, nil
+		}
+		if err != nil {
+			return scans, err
+		}
+		if file != nil {
+			scans[n] = scanLog(file, n)
+		}
+		for _, r := range scans[n].records {
+			s.seq.Store(max(s.seq.Load(), r.seq))
+		}
+		s.logs.epochs[n] = scans[n].epoch
+	}
+	return scans, nil
+}
+
+// openWritable opens leases.db, at least for reading: phones keep the leases that are on disk even when the card has
+// become read-only.
+func (s *Store) openWritable(path string) (*bbolt.DB, error) {
+	db, err := openBolt(path, false, s.opts)
+	if !errors.Is(err, unix.EROFS) && !errors.Is(err, os.ErrPermission) {
+		return db, err
+	}
+	db, readErr := openBolt(path, true, s.opts)
+	if readErr != nil {
+		return nil, err
+	}
+	s.fault(fmt.Sprintf("leases.db could be read but not written at the start (%s). Leases that are given meanwhile are not kept.", plain(err)))
+	s.failing, s.readOnly = err, true
+	return db, nil
+}
+
+// reopen opens for writing what could not be opened at the start; the committer calls it before each group.
+func (s *Store) reopen() error {
+	if s.readOnly {
+		if err := s.reopenLeases(); err != nil {
+			return err
+		}
+	}
+	for n := range s.logs.files {
+		if s.logs.files[n] == nil {
+			if err := s.openLog(n, scan{present: true}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (s *Store) reopenLeases() error {
+	path := filepath.Join(s.dir, leasesFile)
+	f, err := os.OpenFile(path, os.O_RDWR, 0) // bbolt would wait for its own lock
+	if err != nil {
+		return fmt.Errorf("opening leases.db: %w", err)
+	}
+	f.Close()
+	s.dbMu.Lock()
+	defer s.dbMu.Unlock()
+	if err := s.leases.Close(); err != nil {
+		return fmt.Errorf("closing leases.db: %w", err)
+	}
+	db, err := openBolt(path, false, s.opts)
+	if err == nil {
+		s.leases, s.readOnly = db, false
+		return nil
+	}
+	if s.leases, _ = openBolt(path, true, s.opts); s.leases == nil {
+		s.mu.Lock()
+		s.broken = err
+		s.mu.Unlock()
+	}
+	return err
+}
+
+// readAll runs bbolt's own check and reads every record, which also fills the index.
+func (s *Store) readAll(db *bbolt.DB) error {
+	s.index = newIndex()
+	err := guarded(func() error {
+		return db.View(func(tx *bbolt.Tx) error {
+			var faults []error
+			for err := range tx.Check() {
+				faults = append(faults, err)
+			}
+			if len(faults) > 0 {
+				return fmt.Errorf("%w: %w", errFault, faults[0])
+			}
+			if err := s.readIndex(tx); err != nil {
+				return fmt.Errorf("%w: %w", errFault, err)
+			}
+			return nil
+		})
+	})
+	if err == nil {
+		s.readMark()
+	}
+	return err
+}
+
+// readIndex reads every record of leases.db; a record that can't be read is an error.
+func (s *Store) readIndex(tx *bbolt.Tx) error {
+	b := tx.Bucket([]byte(bucketName))
+	if b == nil {
+		return errors.New("the bucket is gone")
+	}
+	s.over.folded = readFolded(b)
+	return b.ForEach(func(k, v []byte) error {
+		if len(k) == 0 || v == nil || k[0] != leasePrefix && k[0] != valuePrefix {
+			return fmt.Errorf("found an unknown record %q", k)
+		}
+		seq, content, err := unseal(k, v)
+		if err != nil {
+			return fmt.Errorf("record %q: %w", k, err)
+		}
+		s.seq.Store(max(s.seq.Load(), seq))
+		if k[0] == leasePrefix {
+			r, err := decodeLease(k, content)
+			if err != nil {
+				return err
+			}
+			s.index.own(r.Address, r.Key)
+		}
+		return nil
+	})
+}
+
+// replay takes over what the logs hold and leases.db doesn't.
+func (s *Store) replay(scans [2]scan) {
+	var records []logged
+	longest := time.Duration(0)
+	for _, l := range scans {
+		for _, r := range l.records {
+			if r.epoch > s.over.folded {
+				records = append(records, r)
+			}
+		}
+	}
+	if len(records) > 0 {
+		sortLogged(records)
+		s.over.folding = map[netip.Addr][]byte{}
+		apply(s.index, s.over.folding, records)
+		s.over.upTo = max(scans[0].epoch, scans[1].epoch)
+	}
+	if why := missing(scans, s.over.folded); why != "" {
+		for _, r := range records {
+			longest = max(longest, duration(r))
+		}
+		s.setMark(longest)
+		s.saveMark()
+		s.fault(fmt.Sprintf("Leases may be missing: %s. Every address is looked for on the wire before it is given, until they have run out.", why))
+	}
+}
+
+func duration(l logged) time.Duration {
+	_, content, _ := unseal(l.key, l.value)
+	r, _ := decodeLease(l.key, content)
+	return max(r.Duration, r.End.Sub(r.Start))
+}
+
+// saveMark keeps the mark that was just set.
+func (s *Store) saveMark() {
+	s.markMu.Lock()
+	content, _ := json.Marshal(s.mark) // numbers only
+	s.markMu.Unlock()
+	if s.readOnly {
+		return
+	}
+	if err := s.putValue(markName, encodeValue(content)); err != nil {
+		s.log.Warn("damage not noted in leases.db", "err", err)
+	}
+}
+
+// openLogs opens both logs for writing. A damaged one is set aside and made anew, once all that it held is in leases.db.
+// What can't be opened now is tried again by the committer.
+func (s *Store) openLogs(scans [2]scan) error {
+	l := &s.logs
+	l.epoch = max(scans[0].epoch, scans[1].epoch, s.over.folded)
+	l.cur, l.page = 1, logSize/logPage // full: the first group turns to the other one
+	if l.epochs[0] > l.epochs[1] {
+		l.cur = 0
+	}
+	if s.readOnly {
+		return nil
+	}
+	for n := range scans {
+		if err := s.openLog(n, scans[n]); err != nil {
+			s.log.Error("log of leases.db not opened", "err", err)
+			s.failing = err
+		}
+	}
+	return nil
+}
+
+func (s *Store) openLog(n int, found scan) error {
+	path := filepath.Join(s.dir, logName(n))
+	if found.damage != "" {
+		if err := s.fold(); err != nil {
+			return err
+		}
+		aside, err := setAside(path, 1)
+		if err != nil {
+			return err
+		}
+		s.fault(fmt.Sprintf("%s was damaged (%s) and was set aside as %s. %d records were read from it.", logName(n), found.damage, aside, len(found.records)))
+	}
+	_, err := os.Lstat(path)
+	if found.damage != "" || errors.Is(err, os.ErrNotExist) {
+		if err := makeLog(path, n, s.opts); err != nil {
+			return err
+		}
+		s.logs.epochs[n] = 0
+	}
+	f, err := s.opts.openFile(path, os.O_RDWR, 0o600)
+	if errors.Is(err, os.ErrPermission) && os.Chmod(path, 0o600) == nil {
+		f, err = s.opts.openFile(path, os.O_RDWR, 0o600)
+	}
+	if err != nil {
+		return fmt.Errorf("opening %s: %w", logName(n), err)
+	}
+	s.logs.files[n] = f
+	// What a killed process wrote may be in memory only; from now on it counts as stored.
+	return s.logs.sync(n)
+}
+
+// replaceDamaged puts a new leases.db with all that could be saved in the place of the damaged one. At every moment
+// one of the two has the name, so that a power cut only means that it is done again.
+func (s *Store) replaceDamaged(path string, why error, scans [2]scan) error {
+	found := readDamaged(path)
+	lost := ""
+	if !found.whole {
+		lost = "more"
+	} else if lost = missing(scans, found.folded); lost == "" {
+		scans = unfolded(scans, found.folded)
+	}
+	found.merge(scans)
+	s.seq.Store(max(s.seq.Load(), found.seq))
+	fresh := path + ".new"
+	if err := os.Remove(fresh); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("replacing the damaged leases.db: %w", err)
+	}
+	var err error
+	if s.leases, err = newFile(fresh, s.opts); err != nil {
+		return fmt.Errorf("replacing the damaged leases.db: %w", err)
+	}
+	if lost != "" {
+		s.setMark(found.longest)
+		s.markMu.Lock()
+		found.values[markName], _ = json.Marshal(s.mark) // numbers only
+		s.markMu.Unlock()
+	}
+	if err := s.restore(found, max(scans[0].epoch, scans[1].epoch, found.folded)); err != nil {
+		s.leases.Close()
+		return fmt.Errorf("replacing the damaged leases.db: %w", err)
+	}
+	aside := "nothing"
+	if _, statErr := os.Lstat(path); statErr == nil {
+		aside, err = setAside(path, 3)
+	}
+	if err == nil {
+		err = os.Rename(fresh, path)
+	}
+	if err == nil {
+		err = syncDir(s.dir)
+	}
+	if err != nil {
+		s.leases.Close()
+		return fmt.Errorf("replacing the damaged leases.db: %w", err)
+	}
+	s.tellReplaced(why, aside, found, lost)
+	return nil
+}
+
+func (s *Store) tellReplaced(why error, aside string, found salvaged, lost string) {
+	text := "Nothing that was in use is missing."
+	if lost != "" {
+		text = "Some may be missing or old: every address is looked for on the wire before it is given, until they have run out."
+	}
+	s.fault(fmt.Sprintf("leases.db was damaged (%s) and was set aside as %s. Saved from it: %d leases and %d settings. %s",
+		plain(why), aside, len(s.index.owner), found.settings(), text))
+}
+
+// restore fills the new leases.db. epoch is the newest of the logs, all of which is in it now.
+func (s *Store) restore(found salvaged, epoch uint32) error {
+	s.index = newIndex()
+	leases := map[netip.Addr][]byte{}
+	apply(s.index, leases, found.leases)
+	err := guarded(func() error {
+		return s.leases.Update(func(tx *bbolt.Tx) error {
+			if err := s.putLeases(tx, leases); err != nil {
+				return err
+			}
+			for name, v := range found.values {
+				key := valueKey(name)
+				if err := tx.Bucket([]byte(bucketName)).Put(key, seal(key, s.seq.Add(1), encodeValue(v))); err != nil {
+					return err
+				}
+			}
+			return s.putFolded(tx, epoch)
+		})
+	})
+	s.over.folded = epoch
+	return err
+}
+
+// unfolded leaves out of the logs what leases.db has.
+func unfolded(scans [2]scan, folded uint32) [2]scan {
+	for n := range scans {
+		var keep []logged
+		for _, r := range scans[n].records {
+			if r.epoch > folded {
+				keep = append(keep, r)
+			}
+		}
+		scans[n].records = keep
+	}
+	return scans
+}

@@ -1,0 +1,75 @@
+package web_test
+
+import (
+	"fmt"
+	"net/http"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+
+	"phonebox/services/web"
+)
+
+func TestDHCPDecisionOverTheAPI(t *testing.T) {
+	r := apiRig(t)
+	r.box.status.Others = []web.OtherDHCP{{Address: "10.77.0.254", MAC: "52:54:00:12:34:56"}}
+	post := func(path, body string) int {
+		return r.do(call{method: "POST", path: path, body: body, basic: true}).Code
+	}
+	for body, want := range map[string]int{
+		`{}`: 422, `{"serve":"yes"}`: 400, `{"serve":true,"servers":["router"]}`: 422, `{"serve":true,"servers":["fe80::1"]}`: 422,
+		`{"serve":false,"servers":["10.77.0.254"]}`: 422, `{"serve":true,"all":true}`: 400,
+	} {
+		if got := post("/api/v1/dhcp/decision", body); got != want {
+			t.Errorf("%s: got %d, want %d", body, got, want)
+		}
+	}
+	if r.box.anyway+r.box.heldBack != 0 {
+		t.Fatal("a wrong decision was taken")
+	}
+	if got := post("/api/v1/dhcp/decision", `{"serve":true,"servers":["10.77.0.254"]}`); got != 204 || fmt.Sprint(r.box.beside) != "[10.77.0.254]" {
+		t.Errorf("got %d, the box was told of %v", got, r.box.beside)
+	}
+	status := decode[web.Status](t, r.do(call{path: "/api/v1/status", basic: true}).Body)
+	if !status.Decision.Serve || len(status.Decision.Servers) != 1 || !status.Others[0].Accepted {
+		t.Errorf("the status tells %+v of %+v", status.Decision, status.Others)
+	}
+	if got := post("/api/v1/dhcp/decision", `{"serve":false}`); got != 204 || r.box.heldBack != 1 {
+		t.Errorf("got %d, held back %d times", got, r.box.heldBack)
+	}
+	if got := post("/api/v1/dhcp/look", ""); got != 204 || r.box.looks != 1 {
+		t.Errorf("got %d, looked %d times", got, r.box.looks)
+	}
+}
+
+// The buttons appear while the page is open, and work; without JavaScript too, after the page is loaded again.
+func TestOtherDHCPServerInABrowser(t *testing.T) {
+	r := newRig(t, single)
+	furnish(t, r)
+	r.run()
+	r.setUpOver(http.DefaultClient)
+	b := newBrowser(t)
+	b.loginAt(r.server.URL())
+	b.see("Everything runs.")
+	r.box.mu.Lock()
+	r.box.status.Services = map[string]web.Service{"dhcp": {State: "held", Detail: "another server answers"}, "web": {State: "running"}}
+	r.box.status.Others = []web.OtherDHCP{{
+		Address: "10.77.0.254", MAC: "52:54:00:12:34:56", Offered: "10.77.9.9", Seen: r.clock.Now(),
+		Options: []web.DHCPOption{{Code: 3, Name: "router", Value: "10.77.0.253"}},
+	}}
+	r.box.mu.Unlock()
+	b.see("Another DHCP server answers on this network")
+	b.see("It tells: router 10.77.0.253.")
+	b.do(chromedp.Click(chromedp.CSS(`form[action="/look-again"] button`)))
+	b.see("The box looks for other DHCP servers now.")
+	b.do(chromedp.Click(chromedp.CSS(`form[action="/serve-anyway"] button`)))
+	b.see("beside the DHCP server 10.77.0.254.")
+	b.do(chromedp.Click(chromedp.CSS(`form[action="/hold-back"] button`)))
+	b.see("The box holds back again")
+	r.box.mu.Lock()
+	defer r.box.mu.Unlock()
+	if r.box.looks != 1 || r.box.anyway != 1 || r.box.heldBack != 1 || fmt.Sprint(r.box.beside) != "[10.77.0.254]" {
+		t.Errorf("the box was told %d, %d, %d times, of %v", r.box.looks, r.box.anyway, r.box.heldBack, r.box.beside)
+	}
+	b.quiet()
+}
