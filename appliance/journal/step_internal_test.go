@@ -706,7 +706,7 @@ func FuzzSteps(f *testing.F) {
 
 // FuzzDecodeEvent: what is read from the store encodes to the same event again.
 func FuzzDecodeEvent(f *testing.F) {
-	good, err := encodeEvent(Event{Time: time.Unix(1, 2), Service: "tftp", Kind: Request, File: phone.ParseFileName("SIPDefault.cnf"), Address: home})
+	good, err := appendEvent(nil, &Event{Time: time.Unix(1, 2), Service: "tftp", Kind: Request, File: phone.ParseFileName("SIPDefault.cnf"), Address: home})
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -716,7 +716,7 @@ func FuzzDecodeEvent(f *testing.F) {
 		if err != nil {
 			return
 		}
-		again, err := encodeEvent(e)
+		again, err := appendEvent(nil, &e)
 		if err != nil {
 			t.Fatal(err)
 		}
