@@ -126,6 +126,16 @@ func (j *Journal) Exchanges(mac phone.MAC) []Exchange {
 	return out
 }
 
+// Took says what a phone made of the TFTP server that it was told with its address, a sentence or two; "" = not known.
+func (j *Journal) Took(mac phone.MAC) string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if en := j.entries[mac]; en != nil {
+		return en.state.tookWords()
+	}
+	return ""
+}
+
 // encodeExchange writes an exchange for the store: a version, then fields of fixed length and texts with their lengths.
 func encodeExchange(x *Exchange) []byte {
 	b := make([]byte, 0, exchangeFixed+len(x.Asked)+len(x.Sent)+len(x.Why)+len(x.Circuit)+len(x.Remote))
