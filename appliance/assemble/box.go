@@ -78,7 +78,14 @@ type Box struct {
 	cdp       *cdp.Listener // nil with -try
 	shop      *shop
 	sup       *supervisor
+	recorder  *recorder
 	metrics   *prometheus.Registry
+
+	unanswered            *unanswered
+	floods                allowance // of events that a stranger can cause without a lease
+	timeAsked, namesAsked allowance
+	leaseLog, fileLog     summary
+	questions             chan phone.MAC // phones that are to be asked over SIP what they run
 
 	serveContext context.Context // the life of the services: from Run until its context ended
 	started      chan struct{}   // closed when Run has started the services; before that there is nothing to reload
@@ -106,6 +113,8 @@ type applied struct {
 // New opens what lasts, reads the site and makes all parts; nothing is served yet.
 func New(ctx context.Context, opt Options) (*Box, error) {
 	b := &Box{opt: opt, log: opt.Log, began: time.Now(), metrics: prometheus.NewRegistry(), started: make(chan struct{})}
+	b.floods.perSecond, b.timeAsked.perSecond, b.namesAsked.perSecond = 5, 2, 10
+	b.questions = make(chan phone.MAC, 64)
 	b.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	if err := b.makeData(); err != nil {
 		return nil, err
@@ -158,6 +167,10 @@ func (b *Box) make(ctx context.Context) error {
 		return fmt.Errorf("opening the journal: %w", err)
 	}
 	b.tellJournal(s)
+	b.unanswered = newUnanswered(b.clock.Now)
+	if b.recorder, err = newRecorder(b); err != nil {
+		return err
+	}
 	if err := b.makeDirector(s); err != nil {
 		return err
 	}
@@ -259,14 +272,15 @@ func (b *Box) current() applied {
 	return b.cur
 }
 
-// record puts an event into the journal.
-func (b *Box) record(e journal.Event) {
-	if e.MAC.IsZero() {
-		return
+// record puts an event into the journal, and what follows from it on the card, before it returns. See [recorder].
+func (b *Box) record(e journal.Event) { b.recorder.atOnce(b, e) }
+
+// later puts an event into the journal soon.
+func (b *Box) later(e journal.Event) {
+	if !e.MAC.IsZero() {
+		b.recorder.push(fromElsewhere, false, (*made)(&e))
 	}
-	// The time that people read is the box's; what the journal measures itself runs on the system's monotonic clock,
-	// which a correction of the box's time does not move.
-	e.Time = b.clock.Now().Round(0)
-	b.journal.Add(e)
-	b.director.Observe(e)
 }
+
+// settle returns when all that was reported is in the journal.
+func (b *Box) settle() { b.recorder.settle(b) }

@@ -56,22 +56,27 @@ func (b *Box) checkSync(ctx context.Context, mac phone.MAC) error {
 // onConversion puts what a conversion says into the phone's timeline.
 func (b *Box) onConversion(mac phone.MAC, text string) {
 	b.log.Info("conversion", "svc", "convert", "mac", mac, "what", text)
-	b.record(journal.Event{MAC: mac, Service: "box", Kind: journal.Note, Text: text})
+	b.later(journal.Event{MAC: mac, Service: "box", Kind: journal.Note, Text: text}) // it may be said while events are recorded
 }
 
 // guide tells provision what each phone may be told of firmware.
 type guide struct{ b *Box }
 
-// Naming implements [provision.Guide].
-func (g guide) Naming(mac phone.MAC) (phone.Naming, string) { return g.b.director.Naming(mac) }
+// Naming implements [provision.Guide]. It goes by all that was reported.
+func (g guide) Naming(mac phone.MAC) (phone.Naming, string) {
+	g.b.settle()
+	return g.b.director.Naming(mac)
+}
 
 // MayFetch implements [provision.Guide].
 func (g guide) MayFetch(mac phone.MAC, file phone.FileName) (bool, string) {
+	g.b.settle()
 	return g.b.director.MayFetch(mac, file)
 }
 
 // facts are what a phone's own page tells of it.
 func (b *Box) facts(mac phone.MAC) provision.Facts {
+	b.settle()
 	p, _ := b.journal.Phone(mac)
 	return provision.Facts{Step: p.Step, LastConfig: b.lastConfig(mac)}
 }
@@ -109,7 +114,7 @@ func (b *Box) onCDP(e cdp.Event) {
 	if !ok || e.MAC.IsZero() {
 		return
 	}
-	b.record(journal.Event{MAC: e.MAC, Service: "cdp", Kind: journal.Hint, Clue: &clue, Text: clue.Text})
+	b.later(journal.Event{MAC: e.MAC, Service: "cdp", Kind: journal.Hint, Clue: &clue, Text: clue.Text})
 }
 
 // hearCDP listens for as long as it can. Without the right to raw frames, or without an interface, there is nothing to
@@ -127,29 +132,32 @@ func (b *Box) hearCDP(ctx context.Context) error {
 // askWhatRuns asks a phone over SIP as soon as it got what its application starts with: the answer tells its release,
 // and a conversion should not wait a minute for it.
 func (b *Box) askWhatRuns(ctx context.Context) error {
-	events, cancel := b.journal.Subscribe()
-	defer cancel()
 	asking := make(chan struct{}, 8) // a boot storm must not become a storm of questions; who is left out is asked in the next round
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case e, ok := <-events:
-			if !ok {
-				return nil
-			}
-			if e.Kind != journal.Transfer || e.Phase != journal.Sent || e.File.Kind != phone.KindRingList && e.File.Kind != phone.KindDialPlan {
-				continue
-			}
+		case mac := <-b.questions:
 			select {
 			case asking <- struct{}{}:
 				go func() {
 					defer func() { <-asking }()
-					b.askSIP(ctx, e.MAC)
+					b.askSIP(ctx, mac)
 				}()
 			default:
 			}
 		}
+	}
+}
+
+// asks notes that a phone got what its application starts with.
+func (b *Box) asks(e *journal.Event) {
+	if e.Kind != journal.Transfer || e.Phase != journal.Sent || e.File.Kind != phone.KindRingList && e.File.Kind != phone.KindDialPlan {
+		return
+	}
+	select {
+	case b.questions <- e.MAC:
+	default:
 	}
 }
 

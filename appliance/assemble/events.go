@@ -3,6 +3,7 @@ package assemble
 import (
 	"fmt"
 	"net/netip"
+	"strconv"
 	"strings"
 	"time"
 
@@ -20,7 +21,8 @@ import (
 func fromDHCP(e dhcp.Event) (ev journal.Event, ok bool) {
 	ev = journal.Event{
 		Time: e.Time, MAC: e.MAC, Service: "dhcp", Address: e.Address, Class: e.VendorClass,
-		Renewal: e.Renewal && !e.Boot, // INIT-REBOOT keeps the address and is a boot all the same
+		Renewal:  e.Renewal && !e.Boot, // INIT-REBOOT keeps the address and is a boot all the same
+		Exchange: exchangeOf(e),
 	}
 	switch e.Kind {
 	case dhcp.EventSeen:
@@ -30,11 +32,11 @@ func fromDHCP(e dhcp.Event) (ev journal.Event, ok bool) {
 			ev.Text = "asks to keep its address"
 		}
 	case dhcp.EventOffer:
-		ev.Kind, ev.Text, ev.Address = journal.Note, fmt.Sprintf("was offered %s", e.Address), netip.Addr{}
+		ev.Kind, ev.Text, ev.Address = journal.Note, "was offered "+e.Address.String(), netip.Addr{}
 	case dhcp.EventAck:
-		ev.Kind, ev.Text = journal.Lease, fmt.Sprintf("got the address %s for %s", e.Address, period(e.Duration))
+		ev.Kind, ev.Text = journal.Lease, "got the address "+e.Address.String()+" for "+period(e.Duration)
 		if e.Renewal {
-			ev.Text = fmt.Sprintf("keeps the address %s for %s", e.Address, period(e.Duration))
+			ev.Text = "keeps the address " + e.Address.String() + " for " + period(e.Duration)
 		}
 	case dhcp.EventNak:
 		ev.Kind, ev.Text, ev.Address = journal.LeaseTrouble, "was told to ask for another address: "+e.Reason, netip.Addr{}
@@ -148,11 +150,16 @@ func fromPage(e web.Event) (text string, ok bool) {
 	return fmt.Sprintf("%s (from %s)", text, e.From), true
 }
 
-// period writes how long a lease lasts: 8h, 10m.
+// period writes how long a lease lasts: 8h, 10m, 1h30m.
 func period(d time.Duration) string {
-	s := d.Round(time.Second).String()
-	s = strings.TrimSuffix(s, "0s")
-	return strings.TrimSuffix(s, "h0m") + map[bool]string{true: "h"}[strings.HasSuffix(s, "h0m")]
+	d = d.Round(time.Second)
+	if d > 0 && d%time.Hour == 0 {
+		return strconv.FormatInt(int64(d/time.Hour), 10) + "h"
+	}
+	if s, minutes := strings.CutSuffix(d.String(), "m0s"); minutes {
+		return s + "m"
+	}
+	return d.String()
 }
 
 func brief(d time.Duration) string {

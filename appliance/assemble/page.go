@@ -40,6 +40,7 @@ func (p page) Status() web.Status {
 		Version: b.opt.Version, UptimeS: int64(time.Since(b.began).Seconds()), Ready: true,
 		Services: map[string]web.Service{}, Clock: p.time(), Others: []web.OtherDHCP{}, Notices: p.notices(),
 		Decision: webDecision(b.dhcp.Decision()), Network: webNetwork(b.wire.State()),
+		NotAnswered: b.unanswered.list(b.whose),
 	}
 	for name, on := range b.current().plan.enabled {
 		state, detail := b.sup.state(name)
@@ -126,6 +127,7 @@ func (p page) Health(ctx context.Context) (web.Status, map[string]string) {
 // Phones implements [web.Box]: the listed phones, seen or not, and every other that was seen or has a lease. After a power
 // cut the lease may be there and what the phone did in the last seconds not.
 func (p page) Phones() []web.Phone {
+	p.b.settle()
 	ix := p.b.index.Load()
 	seen := map[phone.MAC]bool{}
 	var out []web.Phone
@@ -150,6 +152,7 @@ func (p page) Phones() []web.Phone {
 
 // Phone implements [web.Box].
 func (p page) Phone(mac phone.MAC) (web.Phone, bool) {
+	p.b.settle()
 	ix := p.b.index.Load()
 	j, ok := p.b.journal.Phone(mac)
 	if !ok {
@@ -180,6 +183,7 @@ func (p page) phone(j journal.Phone, ix *index) web.Phone {
 
 // Events implements [web.Box]. The zero MAC has the timeline of the box itself: what people did on the page.
 func (p page) Events(mac phone.MAC) ([]web.PhoneEvent, bool) {
+	p.b.settle()
 	events := p.b.journal.Events(mac)
 	out := make([]web.PhoneEvent, len(events))
 	for i, e := range events {

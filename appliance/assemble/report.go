@@ -2,11 +2,13 @@ package assemble
 
 import (
 	"fmt"
+	"net/netip"
 
 	"phonebox/appliance/clock"
 	"phonebox/appliance/journal"
 	"phonebox/services/dhcp"
 	"phonebox/services/dns"
+	"phonebox/services/phone"
 	"phonebox/services/provision"
 	"phonebox/services/sip"
 	"phonebox/services/sntp"
@@ -14,24 +16,39 @@ import (
 	"phonebox/services/web"
 )
 
+// The servers call the functions here on the goroutines that answer packets; see [recorder] for what they do there.
+
 func (b *Box) onDHCP(e dhcp.Event) {
 	switch e.Kind {
 	case dhcp.EventHeld:
 		b.log.Warn("dhcp holds back", "svc", "dhcp", "reason", e.Reason)
 	case dhcp.EventServing:
 		b.log.Info("dhcp serves", "svc", "dhcp")
-	case dhcp.EventAck:
-		b.log.Info("lease", "svc", "dhcp", "mac", e.MAC, "ip", e.Address, "renewal", e.Renewal)
 	case dhcp.EventNotStored:
 		b.log.Error("lease not stored", "svc", "dhcp", "mac", e.MAC, "ip", e.Address, "err", e.Err)
+	case dhcp.EventIgnored:
+		b.unanswered.add("dhcp", e.Reason, e.MAC, netip.Addr{})
 	default:
-	}
-	if ev, ok := fromDHCP(e); ok {
-		b.record(ev)
 	}
 	if text := b.harm(e); text != "" {
 		b.note("dhcp", text)
 	}
+	if e.MAC.IsZero() {
+		return
+	}
+	minor := (e.Kind == dhcp.EventOffer || e.Kind == dhcp.EventSeen || e.Kind == dhcp.EventIgnored) && b.index.Load().byMAC[e.MAC] == nil
+	b.recorder.push(fromDHCPServer, minor, (*dhcpReport)(&e))
+}
+
+type dhcpReport dhcp.Event
+
+func (r *dhcpReport) record(b *Box) (journal.Event, bool) {
+	if r.Kind == dhcp.EventAck {
+		if left, ok := b.leaseLog.take(); ok {
+			b.log.Info("lease", append(left, "svc", "dhcp", "mac", r.MAC, "ip", r.Address, "renewal", r.Renewal)...)
+		}
+	}
+	return fromDHCP(dhcp.Event(*r))
 }
 
 // onClock keeps what the clock goes by in the box's own timeline; the clock logs it. The time that it begins with comes
@@ -43,37 +60,83 @@ func (b *Box) onClock(e clock.Event) {
 }
 
 func (b *Box) onTFTP(e tftp.Event) {
-	if e.Kind == tftp.EventMissing {
+	switch e.Kind {
+	case tftp.EventMissing:
 		return // told when the file was asked for
-	}
-	if e.Kind == tftp.EventSent {
-		b.log.Info("file sent", "svc", "tftp", "file", e.Name, "peer", e.From, "bytes", e.Bytes, "dur", e.Took)
-	}
-	mac := b.whose(e.From.Addr())
-	if ev, ok := fromTFTP(e, mac); ok {
-		// Without a lease of ours (a static address) the name says whose transfer it is.
-		if _, leased := b.dhcp.LeaseOf(e.From.Addr()); !leased && !ev.File.MAC.IsZero() {
-			ev.MAC = ev.File.MAC
+	case tftp.EventDropped, tftp.EventRefused:
+		b.unanswered.add("tftp", e.Reason, phone.MAC{}, e.From.Addr())
+		if !b.floods.take(e.From.Addr(), b.clock.Now()) {
+			b.recorder.skip(fromTFTPServer)
+			return
 		}
-		b.record(ev)
+	default:
 	}
+	b.recorder.push(fromTFTPServer, e.Kind == tftp.EventProgress || e.Kind == tftp.EventDropped || e.Kind == tftp.EventRefused, (*tftpReport)(&e))
+}
+
+type tftpReport tftp.Event
+
+func (r *tftpReport) record(b *Box) (journal.Event, bool) {
+	e := tftp.Event(*r)
+	if e.Kind == tftp.EventSent {
+		if left, ok := b.fileLog.take(); ok {
+			b.log.Info("file sent", append(left, "svc", "tftp", "file", e.Name, "peer", e.From, "bytes", e.Bytes, "dur", e.Took)...)
+		}
+	}
+	mac, leased := b.holder(e.From.Addr())
+	ev, ok := fromTFTP(e, mac)
+	// Without a lease of ours (a static address) the name says whose transfer it is.
+	if !leased && !ev.File.MAC.IsZero() {
+		ev.MAC = ev.File.MAC
+	}
+	if ok {
+		b.asks(&ev)
+	}
+	return ev, ok
 }
 
 func (b *Box) onSNTP(e sntp.Event) {
-	if ev, ok := fromSNTP(e, b.whose(e.From.Addr())); ok {
-		b.record(ev)
+	if e.Kind == sntp.EventDropped {
+		b.unanswered.add("sntp", e.Reason, phone.MAC{}, e.From.Addr())
+		return
 	}
+	if !b.timeAsked.take(e.From.Addr(), e.Time) {
+		b.recorder.skip(fromSNTPServer)
+		return
+	}
+	b.recorder.push(fromSNTPServer, true, (*sntpReport)(&e))
+}
+
+type sntpReport sntp.Event
+
+func (r *sntpReport) record(b *Box) (journal.Event, bool) {
+	return fromSNTP(sntp.Event(*r), b.whose(r.From.Addr()))
 }
 
 func (b *Box) onDNS(e dns.Event) {
-	if ev, ok := fromDNS(e, b.whose(e.From.Addr())); ok {
-		b.record(ev)
+	if e.Kind == dns.EventDropped {
+		b.unanswered.add("dns", e.Reason, phone.MAC{}, e.From.Addr())
+		return
 	}
+	if !b.namesAsked.take(e.From.Addr(), e.Time) {
+		b.recorder.skip(fromDNSServer)
+		return
+	}
+	b.recorder.push(fromDNSServer, true, (*dnsReport)(&e))
+}
+
+type dnsReport dns.Event
+
+func (r *dnsReport) record(b *Box) (journal.Event, bool) {
+	return fromDNS(dns.Event(*r), b.whose(r.From.Addr()))
 }
 
 func (b *Box) onSIP(e sip.Event) {
+	if e.Kind == sip.EventDropped {
+		b.unanswered.add("sip", e.Reason, e.MAC, e.Address.Addr())
+	}
 	if ev, ok := fromSIP(e); ok {
-		b.record(ev)
+		b.later(ev)
 	}
 }
 
@@ -83,10 +146,12 @@ func (b *Box) onWeb(e web.Event) {
 		b.log.Info("page", "svc", "web", "event", e.Kind, "peer", e.From, "what", e.What)
 	case web.EventLoginFailed:
 		b.log.Warn("login failed", "svc", "web", "peer", e.From)
-	default:
-	}
-	if ev, ok := fromWeb(e, b.whose(e.From)); ok {
-		b.record(ev)
+	case web.EventDropped:
+		b.unanswered.add("web", e.What, phone.MAC{}, e.From)
+	case web.EventPhoneFile:
+		if ev, ok := fromWeb(e, b.whose(e.From)); ok {
+			b.later(ev)
+		}
 	}
 	if text, ok := fromPage(e); ok {
 		b.note("web", text)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -46,6 +47,7 @@ func (b *Box) save(background *sync.WaitGroup) error {
 	saved := make(chan error, 1)
 	go func() {
 		background.Wait()
+		b.settle() // a part that ended last may have had something to tell
 		err := b.journal.Flush()
 		if closeErr := b.store.Close(); closeErr != nil {
 			err = errors.Join(err, fmt.Errorf("closing the store: %w", closeErr))
@@ -62,7 +64,7 @@ func (b *Box) save(background *sync.WaitGroup) error {
 
 // background are the parts that serve nobody directly.
 func (b *Box) background() map[string]func(context.Context) error {
-	parts := map[string]func(context.Context) error{"journal": b.journal.Run, "clock": b.clock.Run, "house keeping": b.houseKeeping, "conversions": b.director.Run, "questions": b.askWhatRuns}
+	parts := map[string]func(context.Context) error{"journal": b.journal.Run, "clock": b.clock.Run, "house keeping": b.houseKeeping, "conversions": b.director.Run, "questions": b.askWhatRuns, "events": b.keepEvents}
 	if b.netdev != nil {
 		parts["netdev"] = b.netdev.Run
 	}
@@ -91,14 +93,23 @@ func (b *Box) houseKeeping(ctx context.Context) error {
 		if err := b.provision.Rescan(); err != nil {
 			b.log.Warn("looking through the files", "err", err)
 		}
-		leases := b.dhcp.Leases()
-		macs := make([]phone.MAC, len(leases))
-		for i, l := range leases {
-			macs[i] = l.MAC
-		}
-		b.journal.SetLeased(macs)
+		b.tellLeases()
 	}
 }
+
+// tellLeases tells the journal which of its phones have a lease now. There may be thirty times as many leases.
+func (b *Box) tellLeases() {
+	b.settle()
+	leased := b.journal.MACs()
+	leased = slices.DeleteFunc(leased, func(mac phone.MAC) bool {
+		_, ok := b.dhcp.LeaseFor(mac)
+		return !ok
+	})
+	b.journal.SetLeased(leased)
+}
+
+// keepEvents records what the services report.
+func (b *Box) keepEvents(ctx context.Context) error { return b.recorder.run(ctx, b) }
 
 // keepBackground runs a background part again when it fails.
 func (b *Box) keepBackground(ctx context.Context, name string, run func(context.Context) error) {

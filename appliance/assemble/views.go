@@ -68,11 +68,17 @@ func (b *Box) addressOf(mac phone.MAC) (netip.Addr, bool) {
 
 // whose returns the phone behind an address: the holder of its lease, else whoever was last seen there.
 func (b *Box) whose(addr netip.Addr) phone.MAC {
-	if l, ok := b.dhcp.LeaseOf(addr); ok {
-		return l.MAC
-	}
-	mac, _ := b.journal.At(addr)
+	mac, _ := b.holder(addr)
 	return mac
+}
+
+// holder is whose, and whether that is by a lease of ours.
+func (b *Box) holder(addr netip.Addr) (mac phone.MAC, leased bool) {
+	if l, ok := b.dhcp.LeaseOf(addr); ok {
+		return l.MAC, true
+	}
+	mac, _ = b.journal.At(addr)
+	return mac, false
 }
 
 // observer is what provision may know of phones.
@@ -80,12 +86,14 @@ type observer struct{ b *Box }
 
 // Running implements [provision.Observer].
 func (o observer) Running(mac phone.MAC) provision.Running {
+	o.b.settle()
 	p, _ := o.b.journal.Phone(mac)
 	return provision.Running{Model: p.Model, Load: p.Load, Protocol: p.Protocol, Loader: p.Loader}
 }
 
 // At implements [provision.Observer].
 func (o observer) At(addr netip.Addr) (phone.MAC, bool) {
+	o.b.settle()
 	mac := o.b.whose(addr)
 	return mac, !mac.IsZero()
 }

@@ -75,3 +75,17 @@ func BenchmarkStates(b *testing.B) {
 		d.States()
 	}
 }
+
+// BenchmarkObserveNewMACs is a flood of MACs that were never seen while unlisted phones are converted as well.
+func BenchmarkObserveNewMACs(b *testing.B) {
+	d := storm(b)
+	cfg := listed(200, sip812)
+	cfg.Unlisted = true
+	d.Apply(cfg)
+	i := 0
+	for b.Loop() {
+		i++
+		mac := phone.MAC{2, byte(i >> 24), byte(i >> 16), byte(i >> 8), byte(i)}
+		d.Observe(journal.Event{MAC: mac, Service: "dhcp", Kind: journal.Packet})
+	}
+}

@@ -1,10 +1,13 @@
 package convert
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -37,6 +40,9 @@ type Director struct {
 	listed   map[phone.MAC]Phone
 	ways     map[phone.MAC]*way
 	dropped  [shards]bool // a phone of the shard was forgotten since it was written
+	silent   []quiet      // phones of which room may be taken, in order
+	sought   time.Time    // when that was made
+	inVain   bool         // there were none
 	plans    plans
 	places   int       // that are free, as counted last
 	counted  time.Time // when
@@ -173,23 +179,56 @@ func (d *Director) way(mac phone.MAC) *way {
 	return w
 }
 
-// room makes room for a phone that the site does not list: one that holds no turn and was silent for longest goes.
+// room makes room for a phone that the site does not list: one that holds no turn and was silent for longest goes. All are
+// looked at once for a whole queue of those that may go, for in a flood of new MACs each needs room.
 func (d *Director) room() bool {
 	if len(d.ways) < maxPhones {
 		return true
 	}
-	var victim *way
-	for mac, w := range d.ways {
-		if _, ok := d.listed[mac]; !ok && !w.Turn && w.Image == "" && (victim == nil || w.seen.Before(victim.seen)) {
-			victim = w
+	for range 2 {
+		for len(d.silent) > 0 {
+			next := d.silent[0]
+			d.silent = d.silent[1:]
+			if w := d.ways[next.mac]; w != nil && w.seen.Equal(next.seen) && d.mayGo(w) {
+				delete(d.ways, next.mac)
+				d.dropped[shardOf(next.mac)] = true
+				return true
+			}
+		}
+		now := time.Now()
+		if d.inVain && now.Sub(d.sought) < seekEvery {
+			return false
+		}
+		d.sought = now
+		d.seek()
+		d.inVain = len(d.silent) == 0
+	}
+	return false
+}
+
+// seekEvery is how long it is not looked again for phones of which room may be taken, when there were none.
+const seekEvery = 100 * time.Millisecond
+
+// quiet is a phone that may have to go, with when it was seen last.
+type quiet struct {
+	mac  phone.MAC
+	seen time.Time
+}
+
+func (d *Director) mayGo(w *way) bool {
+	_, ok := d.listed[w.mac]
+	return !ok && !w.Turn && w.Image == ""
+}
+
+// seek makes the queue of those that may go, the one that was silent for longest first.
+func (d *Director) seek() {
+	d.silent = d.silent[:0]
+	for _, w := range d.ways {
+		if d.mayGo(w) {
+			d.silent = append(d.silent, quiet{w.mac, w.seen})
 		}
 	}
-	if victim == nil {
-		return false
-	}
-	delete(d.ways, victim.mac)
-	d.dropped[shardOf(victim.mac)] = true
-	return true
+	slices.SortFunc(d.silent, func(a, b quiet) int { return cmp.Or(a.seen.Compare(b.seen), bytes.Compare(a.mac[:], b.mac[:])) })
 }
 
 // message is something to be told outside once mu is free.

@@ -1,6 +1,7 @@
 package convert
 
 import (
+	"slices"
 	"strings"
 
 	"phonebox/services/phone"
@@ -14,7 +15,6 @@ const maxPlans = 512
 // ask anew.
 type plans struct {
 	shelf ladder.Shelf
-	key   string // all that the shelf says
 	known map[question]answer
 }
 
@@ -36,19 +36,13 @@ type answer struct {
 
 // stock takes the firmware that is there now.
 func (p *plans) stock(shelf ladder.Shelf) {
-	var key strings.Builder
-	for _, l := range shelf { // no name holds a control character
-		for _, list := range [][]string{{l.Name, l.Loader}, l.Files, l.Missing} {
-			for _, s := range list {
-				key.WriteString(s)
-				key.WriteByte(0)
-			}
-			key.WriteByte(1)
-		}
+	if p.known == nil || !slices.EqualFunc(p.shelf, shelf, sameLoad) {
+		p.shelf, p.known = shelf, map[question]answer{}
 	}
-	if p.shelf = shelf; p.key != key.String() || p.known == nil {
-		p.key, p.known = key.String(), map[question]answer{}
-	}
+}
+
+func sameLoad(a, b ladder.Load) bool {
+	return a.Name == b.Name && a.Loader == b.Loader && slices.Equal(a.Files, b.Files) && slices.Equal(a.Missing, b.Missing)
 }
 
 // plan is [ladder.Plan] with the firmware of stock. The path is shared and must not be changed.

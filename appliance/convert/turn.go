@@ -21,18 +21,29 @@ func (d *Director) grant(w *way, now time.Time) bool {
 		return true
 	case w.begun(w.view.step), w.reservation(now):
 	default:
-		free, ahead := d.free(w, now), 0
-		for _, other := range d.ways {
-			if other != w && other.inLine(now) && !other.reservation(now) && other.before(w) {
-				ahead++
-			}
-		}
-		if ahead >= free {
+		if !d.reached(w, now) {
 			return false
 		}
 	}
 	if until := now.Add(reserveTime); w.reserved.Before(until) {
 		w.reserved = until
+	}
+	return true
+}
+
+// reached reports whether fewer phones stand in line before w than there are places. While a pallet waits there are none,
+// and each of its phones asks again and again: who stands in line is then not looked at.
+func (d *Director) reached(w *way, now time.Time) bool {
+	free := d.free(w, now)
+	if free <= 0 {
+		return false
+	}
+	for _, other := range d.ways {
+		if other != w && other.inLine(now) && !other.reservation(now) && other.before(w) {
+			if free--; free <= 0 {
+				return false
+			}
+		}
 	}
 	return true
 }

@@ -1,128 +1,85 @@
 package journal
 
 import (
-	"slices"
-	"time"
-
 	"phonebox/services/phone"
 )
 
-// class ranks MACs by how much they matter; the lowest goes first.
-type class int
-
-const (
-	stranger class = iota
-	leasedOnly
-	listedPhone
-	theBox
-)
-
-func (j *Journal) class(mac phone.MAC, en *entry) class {
-	switch {
-	case mac.IsZero():
-		return theBox
-	case j.listed[mac]:
-		return listedPhone
-	case en.state.Leased:
-		return leasedOnly
-	}
-	return stranger
-}
-
 // bound forgets MACs until there are no more than allowed; spare is not forgotten.
-func (j *Journal) bound(spare phone.MAC) {
+func (j *Journal) bound(spare *entry) {
 	for {
-		strangers, known := 0, 0
-		for mac, en := range j.entries {
-			switch j.class(mac, en) {
-			case stranger:
-				strangers++
-			case leasedOnly, listedPhone:
-				known++
-			}
-		}
-		var victim phone.MAC
+		var victim *entry
 		switch {
-		case strangers > j.cfg.MaxStrangers:
-			victim = j.leastActive(spare, stranger)
-		case known > j.cfg.MaxPhones:
-			victim = j.leastActive(spare, leasedOnly)
-			if victim.IsZero() {
-				victim = j.leastActive(spare, listedPhone)
+		case j.groups[stranger].n > j.cfg.MaxStrangers:
+			victim = j.silent(stranger, spare)
+		case j.groups[leasedOnly].n+j.groups[listedPhone].n > j.cfg.MaxPhones:
+			victim = j.silent(leasedOnly, spare)
+			if victim == nil {
+				victim = j.silent(listedPhone, spare)
 			}
 		}
-		if victim.IsZero() {
+		if victim == nil {
 			return
 		}
 		j.forget(victim)
 	}
 }
 
-// leastActive returns the MAC of a class that was silent for longest, or the zero MAC.
-func (j *Journal) leastActive(spare phone.MAC, of class) (victim phone.MAC) {
-	var since time.Time
-	for mac, en := range j.entries {
-		if mac != spare && j.class(mac, en) == of && (victim.IsZero() || en.active.Before(since)) {
-			victim, since = mac, en.active
-		}
-	}
-	return victim
-}
-
 // forget removes all that is known of a MAC.
-func (j *Journal) forget(mac phone.MAC) {
-	en := j.entries[mac]
-	j.drop(mac, en, len(en.refs))
-	j.remove[phoneKey(mac)] = true
+func (j *Journal) forget(en *entry) {
+	mac := en.state.MAC
+	j.drop(en, len(en.refs))
+	j.dropExchanges(en)
+	if en.written { // most of a flood never get so far
+		j.remove[phoneKey(mac)] = true
+	}
 	for _, a := range en.addrs {
 		delete(j.at, a)
 	}
+	j.leave(en)
+	delete(j.changed, en)
 	delete(j.entries, mac)
 }
 
 // drop removes the n oldest events of a timeline.
-func (j *Journal) drop(mac phone.MAC, en *entry, n int) {
+func (j *Journal) drop(en *entry, n int) {
+	mac := en.state.MAC
 	inStore := len(en.refs) - len(en.fresh)
+	bytes := 0
 	for i, r := range en.refs[:n] {
 		if i < inStore {
 			j.remove[eventKey(r.id, mac)] = true
 		}
-		en.bytes -= r.size
-		j.bytes -= r.size
+		bytes += r.size
 	}
 	if n > inStore {
-		en.fresh = slices.Delete(en.fresh, 0, n-inStore)
+		clear(en.fresh[:n-inStore]) // what they held is free at once, the places with the next growth
+		en.fresh = en.fresh[n-inStore:]
 	}
-	en.refs = slices.Delete(en.refs, 0, n)
+	en.refs = en.refs[n:]
+	j.weigh(en, -bytes)
 }
 
 // shrink keeps all timelines together below their bound: strangers go first, then of the unlisted phones, and at last of
 // all, the one that takes most loses the older quarter of its events.
 func (j *Journal) shrink() {
 	for j.bytes > j.cfg.MaxBytes {
-		if victim := j.leastActive(phone.MAC{}, stranger); !victim.IsZero() && len(j.entries) > 1 {
+		if victim := j.silent(stranger, nil); victim != nil && len(j.entries) > 1 {
 			j.forget(victim)
 			continue
 		}
-		mac, en := j.biggest(func(c class) bool { return c == leasedOnly })
+		en := j.biggest(leasedOnly)
 		if en == nil {
-			mac, en = j.biggest(func(class) bool { return true })
+			en = j.biggest(stranger, listedPhone, theBox)
 		}
-		if en == nil {
+		switch {
+		case en == nil:
 			return
-		}
-		j.drop(mac, en, (len(en.refs)+3)/4)
-	}
-}
-
-// biggest returns whoever of some classes has the longest timeline; nil when none of them has an event.
-func (j *Journal) biggest(of func(class) bool) (mac phone.MAC, found *entry) {
-	for m, en := range j.entries {
-		if len(en.refs) > 0 && of(j.class(m, en)) && (found == nil || en.bytes > found.bytes) {
-			mac, found = m, en
+		case len(en.refs) > 0:
+			j.drop(en, (len(en.refs)+3)/4)
+		default:
+			j.dropExchanges(en)
 		}
 	}
-	return mac, found
 }
 
 // SetListed says which phones the site lists; it replaces the ones before.
@@ -133,21 +90,38 @@ func (j *Journal) SetListed(macs []phone.MAC) {
 	for _, m := range macs {
 		j.listed[m] = true
 	}
-	j.bound(phone.MAC{})
+	j.regroup()
+	j.bound(nil)
 }
 
-// SetLeased says which phones have a lease now; it replaces what events of leases told before.
+// SetLeased says which phones have a lease now; it replaces what events of leases told before. Only MACs that the journal
+// knows count (see [Journal.MACs]).
 func (j *Journal) SetLeased(macs []phone.MAC) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
 	leased := make(map[phone.MAC]bool, len(macs))
 	for _, mac := range macs {
 		leased[mac] = true
 	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
 	for mac, en := range j.entries {
 		if en.state.Leased != leased[mac] { // all else would be written to the card every few seconds
-			en.state.Leased, en.dirty = leased[mac], true
+			en.state.Leased = leased[mac]
+			j.dirty(en)
 		}
 	}
-	j.bound(phone.MAC{})
+	j.regroup()
+	j.bound(nil)
+}
+
+// MACs returns those of which something is known, in no order.
+func (j *Journal) MACs() []phone.MAC {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	out := make([]phone.MAC, 0, len(j.entries))
+	for mac := range j.entries {
+		if !mac.IsZero() {
+			out = append(out, mac)
+		}
+	}
+	return out
 }

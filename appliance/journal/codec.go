@@ -34,7 +34,7 @@ func parseEventKey(key string) (id uint64, mac phone.MAC, ok bool) {
 
 func phoneKey(mac phone.MAC) string { return phonePrefix + string(mac[:]) }
 
-// stored is an event as it is kept: number and MAC are in the key, and short names leave room for more events.
+// stored is an event as it is kept (appendEvent writes it): number and MAC are in the key, and short names leave room for more events.
 type stored struct {
 	Time     int64             `json:"t"` // ns since 1970
 	Service  string            `json:"s"`
@@ -59,18 +59,6 @@ type stored struct {
 
 // maxText bounds what one event may carry of a packet or a request.
 const maxText = 500
-
-func encodeEvent(e Event) ([]byte, error) {
-	s := stored{
-		Time: e.Time.UnixNano(), Service: e.Service, Kind: e.Kind, Text: e.Text, Address: e.Address, File: e.File.Clean,
-		Phase: e.Phase, Transfer: e.Transfer, Size: e.Size, Bytes: e.Bytes, Harmless: e.Harmless, Renewal: e.Renewal,
-		Class: e.Class, Load: e.Load, Step: e.Step, Details: e.Details, Agent: e.Agent, Count: e.Count,
-	}
-	if !e.Since.IsZero() {
-		s.Since = e.Since.UnixNano()
-	}
-	return json.Marshal(s)
-}
 
 func decodeEvent(id uint64, mac phone.MAC, content []byte) (Event, error) {
 	var s stored

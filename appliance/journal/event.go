@@ -65,6 +65,7 @@ type Event struct {
 	Details  map[string]string `json:"details,omitempty"`
 	Agent    string            `json:"agent,omitempty"` // User-Agent of an answer to OPTIONS
 	Clue     *ladder.Clue      `json:"clue,omitempty"`  // of a Hint; it is kept with the phone, not in the timeline
+	Exchange *Exchange         `json:"-"`               // what was asked and sent by DHCP; it is kept with the phone, too
 	Count    int               `json:"count,omitempty"` // the event stands for so many equal ones since Since; 0 = itself
 	Since    time.Time         `json:"since,omitzero"`
 }

@@ -71,6 +71,10 @@ type Journal struct {
 
 	mu       sync.Mutex
 	entries  map[phone.MAC]*entry
+	groups   [classes]group
+	moves    uint64                   // counts what makes entries active
+	changed  map[*entry]struct{}      // those that have something to write
+	scratch  []byte                   // for encoding
 	at       map[netip.Addr]phone.MAC // the phone last seen there
 	listed   map[phone.MAC]bool
 	target   string               // firmware.target
@@ -90,15 +94,26 @@ type Journal struct {
 
 // entry is one MAC.
 type entry struct {
-	state  *state
-	refs   []ref    // all events, oldest first
-	fresh  []keep   // of them those that are not in the store, oldest first
-	window []folded // the last lines, as long as they are such that equal ones fold
-	addrs  []netip.Addr
-	bytes  int
-	dirty  bool      // the state differs from the stored one
-	active time.Time // of the last event
+	place
+	state     *state
+	refs      []ref    // all events, oldest first
+	fresh     []keep   // of them those that are not in the store, oldest first
+	window    []folded // the last lines, as long as they are such that equal ones fold
+	addrs     []netip.Addr
+	exchanges [slots]heldExchange
+	bytes     int
+	stale     bool // the state differs from the stored one
+	written   bool // the store may hold something of it under its MAC
 }
+
+// dirty notes that the state of an entry has to be written.
+func (j *Journal) dirty(en *entry) {
+	en.stale = true
+	j.change(en)
+}
+
+// change notes that something of an entry has to be written.
+func (j *Journal) change(en *entry) { j.changed[en] = struct{}{} }
 
 type ref struct {
 	id   uint64
@@ -118,7 +133,7 @@ func New(cfg Config, store Store, log *slog.Logger) (*Journal, error) {
 	}
 	j := &Journal{
 		cfg: cfg.withDefaults(), store: store, log: log,
-		entries: map[phone.MAC]*entry{}, at: map[netip.Addr]phone.MAC{}, listed: map[phone.MAC]bool{},
+		entries: map[phone.MAC]*entry{}, changed: map[*entry]struct{}{}, at: map[netip.Addr]phone.MAC{}, listed: map[phone.MAC]bool{},
 		remove: map[string]bool{}, subs: map[*subscriber]bool{},
 		lost: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "phonebox_journal_write_failures_total", Help: "Times that the journal could not be written; its events wait in memory.",
@@ -139,11 +154,11 @@ func New(cfg Config, store Store, log *slog.Logger) (*Journal, error) {
 func (j *Journal) Add(e Event) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.add(e, time.Now())
+	j.add(e, time.Now(), false)
 }
 
-// add is called with mu held. now is for timers: an offset that the clock takes on moves its monotonic reading as well.
-func (j *Journal) add(e Event, now time.Time) {
+// add is called with mu held. byTime says that the phone did nothing. now is for timers: an offset that the clock takes on moves its monotonic reading as well.
+func (j *Journal) add(e Event, now time.Time, byTime bool) {
 	if e.Time.IsZero() {
 		e.Time = j.cfg.Now()
 	}
@@ -157,29 +172,39 @@ func (j *Journal) add(e Event, now time.Time) {
 		en = &entry{state: newState(e.MAC)}
 		en.state.stated(j.stated[e.MAC], j.statedAt)
 		j.entries[e.MAC] = en
+		j.join(en)
 	}
 	leased := en.state.Leased
-	en.active = now
 	repeated := false
 	if !e.MAC.IsZero() {
 		repeated = en.repeats(&e)
-		en.state.apply(&e, j.moment(e.MAC, now))
+		en.state.apply(&e, j.moment(e.MAC, now, e.Time))
 		j.learn(en, &e)
-		en.dirty = true
+		j.dirty(en)
+	}
+	if !byTime {
+		j.touch(en)
 	}
 	if isNew || en.state.Leased != leased {
-		j.bound(e.MAC)
+		j.bound(en)
 	}
 	j.transfer = max(j.transfer, e.Transfer)
+	if e.Exchange != nil {
+		j.exchanged(en, &e)
+	}
 	if !repeated && !(e.Kind == Transfer && e.Phase == Progress) {
 		j.keep(en, &e, now)
+	} else {
+		j.shrink() // what was asked and sent takes room as well
 	}
-	e.Text = told(&e)
-	j.publish(e)
+	if len(j.subs) > 0 {
+		e.Text = told(&e)
+		j.publish(e)
+	}
 }
 
-func (j *Journal) moment(mac phone.MAC, now time.Time) moment {
-	m := moment{now: now, at: j.cfg.Now().Round(0).UTC(), transfer: j.transfer}
+func (j *Journal) moment(mac phone.MAC, now, at time.Time) moment {
+	m := moment{now: now, at: at, transfer: j.transfer}
 	if load, ok := j.pinned[mac]; ok {
 		m.target = load
 	} else if j.listed[mac] || j.convert {
@@ -234,21 +259,23 @@ const maxAddrs = 8
 // keep puts an event into its timeline.
 func (j *Journal) keep(en *entry, e *Event, now time.Time) {
 	j.fold(en, e)
-	content, err := encodeEvent(*e)
+	scratch, err := appendEvent(j.scratch[:0], e)
 	if err != nil {
 		j.log.Error("event not kept", "err", err) // a program error: all of an event can be encoded
 		return
 	}
+	j.scratch = scratch
+	content := bytes.Clone(scratch)
 	size := len(content) + eventKeySize
 	en.refs = append(en.refs, ref{e.ID, size})
 	en.fresh = append(en.fresh, keep{e.ID, content})
-	en.bytes += size
-	j.bytes += size
+	j.weigh(en, size)
+	j.change(en)
 	if j.oldest.IsZero() {
 		j.oldest = now
 	}
 	if len(en.refs) > j.cfg.MaxEvents {
-		j.drop(e.MAC, en, len(en.refs)-j.cfg.MaxEvents)
+		j.drop(en, len(en.refs)-j.cfg.MaxEvents)
 	}
 	j.shrink()
 }
@@ -343,7 +370,7 @@ func (j *Journal) SetStated(loads map[phone.MAC]string) {
 	j.stated, j.statedAt = maps.Clone(loads), j.cfg.Now().Round(0).UTC()
 	for mac, en := range j.entries {
 		if !mac.IsZero() && en.state.stated(j.stated[mac], j.statedAt) {
-			en.dirty = true
+			j.dirty(en)
 		}
 	}
 }

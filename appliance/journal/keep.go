@@ -37,22 +37,26 @@ func (j *Journal) due() bool {
 	return !j.oldest.IsZero() && time.Since(j.oldest) >= j.cfg.WriteEvery/2
 }
 
-// Tick looks at the time once: phones may become stuck or ready by it, which their timelines tell. Run calls it.
+// Tick looks at the time once: phones may become stuck or ready by it, which their timelines tell. Run calls it. Between
+// a few dozen phones it lets others at the journal.
 func (j *Journal) Tick() {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	now := time.Now()
-	for _, mac := range slices.Collect(maps.Keys(j.entries)) {
-		en := j.entries[mac]
-		if mac.IsZero() || en == nil || !en.state.tick(j.moment(mac, now)) {
-			continue
+	now, at := time.Now(), j.cfg.Now().Round(0).UTC()
+	for macs := range slices.Chunk(j.MACs(), batch) {
+		j.mu.Lock()
+		for _, mac := range macs {
+			en := j.entries[mac]
+			if en == nil || !en.state.tick(j.moment(mac, now, at)) {
+				continue
+			}
+			j.dirty(en)
+			j.add(Event{MAC: mac, Service: boxService, Kind: Note, Text: noteText(&en.state.Phone)}, now, true)
 		}
-		en.dirty = true
-		active := en.active
-		j.add(Event{MAC: mac, Service: boxService, Kind: Note, Text: noteText(&en.state.Phone)}, now)
-		en.active = active
+		j.mu.Unlock()
 	}
 }
+
+// batch is how many phones are looked at or written under one lock.
+const batch = 64
 
 // noteText tells a step that came with time alone.
 func noteText(p *Phone) string {
@@ -70,11 +74,11 @@ func noteText(p *Phone) string {
 func (j *Journal) Flush() error {
 	j.writing.Lock()
 	defer j.writing.Unlock()
-	put, remove, phones := j.pending()
-	if len(put) == 0 && len(remove) == 0 {
+	w := j.pending()
+	if len(w.put) == 0 && len(w.remove) == 0 {
 		return nil
 	}
-	err := j.store.WriteJournal(context.Background(), put, remove)
+	err := j.store.WriteJournal(context.Background(), w.put, w.remove)
 
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -85,68 +89,119 @@ func (j *Journal) Flush() error {
 		}
 		j.failing = true
 		j.oldest = time.Now()
-		for _, en := range phones {
-			en.dirty = true
+		for _, t := range w.taken {
+			if j.entries[t.en.state.MAC] == t.en {
+				j.dirty(t.en)
+			}
 		}
 		return fmt.Errorf("writing the journal: %w", err)
 	}
 	j.failing = false
-	j.stored(put, remove)
+	j.stored(w)
 	return nil
 }
 
-// pending collects what Flush writes; phones are those whose state is among it.
-func (j *Journal) pending() (put map[string][]byte, remove []string, phones []*entry) {
+// writing is what one Flush writes.
+type writing struct {
+	put    map[string][]byte
+	remove []string
+	taken  []taken
+}
+
+// taken is a phone of which something is written.
+type taken struct {
+	en        *entry
+	last      uint64 // the newest of its events that are written
+	exchanges [slots]*Exchange
+}
+
+// pending collects what Flush writes: the phones that changed, and nothing of the others. Between a few dozen phones it
+// lets others at the journal.
+func (j *Journal) pending() writing {
+	j.mu.Lock()
+	changed := slices.Collect(maps.Keys(j.changed))
+	j.oldest = time.Time{}
+	j.mu.Unlock()
+	w := writing{put: make(map[string][]byte, 4*len(changed))}
+	for some := range slices.Chunk(changed, batch) {
+		j.mu.Lock()
+		for _, en := range some {
+			if _, still := j.changed[en]; still { // else it was forgotten meanwhile
+				delete(j.changed, en)
+				j.take(&w, en)
+			}
+		}
+		j.mu.Unlock()
+	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	put = map[string][]byte{}
-	for mac, en := range j.entries {
-		for _, k := range en.fresh {
-			put[eventKey(k.id, mac)] = k.content
-		}
-		if !en.dirty || mac.IsZero() {
-			continue
-		}
-		content, err := json.Marshal(en.state)
-		if err != nil {
-			j.log.Error("phone not kept", "mac", mac, "err", err) // a program error
-			continue
-		}
-		put[phoneKey(mac)] = content
-		delete(j.remove, phoneKey(mac)) // it was forgotten and came back
-		en.dirty = false
-		phones = append(phones, en)
+	w.remove = slices.Collect(maps.Keys(j.remove))
+	return w
+}
+
+// take collects what is to be written of one phone.
+func (j *Journal) take(w *writing, en *entry) {
+	mac := en.state.MAC
+	t := taken{en: en}
+	put := func(key string, content []byte) {
+		w.put[key] = content
+		delete(j.remove, key) // it was forgotten and came back
+		en.written = true
 	}
-	j.oldest = time.Time{}
-	return put, slices.Collect(maps.Keys(j.remove)), phones
+	for _, k := range en.fresh {
+		w.put[eventKey(k.id, mac)], t.last = k.content, k.id
+	}
+	for slot, held := range en.exchanges {
+		if held.fresh != nil {
+			put(exchangeKey(mac, slot), encodeExchange(held.fresh))
+			t.exchanges[slot] = held.fresh
+		}
+	}
+	if en.stale && !mac.IsZero() {
+		if content, err := json.Marshal(en.state); err != nil {
+			j.log.Error("phone not kept", "mac", mac, "err", err) // a program error
+		} else {
+			put(phoneKey(mac), content)
+			en.stale = false
+		}
+	}
+	w.taken = append(w.taken, t)
 }
 
 // stored takes out of memory what is in the store now. What was dropped while it was being written has to go from there
 // with the next write.
-func (j *Journal) stored(put map[string][]byte, removed []string) {
-	for _, k := range removed {
+func (j *Journal) stored(w writing) {
+	for _, k := range w.remove {
 		delete(j.remove, k)
 	}
-	for key := range put {
+	for key := range w.put {
 		id, mac, ok := parseEventKey(key)
 		if !ok {
 			continue
 		}
-		en := j.entries[mac]
-		if en != nil {
+		if en := j.entries[mac]; en != nil {
 			if _, kept := en.find(id); kept {
 				continue
 			}
 		}
 		j.remove[key] = true
 	}
-	for mac, en := range j.entries {
+	for _, t := range w.taken {
 		n := 0
-		for n < len(en.fresh) && put[eventKey(en.fresh[n].id, mac)] != nil {
+		for n < len(t.en.fresh) && t.en.fresh[n].id <= t.last {
 			n++
 		}
 		if n > 0 {
-			en.fresh = slices.Clone(en.fresh[n:])
+			t.en.fresh = slices.Clone(t.en.fresh[n:])
+		}
+		for slot, x := range t.exchanges {
+			if held := &t.en.exchanges[slot]; x != nil && held.fresh == x {
+				size := exchangeKeySize + len(w.put[exchangeKey(t.en.state.MAC, slot)])
+				if j.entries[t.en.state.MAC] == t.en {
+					j.weigh(t.en, size-held.size)
+				}
+				held.size, held.fresh = size, nil
+			}
 		}
 	}
 }
@@ -170,16 +225,31 @@ func (j *Journal) restore(ctx context.Context) error {
 			return true
 		}
 		s.restored(now)
-		j.entries[mac] = &entry{state: s, active: s.Updated}
+		en := &entry{state: s, written: true}
+		j.entries[mac] = en
 		if s.Address.IsValid() {
 			j.at[s.Address] = mac
-			j.entries[mac].addrs = append(j.entries[mac].addrs, s.Address)
+			en.addrs = append(en.addrs, s.Address)
 		}
 		return true
 	})
-	if err != nil {
-		return err
+	if err == nil {
+		err = j.restoreEvents(ctx)
 	}
+	if err == nil {
+		err = j.restoreExchanges(ctx)
+	}
+	byAge := slices.SortedFunc(maps.Values(j.entries), func(a, b *entry) int { return a.state.Updated.Compare(b.state.Updated) })
+	for _, en := range byAge {
+		j.moves++
+		en.active = j.moves
+		j.join(en)
+		j.bytes += en.bytes
+	}
+	return err
+}
+
+func (j *Journal) restoreEvents(ctx context.Context) error {
 	return j.store.ScanJournal(ctx, eventPrefix, func(key string, value []byte) bool {
 		id, mac, ok := parseEventKey(key)
 		if !ok {
@@ -194,7 +264,25 @@ func (j *Journal) restore(ctx context.Context) error {
 		size := len(value) + eventKeySize
 		en.refs = append(en.refs, ref{id, size})
 		en.bytes += size
-		j.bytes += size
+		return true
+	})
+}
+
+// restoreExchanges notes which exchanges the store holds; one whose phone is not known any more goes.
+func (j *Journal) restoreExchanges(ctx context.Context) error {
+	return j.store.ScanJournal(ctx, exchangePrefix, func(key string, value []byte) bool {
+		mac, slot, ok := parseExchangeKey(key)
+		if !ok {
+			return true
+		}
+		en := j.entries[mac]
+		if en == nil {
+			j.remove[key] = true
+			return true
+		}
+		en.written = true
+		en.exchanges[slot].size = len(key) + len(value)
+		en.bytes += len(key) + len(value)
 		return true
 	})
 }

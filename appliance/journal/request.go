@@ -18,6 +18,7 @@ func (s *state) request(e *Event, m moment) {
 	} else if begins(f.Kind) {
 		s.restarted(e.Time)
 	}
+	s.took(e, m)
 	s.Booted = true
 	if f.Kind != phone.KindOther {
 		s.IsPhone = true

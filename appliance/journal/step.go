@@ -57,12 +57,17 @@ type state struct {
 	Lacks   string         `json:"lacks,omitempty"`    // name of a file that it needs and did not get
 	Why     string         `json:"why,omitempty"`      // why not, in words
 	NoImage bool           `json:"no_image,omitempty"`
+	Acked   time.Time      `json:"acked,omitzero"`        // when this boot got its address from us; the box's time
+	First   string         `json:"first,omitempty"`       // the file that it asked for first after that
+	After   time.Duration  `json:"first_after,omitempty"` // how long after that
 
 	next     string                    // what its conversion does or waits for, a sentence; "" = nothing
 	offered  string                    // load that the file being sent names
 	open     map[uint64]phone.FileName // transfers that run, by their number
 	percent  int64                     // of the firmware that is being sent
 	mark     uint64                    // transfers up to this number began before the boot
+	ackedAt  time.Time                 // Acked for timers; zero = not since the box started
+	asksNot  bool                      // it has an address of ours and asks for no file
 	entered  time.Time                 // of Base; this and the next two are for timers
 	hunt     time.Time                 // last request that belongs to a search for a load
 	firmware time.Time                 // end of the last firmware transfer
@@ -161,6 +166,7 @@ func (s *state) boot(e *Event, m moment) {
 	s.App, s.Quiet, s.Asked, s.Hunted, s.Extras, s.NoImage, s.Silent = false, false, false, false, false, false, false
 	s.Told, s.ToldSIP, s.Loads, s.Lacks, s.Why, s.offered, s.xml, s.Wanted = "", "", "", "", "", "", "", nil
 	s.open, s.percent, s.firmware = nil, 0, time.Time{}
+	s.Acked, s.ackedAt, s.First, s.After, s.asksNot = time.Time{}, time.Time{}, "", 0, false
 	s.repeats = repeats{}
 	s.Booted, s.blind = true, time.Time{}
 	if len(s.Clues) > 0 {
@@ -191,6 +197,7 @@ func (s *state) apply(e *Event, m moment) {
 	case Lease:
 		s.back(e, m)
 		s.address(e)
+		s.acked(e, m)
 		s.raise(phone.Addressed, e.Time, m.now)
 	case LeaseEnded:
 		s.Gone, s.Silent, s.Address = true, false, netip.Addr{}
@@ -281,6 +288,29 @@ func (s *state) ready(at time.Time, m moment) {
 	s.enter(phone.Ready, at, m.now)
 }
 
+// asksBy is how long after its address a phone has asked for its first file, if it asks us: they need a few seconds.
+const asksBy = 30 * time.Second
+
+// acked notes that a boot got its address; a renewal is none.
+func (s *state) acked(e *Event, m moment) {
+	if !e.Renewal && s.First == "" {
+		s.Acked, s.ackedAt = e.Time, m.now
+	}
+}
+
+// took notes the first request for a file after the address. It shows that the phone went by a TFTP server that names this
+// box: of options 66 and 150 and the field siaddr, which all do, it cannot be told which.
+func (s *state) took(e *Event, m moment) {
+	s.asksNot = false
+	if s.First != "" || s.Acked.IsZero() {
+		return
+	}
+	s.First = e.File.Clean
+	if s.After = e.Time.Sub(s.Acked); !s.ackedAt.IsZero() {
+		s.After = m.now.Sub(s.ackedAt)
+	}
+}
+
 // tick looks at the time: the end of an upgrade, the minute of quiet after which a phone on SCCP is ready, and stuck.
 func (s *state) tick(m moment) (changed bool) {
 	before := s.Step
@@ -291,6 +321,7 @@ func (s *state) tick(m moment) (changed bool) {
 		s.enter(phone.Loading, m.at, m.now)
 		s.hunt = m.now
 	}
+	s.asksNot = s.Base == phone.Addressed && s.IsPhone && s.First == "" && !s.ackedAt.IsZero() && m.now.Sub(s.ackedAt) >= asksBy
 	if s.wentOn(m) {
 		s.enter(phone.Ready, m.at, m.now)
 	}

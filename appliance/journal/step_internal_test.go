@@ -706,7 +706,7 @@ func FuzzSteps(f *testing.F) {
 
 // FuzzDecodeEvent: what is read from the store encodes to the same event again.
 func FuzzDecodeEvent(f *testing.F) {
-	good, err := encodeEvent(Event{Time: time.Unix(1, 2), Service: "tftp", Kind: Request, File: phone.ParseFileName("SIPDefault.cnf"), Address: home})
+	good, err := appendEvent(nil, &Event{Time: time.Unix(1, 2), Service: "tftp", Kind: Request, File: phone.ParseFileName("SIPDefault.cnf"), Address: home})
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -716,7 +716,7 @@ func FuzzDecodeEvent(f *testing.F) {
 		if err != nil {
 			return
 		}
-		again, err := encodeEvent(e)
+		again, err := appendEvent(nil, &e)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -724,4 +724,66 @@ func FuzzDecodeEvent(f *testing.F) {
 			t.Fatalf("%+v became %+v, %v", e, e2, err)
 		}
 	})
+}
+
+// Which of the options of its address a phone went by, only its first request for a file can tell.
+func TestWhatAPhoneMadeOfItsTFTPServerIsTold(t *testing.T) {
+	p := play(t)
+	p.dhcp(withPre)
+	if got := p.s.tookWords(); got != "" {
+		t.Errorf("before it could ask: %q", got)
+	}
+	p.wait(3 * time.Second)
+	p.miss("CTLSEP" + own + ".tlv")
+	p.wait(time.Second)
+	p.ask("SEP"+own+".cnf.xml", "")
+	if got := p.s.tookWords(); !strings.Contains(got, "after 3 s it asked this box for CTLSEP"+own+".tlv") {
+		t.Errorf("after its first request: %q", got)
+	}
+	content, err := json.Marshal(p.s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s, err := decodeState(mac, content); err != nil || s.tookWords() != p.s.tookWords() {
+		t.Errorf("after a restart: %q, %v", s.tookWords(), err)
+	}
+
+	p.dhcp(withPre) // it starts again, and does not ask
+	p.wait(asksBy - time.Second)
+	if p.s.Problem != "" || p.s.tookWords() != "" {
+		t.Errorf("too early: %q, %q", p.s.Problem, p.s.tookWords())
+	}
+	p.wait(time.Second)
+	const want = "It got an address but has not asked for a file: it may use an alternate TFTP server set on the phone."
+	if p.s.Problem != want || p.s.tookWords() != want {
+		t.Errorf("problem %q, took %q", p.s.Problem, p.s.tookWords())
+	}
+	p.want(phone.Addressed)
+	p.wait(phone.LoaderHunt * 3 / 2)
+	p.wantStuck("Alternate TFTP")
+	if p.s.tookWords() != want {
+		t.Errorf("when stuck: %q", p.s.tookWords())
+	}
+	p.miss("CTLSEP" + own + ".tlv")
+	p.want(phone.Loading)
+	if p.s.Problem != "" || !strings.Contains(p.s.tookWords(), " min it asked this box for CTLSEP") {
+		t.Errorf("after it asked at last: %q, %q", p.s.Problem, p.s.tookWords())
+	}
+}
+
+// A phone that renews its lease was running before, and a computer fetches no files: neither is said to miss anything.
+func TestRenewalsAndComputersAreNotSaidToAskForNothing(t *testing.T) {
+	p := play(t)
+	p.do(Event{Service: "dhcp", Kind: Packet, Class: withPre, Renewal: true})
+	p.do(Event{Service: "dhcp", Kind: Lease, Class: withPre, Renewal: true, Address: home})
+	p.wait(time.Minute)
+	if p.s.Problem != "" || p.s.tookWords() != "" {
+		t.Errorf("a renewal: %q, %q", p.s.Problem, p.s.tookWords())
+	}
+	p = play(t)
+	p.dhcp("MSFT 5.0")
+	p.wait(time.Minute)
+	if p.s.Problem != "" || p.s.tookWords() != "" {
+		t.Errorf("a computer: %q, %q", p.s.Problem, p.s.tookWords())
+	}
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
+	"time"
 
 	"phonebox/services/phone"
 )
@@ -19,11 +21,34 @@ func (s *state) describe() {
 		s.Problem = "Its SIP application does not answer: it is off, unplugged, or restarting."
 	case s.Base == phone.Seen && s.Why != "":
 		s.Problem = s.Why
+	case s.asksNot:
+		s.Problem = sentence(asksNot)
 	case s.Base == phone.Ready:
 		s.Problem = s.next // it works, and is on its way to another load
 	default:
 		s.Problem = ""
 	}
+}
+
+// asksNot says what it means that a phone has an address of ours and asks for no file.
+const asksNot = "it got an address but has not asked for a file: it may use an alternate TFTP server set on the phone"
+
+func sentence(text string) string { return strings.ToUpper(text[:1]) + text[1:] + "." }
+
+// tookWords say what the phone made of the TFTP server that it was told with its address; "" = nothing is known.
+func (s *state) tookWords() string {
+	switch {
+	case s.First != "":
+		after := "at once"
+		if s.After >= time.Second {
+			after = "after " + span(s.After)
+		}
+		return fmt.Sprintf("It took the TFTP server that it was told: %s it asked this box for %s. Options 66 and 150 and the field siaddr "+
+			"all name this box, so which of them it went by cannot be told.", after, s.First)
+	case s.asksNot, s.Step == phone.Stuck && s.Base == phone.Addressed && !s.Acked.IsZero():
+		return sentence(asksNot)
+	}
+	return ""
 }
 
 func (s *state) waits() string {

@@ -33,6 +33,9 @@ func (s *Server) status() Status {
 	if status.Others == nil {
 		status.Others = []OtherDHCP{}
 	}
+	if status.NotAnswered == nil {
+		status.NotAnswered = []NotAnswered{}
+	}
 	if status.Version == "" {
 		status.Version = s.cfg.Load().Version
 	}
@@ -88,6 +91,23 @@ func (s *Server) apiPhoneEvents(w http.ResponseWriter, r *http.Request) error {
 		events = []PhoneEvent{}
 	}
 	writeJSON(w, http.StatusOK, events)
+	return nil
+}
+
+// apiPhoneDHCP gives what a phone asked by DHCP last, and what it got.
+func (s *Server) apiPhoneDHCP(w http.ResponseWriter, r *http.Request) error {
+	mac, err := pathMAC(r)
+	if err != nil {
+		return err
+	}
+	d, ok := s.deps.Box.DHCP(mac)
+	if !ok {
+		return unknownPhone(mac)
+	}
+	if d.Exchanges == nil {
+		d.Exchanges = []Exchange{}
+	}
+	writeJSON(w, http.StatusOK, d)
 	return nil
 }
 

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"phonebox/services/phone"
 	"phonebox/services/web"
 )
@@ -58,6 +60,51 @@ func TestStatusAndPhonesHaveTheKeysOfTheDesign(t *testing.T) {
 	}
 	if phones[0]["mac"] != reception {
 		t.Errorf("the MAC is written %v, want %s", phones[0]["mac"], reception)
+	}
+}
+
+func TestWhatAPhoneAskedByDHCPIsToldByteForByte(t *testing.T) {
+	r := apiRig(t)
+	r.box.furnishDHCP(mac(t, reception), r.clock.Now())
+	w := r.do(call{path: "/api/v1/phones/0006d7aa2a2e/dhcp", basic: true})
+	wantCode(t, w, 200)
+	got := decode[web.PhoneDHCP](t, w.Body)
+	if d := cmp.Diff(r.box.dhcp[mac(t, reception)], got); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+	w = r.do(call{path: "/api/v1/phones/00:07:0E:11:22:33/dhcp", basic: true})
+	wantCode(t, w, 200)
+	if got := strings.TrimSpace(w.Body.String()); got != `{"took":"","exchanges":[]}` {
+		t.Errorf("a phone that never asked: %s", got)
+	}
+	wantCode(t, r.do(call{path: "/api/v1/phones/02:00:00:00:00:01/dhcp", basic: true}), 404)
+	wantCode(t, r.do(call{path: "/api/v1/phones/02:00:00:00:00:01/dhcp"}), 401)
+}
+
+func TestWhatWasNotAnsweredIsInTheStatusAndOnThePage(t *testing.T) {
+	r := apiRig(t)
+	r.box.status.NotAnswered = nil
+	w := r.do(call{path: "/api/v1/status", basic: true})
+	if list, ok := decode[map[string]any](t, w.Body)["not_answered"].([]any); !ok || len(list) != 0 {
+		t.Errorf("nothing was refused: %v, want []", list)
+	}
+	cookie := r.login()
+	if got := r.do(call{path: "/help", cookie: cookie}).Body.String(); !strings.Contains(got, "Everything that came was answered.") {
+		t.Error("the page does not say that all was answered")
+	}
+	r.box.furnishDHCP(mac(t, reception), r.clock.Now())
+	w = r.do(call{path: "/api/v1/status", basic: true})
+	list := decode[struct {
+		NotAnswered []map[string]any `json:"not_answered"`
+	}](t, w.Body).NotAnswered
+	if len(list) != 2 || list[0]["mac"] != reception || list[0]["count"] != 12.0 || list[1]["address"] != "10.77.9.9" || list[1]["mac"] != nil {
+		t.Errorf("got %v", list)
+	}
+	page := r.do(call{path: "/help", cookie: cookie}).Body.String()
+	for _, want := range []string{"too many addresses are being probed", "<td>12</td>", `<a href="/phones/0006D7AA2A2E">00:06:D7:AA:2A:2E</a>`, "10.77.9.9"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page lacks %q", want)
+		}
 	}
 }
 

@@ -177,6 +177,7 @@ func furnish(t *testing.T, r *rig) {
 	event(rec, 70*time.Second, "sip", "answered: its SIP application runs", phone.Ready, func(p *web.Phone) {
 		p.Label, p.Model, p.Address, p.Load, p.Protocol, p.Known = "Reception", "7960", "10.77.0.50", "P0S3-8-12-00", phone.SIP, true
 	})
+	r.box.furnishDHCP(rec, at)
 	old := mac(t, "00:07:0E:11:22:33")
 	r.box.site.phones[old] = web.PhoneEntry{MAC: old.String(), Label: "Warehouse"}
 	event(old, 400*time.Second, "tftp", "asked for P003-8-12-00.bin, which is not on the shelf", phone.Stuck, func(p *web.Phone) {
@@ -390,6 +391,46 @@ func TestEveryPageFitsEveryScreen(t *testing.T) {
 			t.Errorf("%s has fields without a label: %s", name, bare)
 		}
 	}
+	b.quiet()
+}
+
+// What a phone asked by DHCP and got stands on its page, its bytes to unfold, at every width; and it changes while one looks.
+func TestWhatAPhoneAskedAndGotInABrowser(t *testing.T) {
+	r := newRig(t, single)
+	furnish(t, r)
+	r.run()
+	r.setUpOver(http.DefaultClient)
+	b := newBrowser(t)
+	url := r.server.URL()
+	b.loginAt(url)
+	for _, width := range []int64{320, 768, 1440} {
+		b.do(chromedp.EmulateViewport(width, 900), chromedp.Navigate(url+"phones/0006D7AA2A2E"), chromedp.WaitVisible(chromedp.CSS("#dhcp details")))
+		b.see("It took the TFTP server that it was told: after 2 s")
+		b.see("REQUEST, answered with ACK of 10.77.0.50")
+		b.see("It came through the relay 10.1.0.1, circuit Gi1/0/5, remote 0x0102.")
+		b.see("Cisco Systems, Inc. IP Phone CP-7960G")
+		if strings.Contains(b.text(), "01010600") {
+			t.Errorf("at %d pixels the bytes are shown before they are unfolded", width)
+		}
+		b.do(chromedp.Click(chromedp.CSS("#dhcp .packets details summary")))
+		b.see("01010600 abababab")
+		if eval[bool](b, "document.documentElement.scrollWidth > window.innerWidth") {
+			t.Errorf("the page with its bytes is wider than a screen of %d pixels", width)
+		}
+		png, err := chromedp.Run(b.ctx, chromedp.FullScreenshot(100))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(t.ArtifactDir(), fmt.Sprintf("dhcp-%d.png", width)), png, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.box.mu.Lock()
+	d := r.box.dhcp[mac(t, reception)]
+	d.Exchanges = append([]web.Exchange{{Time: r.clock.Now(), Type: "REQUEST", Asked: d.Exchanges[0].Asked, AskedHex: "0101", Why: "no address of the pool is free"}}, d.Exchanges[1:]...)
+	r.box.dhcp[mac(t, reception)] = d
+	r.box.mu.Unlock()
+	b.see("REQUEST, not answered: no address of the pool is free")
 	b.quiet()
 }
 

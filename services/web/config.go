@@ -83,6 +83,18 @@ type Status struct {
 	Network  Network            `json:"network"`
 	// Notices are sentences that a person should read: a refused site file, a store that cannot be written, ...
 	Notices []string `json:"notices,omitempty"`
+	// NotAnswered are the packets and requests of the last hour that got no answer, the most frequent reason first.
+	NotAnswered []NotAnswered `json:"not_answered"`
+}
+
+// NotAnswered is one reason why packets were not answered.
+type NotAnswered struct {
+	Service string    `json:"service"`
+	Reason  string    `json:"reason"` // in words
+	Count   int       `json:"count"`
+	MAC     phone.MAC `json:"mac,omitzero"` // of the last one; zero = not known
+	Address string    `json:"address,omitempty"`
+	Last    time.Time `json:"last"`
 }
 
 // Service is the state of one service.
@@ -113,7 +125,7 @@ type OtherDHCP struct {
 // DHCPOption is an option of a DHCP packet in words.
 type DHCPOption struct {
 	Code  uint8  `json:"code"`
-	Name  string `json:"name"`
+	Name  string `json:"name"` // "" = one that phonebox has no name for
 	Value string `json:"value"`
 }
 
@@ -161,6 +173,30 @@ type PhoneEvent struct {
 	Text    string            `json:"text"` // a sentence for people
 	Step    phone.Step        `json:"step"` // after the event
 	Details map[string]string `json:"details,omitempty"`
+}
+
+// PhoneDHCP is GET /api/v1/phones/{mac}/dhcp: what a phone asked by DHCP last, and what it got.
+type PhoneDHCP struct {
+	// Took says what the phone made of the TFTP server that it was told with its address; "" = not known yet.
+	Took string `json:"took"`
+	// Exchanges are the last search for an address and the last other request, the newest first.
+	Exchanges []Exchange `json:"exchanges"`
+}
+
+// Exchange is one packet of a phone and the answer to it.
+type Exchange struct {
+	Time     time.Time    `json:"time"`
+	Type     string       `json:"type"`      // DISCOVER, REQUEST, INFORM
+	SentType string       `json:"sent_type"` // OFFER, ACK, NAK; "" = it was not answered
+	Address  string       `json:"address"`   // that the answer is about
+	Why      string       `json:"why"`       // why it was not answered
+	Relay    string       `json:"relay"`     // the relay that it came through; "" = none
+	Circuit  string       `json:"circuit"`   // what the relay says of the port (option 82, suboption 1)
+	Remote   string       `json:"remote"`    // and of itself (suboption 2)
+	Asked    []DHCPOption `json:"asked"`
+	AskedHex string       `json:"asked_hex"` // the packet as it came, from op to the padding
+	Sent     []DHCPOption `json:"sent"`
+	SentHex  string       `json:"sent_hex"`
 }
 
 // Fault is one thing wrong with settings.
@@ -271,6 +307,8 @@ type Box interface {
 	Phones() []Phone
 	Phone(mac phone.MAC) (Phone, bool)
 	Events(mac phone.MAC) ([]PhoneEvent, bool)
+	// DHCP returns what a phone asked by DHCP last and what it got; false for a phone that is not known.
+	DHCP(mac phone.MAC) (PhoneDHCP, bool)
 	// Subscribe delivers all events live until cancel is called; a reader that is too slow loses events, never blocks.
 	Subscribe() (events <-chan PhoneEvent, cancel func())
 	Settings() Settings

@@ -25,6 +25,7 @@ type fakeBox struct {
 	health   func(ctx context.Context) map[string]string
 	phones   []web.Phone
 	events   map[phone.MAC][]web.PhoneEvent
+	dhcp     map[phone.MAC]web.PhoneDHCP
 	subs     map[chan web.PhoneEvent]bool
 	site     *fakeSite
 	files    map[string]web.FileAnswer
@@ -102,6 +103,42 @@ func (b *fakeBox) Events(mac phone.MAC) ([]web.PhoneEvent, bool) {
 	defer b.mu.Unlock()
 	e, ok := b.events[mac]
 	return slices.Clone(e), ok
+}
+
+// furnishDHCP lets a phone have asked for an address and got it.
+func (b *fakeBox) furnishDHCP(mac phone.MAC, at time.Time) {
+	options := func(kind string) []web.DHCPOption {
+		return []web.DHCPOption{
+			{Code: 53, Name: "message type", Value: kind},
+			{Code: 55, Name: "options asked for", Value: "1 (subnet mask), 66 (TFTP server), 6 (DNS server), 3 (router), 15 (domain name), 150 (TFTP server addresses), 35 (ARP cache timeout)"},
+			{Code: 60, Name: "vendor class", Value: "Cisco Systems, Inc. IP Phone CP-7960G"},
+			{Code: 224, Value: "0x" + strings.Repeat("0102", 60)},
+		}
+	}
+	packet := func(op string) string { return op + "010600" + strings.Repeat("ab", 300) }
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.dhcp = map[phone.MAC]web.PhoneDHCP{mac: {
+		Took: "It took the TFTP server that it was told: after 2 s it asked this box for OS79XX.TXT.",
+		Exchanges: []web.Exchange{
+			{
+				Time: at.Add(-89 * time.Second), Type: "REQUEST", SentType: "ACK", Address: "10.77.0.50", Relay: "10.1.0.1", Circuit: "Gi1/0/5", Remote: "0x0102",
+				Asked: options("REQUEST"), AskedHex: packet("01"), Sent: options("ACK"), SentHex: packet("02"),
+			},
+			{Time: at.Add(-90 * time.Second), Type: "DISCOVER", SentType: "OFFER", Address: "10.77.0.50", Asked: options("DISCOVER"), AskedHex: packet("01"), Sent: options("OFFER"), SentHex: packet("02")},
+		},
+	}}
+	b.status.NotAnswered = []web.NotAnswered{
+		{Service: "dhcp", Reason: "too many addresses are being probed; the client will ask again", Count: 12, MAC: mac, Last: at},
+		{Service: "sntp", Reason: "the packet has … bytes", Count: 1, Address: "10.77.9.9", Last: at},
+	}
+}
+
+func (b *fakeBox) DHCP(mac phone.MAC) (web.PhoneDHCP, bool) {
+	_, known := b.Phone(mac)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.dhcp[mac], known
 }
 
 func (b *fakeBox) Subscribe() (<-chan web.PhoneEvent, func()) {

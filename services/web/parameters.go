@@ -70,9 +70,15 @@ func (s *Server) apiExplain(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// helpPage lists the known troubles with their cures.
+// helpView is the page of what can be wrong.
+type helpView struct {
+	Troubles    []Trouble
+	NotAnswered []notAnsweredView
+}
+
+// helpPage lists the known troubles with their cures, and what was not answered lately.
 func (s *Server) helpPage(w http.ResponseWriter, r *http.Request) error {
-	return s.show(w, r, http.StatusOK, "help", "When a phone does not work", "more", s.deps.Shop.Troubles())
+	return s.show(w, r, http.StatusOK, "help", "When a phone does not work", "more", helpView{s.deps.Shop.Troubles(), s.notAnsweredView()})
 }
 
 func (s *Server) morePage(w http.ResponseWriter, r *http.Request) error {

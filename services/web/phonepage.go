@@ -15,6 +15,7 @@ const shownEvents = 200
 // phoneView is the page of one phone.
 type phoneView struct {
 	Live    liveView
+	DHCP    dhcpView
 	Explain Explanation
 	Files   []fileView
 	All     bool // the whole timeline is shown
@@ -80,7 +81,7 @@ func (s *Server) phonePage(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	all := r.URL.Query().Get("all") == "1"
-	v := phoneView{Live: s.liveView(p, all), All: all}
+	v := phoneView{Live: s.liveView(p, all), DHCP: s.dhcpView(p.MAC), All: all}
 	if v.Explain, err = s.deps.Shop.Explain(r.Context(), p.MAC); err != nil {
 		// The rest of the page is worth showing without it.
 		s.deps.Log.Warn("explaining a phone failed", "mac", p.MAC, "err", err)
@@ -95,21 +96,27 @@ func (s *Server) phoneStream(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	var last string
+	all := r.URL.Query().Get("all") == "1"
+	last := map[string]string{}
 	return s.pageStream(w, r, func(e PhoneEvent) bool { return e.MAC == p.MAC }, func() ([]byte, error) {
 		now, ok := s.deps.Box.Phone(p.MAC)
 		if !ok {
 			return nil, nil // it was removed and forgotten
 		}
-		var b, out bytes.Buffer
-		if err := s.pages.part(&b, "phone", "live", s.liveView(now, r.URL.Query().Get("all") == "1")); err != nil {
-			return nil, err
+		var out bytes.Buffer
+		for _, part := range []struct {
+			name string
+			view any
+		}{{"live", s.liveView(now, all)}, {"dhcp", s.dhcpView(p.MAC)}} {
+			var b bytes.Buffer
+			if err := s.pages.part(&b, "phone", part.name, part.view); err != nil {
+				return nil, err
+			}
+			if b.String() != last[part.name] {
+				last[part.name] = b.String()
+				partial(&out, "#"+part.name, "innerMorph", b.Bytes())
+			}
 		}
-		if b.String() == last {
-			return nil, nil
-		}
-		last = b.String()
-		partial(&out, "#live", "innerMorph", b.Bytes())
 		return out.Bytes(), nil
 	})
 }

@@ -1,0 +1,93 @@
+package journal_test
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"testing"
+
+	"phonebox/appliance/journal"
+	"phonebox/services/phone"
+)
+
+// noCard is a store that takes everything and keeps nothing: what is measured is the journal.
+type noCard struct{}
+
+func (noCard) WriteJournal(context.Context, map[string][]byte, []string) error { return nil }
+func (noCard) ScanJournal(context.Context, string, func(string, []byte) bool) error {
+	return nil
+}
+func (noCard) ReadJournal(context.Context, []string, func(string, []byte)) error { return nil }
+
+// newMAC is one of four billion MACs that no phone of the tests has.
+func newMAC(i int) phone.MAC {
+	m := phone.MAC{2, 1}
+	binary.BigEndian.PutUint32(m[2:], uint32(i))
+	return m
+}
+
+func leasedJournal(b *testing.B, phones int) *journal.Journal {
+	b.Helper()
+	j := open(b, journal.Config{}, noCard{})
+	for i := range phones {
+		j.Add(journal.Event{MAC: mac(i), Service: "dhcp", Kind: journal.Packet, Text: "asks for an address"})
+		j.Add(journal.Event{MAC: mac(i), Service: "dhcp", Kind: journal.Lease, Address: addr(i), Text: "got the address 10.77.1.5 for 8h"})
+	}
+	return j
+}
+
+// BenchmarkAddNewMACs is a flood of MACs that were never seen, beside 2,000 phones that have a lease.
+func BenchmarkAddNewMACs(b *testing.B) {
+	for _, phones := range []int{0, 2000} {
+		b.Run(fmt.Sprintf("beside %d phones", phones), func(b *testing.B) {
+			j := leasedJournal(b, phones)
+			b.ReportAllocs()
+			for i := range b.N {
+				j.Add(journal.Event{MAC: newMAC(i), Service: "dhcp", Kind: journal.Packet, Text: "asks for an address"})
+				if i%50_000 == 49_999 {
+					_ = j.Flush()
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkAddNewLeases is a boot storm of more phones than there is room for: each new one takes the place of another.
+func BenchmarkAddNewLeases(b *testing.B) {
+	j := leasedJournal(b, 2000)
+	b.ReportAllocs()
+	for i := range b.N {
+		j.Add(journal.Event{MAC: newMAC(i), Service: "dhcp", Kind: journal.Lease, Address: addr(i % 60_000), Text: "got the address 10.77.1.5 for 8h"})
+		if i%25_000 == 24_999 {
+			_ = j.Flush()
+		}
+	}
+}
+
+// BenchmarkAddRenewals are events of 2,000 phones whose timelines fill the 32 MB.
+func BenchmarkAddRenewals(b *testing.B) {
+	j := leasedJournal(b, 2000)
+	renew := func(i int) {
+		j.Add(journal.Event{MAC: mac(i % 2000), Service: "dhcp", Kind: journal.Lease, Renewal: true, Address: addr(i % 2000), Text: "keeps the address 10.77.1.5 for 8h"})
+		if i%100_000 == 99_999 {
+			_ = j.Flush()
+		}
+	}
+	for i := range 400_000 {
+		renew(i)
+	}
+	b.ReportAllocs()
+	b.ResetTimer()
+	for i := range b.N {
+		renew(i)
+	}
+}
+
+// BenchmarkTick is the look at the time, once a second, with 2,000 phones in the middle of their boot.
+func BenchmarkTick(b *testing.B) {
+	j := leasedJournal(b, 2000)
+	b.ReportAllocs()
+	for b.Loop() {
+		j.Tick()
+	}
+}
