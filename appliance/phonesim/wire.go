@@ -44,6 +44,8 @@ type Wire struct {
 	drops atomic.Uint64 // of the kernel's buffer, as read so far
 	pool  sync.Pool     // of *[]byte, for datagrams that wait
 
+	strangers atomic.Pointer[strangers] // who else gets answers; nil = nobody
+
 	local  chan []byte // frames from one phone of this link to another: the kernel does not give us our own
 	closed chan struct{}
 	done   sync.WaitGroup
@@ -100,6 +102,10 @@ func enlarge(fd, force, ask, size int) {
 
 // Addresses implements [Link].
 func (w *Wire) Addresses() *AddressBook { return w.book }
+
+// ShareAddresses makes the wire use the address book of another one, so that an address that phones of both hold shows. It has
+// to be called before the first phone is plugged in.
+func (w *Wire) ShareAddresses(other *Wire) { w.book = other.book }
 
 // Close closes the socket. Phones that are still plugged in hear nothing more.
 func (w *Wire) Close() error {
@@ -327,6 +333,9 @@ func (w *Wire) deliverDHCP(h ether, u udpPacket) {
 	n := w.byMAC[mac]
 	w.mu.RUnlock()
 	if n == nil {
+		if s := w.strangers.Load(); s != nil {
+			s.dhcp(mac, u.payload)
+		}
 		return
 	}
 	w.count.received.Add(1)

@@ -39,6 +39,7 @@ type wireNIC struct {
 	neighbours map[netip.Addr]*neighbour
 	sockets    map[uint16]*udpConn
 	nextPort   uint16
+	stranger   *strangers         // gets what comes for closed ports; nil = nobody
 	tcp        bool               // the link's TCP stack has our address
 	conns      map[io.Closer]bool // of TCP
 }
@@ -52,8 +53,11 @@ func newWireNIC(w *Wire, mac phone.MAC) *wireNIC {
 
 func (n *wireNIC) DHCP() <-chan DHCPPacket { return n.dhcp }
 
-// lostFrames implements [faultCounter].
+// lostFrames implements [frameCounter].
 func (n *wireNIC) lostFrames() uint64 { return n.faulted.Load() }
+
+// lateFrame implements [frameCounter].
+func (n *wireNIC) lateFrame() { n.wire.count.late.Add(1) }
 
 // skipProbe makes Up take an address without a probe.
 func (n *wireNIC) skipProbe() {
@@ -122,8 +126,12 @@ func (n *wireNIC) udp(p ipv4Packet) {
 		return
 	}
 	n.mu.Lock()
-	c := n.sockets[u.dst.Port()]
+	c, stranger := n.sockets[u.dst.Port()], n.stranger
 	n.mu.Unlock()
+	if c == nil && stranger != nil {
+		stranger.udp(n, u)
+		return
+	}
 	if c == nil {
 		n.wire.count.late.Add(1)
 		quoted := append(append([]byte(nil), p.header...), p.payload[:udpSize]...)
