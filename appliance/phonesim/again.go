@@ -2,16 +2,16 @@ package phonesim
 
 // frameCounter is a NIC that knows what its link lost on purpose, and counts what came too late.
 type frameCounter interface {
-	// lostFrames returns how many frames from and to this phone the link lost on purpose so far.
-	lostFrames() uint64
-	// lateFrame counts a frame that came when the phone no longer waited for it.
-	lateFrame()
+	// LostFrames returns how many frames from and to this phone the link lost on purpose so far.
+	LostFrames() uint64
+	// LateFrame counts a frame that came when the phone no longer waited for it.
+	LateFrame()
 }
 
 // lostFrames returns what the link lost of this phone's on purpose so far; a link without faults loses nothing.
 func (p *Phone) lostFrames() uint64 {
 	if c, ok := p.nic.(frameCounter); ok {
-		return c.lostFrames()
+		return c.LostFrames()
 	}
 	return 0
 }

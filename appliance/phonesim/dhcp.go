@@ -120,7 +120,7 @@ func (p *Phone) answer(ctx context.Context, m *dhcpv4.DHCPv4, wait time.Duration
 func (p *Phone) forUs(m, a *dhcpv4.DHCPv4) bool {
 	if a.OpCode != dhcpv4.OpcodeBootReply || a.TransactionID != m.TransactionID {
 		if c, ok := p.nic.(frameCounter); ok {
-			c.lateFrame()
+			c.LateFrame()
 		}
 		return false
 	}

@@ -87,7 +87,7 @@ func (c HostileConfig) withDefaults() (HostileConfig, error) {
 	var faults []error
 	if c.Wire == nil {
 		faults = append(faults, errors.New("found no wire, hostile clients need one"))
-	} else if c.Wire.ifi != nil && hasDefaultRoute(c.Wire.ifi.Name) {
+	} else if c.Wire.isDefault {
 		faults = append(faults, fmt.Errorf("the default route leads over %s, allowed is the interface of a lab, which has none", c.Wire.ifi.Name))
 	}
 	if len(c.Kinds) == 0 {

@@ -177,7 +177,7 @@ func (r *Report) fail(p Result, err error) {
 		f.Error = err.Error()
 		r.Reasons["this machine: "+f.Error]++
 	case p.Outcome == OutcomeFailed || p.Outcome == OutcomeDamaged:
-		r.Reasons[withoutMAC(strings.TrimSuffix(p.WaitingFor+": "+p.Problem, ": "), p.MAC)]++
+		r.Reasons[p.reason()]++
 	case p.Image != nil && p.Image.Done == 0:
 		f.Problem = "the image: " + p.Image.Error
 		r.Reasons[f.Problem]++
@@ -187,6 +187,11 @@ func (r *Report) fail(p Result, err error) {
 		}
 	}
 	r.Failures = append(r.Failures, f)
+}
+
+// reason says what a phone waits for in words that are the same for all phones.
+func (r Result) reason() string {
+	return withoutMAC(strings.TrimSuffix(r.WaitingFor+": "+r.Problem, ": "), r.MAC)
 }
 
 // withoutMAC makes what was said of one phone the same as what was said of another.

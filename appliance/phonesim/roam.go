@@ -79,7 +79,7 @@ func (s *storm) roamSum() *RoamSum {
 		}
 		if !after.OK() {
 			sum.Failed++
-			sum.Reasons[withoutMAC(after.WaitingFor+": "+after.Problem, after.MAC)]++
+			sum.Reasons[after.reason()]++
 		}
 	}
 	slices.Sort(times)

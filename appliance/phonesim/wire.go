@@ -28,7 +28,9 @@ type Wire struct {
 	ifi  *net.Interface
 	conn *packet.Conn
 	raw  syscall.RawConn
-	book *AddressBook
+	// isDefault tells that the default route led over the interface when it was opened.
+	isDefault bool
+	book      *AddressBook
 
 	mu     sync.RWMutex
 	byMAC  map[phone.MAC]*wireNIC
@@ -71,7 +73,7 @@ func NewWire(name string) (*Wire, error) {
 		return nil, fmt.Errorf("opening %s for raw frames: %w", name, err)
 	}
 	w := bareWire()
-	w.ifi, w.conn, w.raw = ifi, conn, raw
+	w.ifi, w.conn, w.raw, w.isDefault = ifi, conn, raw, hasDefaultRoute(name)
 	_ = raw.Control(func(fd uintptr) {
 		w.fd, w.ready = int(fd), true
 		enlarge(w.fd, unix.SO_RCVBUFFORCE, unix.SO_RCVBUF, wireBuffer)

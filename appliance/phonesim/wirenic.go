@@ -53,11 +53,11 @@ func newWireNIC(w *Wire, mac phone.MAC) *wireNIC {
 
 func (n *wireNIC) DHCP() <-chan DHCPPacket { return n.dhcp }
 
-// lostFrames implements [frameCounter].
-func (n *wireNIC) lostFrames() uint64 { return n.faulted.Load() }
+// LostFrames implements [frameCounter].
+func (n *wireNIC) LostFrames() uint64 { return n.faulted.Load() }
 
-// lateFrame implements [frameCounter].
-func (n *wireNIC) lateFrame() { n.wire.count.late.Add(1) }
+// LateFrame implements [frameCounter].
+func (n *wireNIC) LateFrame() { n.wire.count.late.Add(1) }
 
 // skipProbe makes Up take an address without a probe.
 func (n *wireNIC) skipProbe() {

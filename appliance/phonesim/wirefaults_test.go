@@ -1,0 +1,96 @@
+package phonesim_test
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"phonebox/appliance/phonesim"
+	"phonebox/services/testkit"
+)
+
+func TestPhonesBootOverABadWire(t *testing.T) {
+	t.Parallel()
+	o, w := wired(t)
+	if err := w.SetFaults(phonesim.Faults{Loss: 0.04, Dup: 0.05, Reorder: 0.05, Seed: 7}); err != nil {
+		t.Fatal(err)
+	}
+	o.put("SIPDefault.cnf", strings.Repeat("x", 2000), "RINGLIST.DAT", "y", "dialplan.xml", "z")
+	const n = 12
+	r := basicStorm(t, o, phonesim.StormConfig{Link: w, Phones: n, Seed: 7, Timeout: 3 * time.Minute})
+	if !r.OK() || r.Ready != n {
+		t.Errorf("found %d ready, failures %+v, duplicates %+v", r.Ready, r.Failures, r.Duplicates)
+	}
+	c := r.Wire
+	if c == nil || c.LostOut == 0 || c.LostIn == 0 || c.Duplicated == 0 || c.Reordered == 0 || c.LostHere != 0 {
+		t.Fatalf("found %+v, wanted every fault and nothing that this program lost by itself", c)
+	}
+	// Of some 600 frames 4 % are lost in each direction. Each loss costs a phone at most one repetition, or the server one.
+	all, lost := c.Sent+c.Received+c.LostOut+c.LostIn, c.LostOut+c.LostIn
+	if share := float64(lost) / float64(all); share < 0.01 || share > 0.1 {
+		t.Errorf("%d of %d frames were lost, wanted about 4 %%", lost, all)
+	}
+	total := func(r phonesim.Retransmissions) int { return r.DHCP + r.TFTP + r.SNTP + r.DNS + r.SIP }
+	again, byLoss, byServers := total(r.Retransmits), total(r.RetransmitsByLoss), total(r.RetransmitsByServers)
+	if again == 0 || byLoss == 0 || again != byLoss+byServers || byLoss > int(lost) {
+		t.Errorf("%d were sent again, %d after a loss, %d because of the servers, with %d frames lost", again, byLoss, byServers, lost)
+	}
+}
+
+func TestAGoodWireLosesNothing(t *testing.T) {
+	t.Parallel()
+	o, w := wired(t)
+	r := basicStorm(t, o, phonesim.StormConfig{Link: w, Phones: 30})
+	if c := r.Wire; !r.OK() || c.LostOut+c.LostIn+c.Duplicated+c.Reordered+c.LostHere != 0 || c.Sent == 0 || c.Received == 0 {
+		t.Errorf("found %+v, failures %+v", c, r.Failures)
+	}
+	if r.Retransmits.DHCP > 0 || r.RetransmitsByLoss != (phonesim.Retransmissions{}) {
+		t.Errorf("sent again: %+v, by loss %+v", r.Retransmits, r.RetransmitsByLoss)
+	}
+	if r.ProcessorTime <= 0 {
+		t.Error("the storm used no processor time")
+	}
+}
+
+func TestWrongFaultsAreRefused(t *testing.T) {
+	t.Parallel()
+	err := phonesim.Faults{Loss: 1.5, Dup: -1}.Validate()
+	if err == nil || !strings.Contains(err.Error(), "loss of 1.5") || !strings.Contains(err.Error(), "duplication of -1") {
+		t.Errorf("found %v", err)
+	}
+}
+
+func TestAPhoneOnAWireAnswersPingAndRefusesClosedPorts(t *testing.T) {
+	t.Parallel()
+	o, w := wired(t)
+	p, unplug := plugged(t, phonesim.Config{Link: w, Ports: o.Ports, MAC: mac(1), Profile: phonesim.ProfileBasic})
+	defer unplug()
+	<-p.Done()
+	at, box := p.Result().Address, o.lan.Node("box")
+	if out, err := box.Try(t, "ping", "-c", "2", "-i", "0.2", "-s", "1000", "-W", "5", at.String()); err != nil {
+		t.Errorf("ping: %v: %s", err, out)
+	}
+	err := testkit.In(t, box, func() (error, error) {
+		c, err := net.DialUDP("udp4", nil, net.UDPAddrFromAddrPort(netip.AddrPortFrom(at, 9)))
+		if err != nil {
+			return nil, err
+		}
+		defer c.Close()
+		if _, err := c.Write([]byte("anybody there?")); err != nil {
+			return nil, err
+		}
+		_ = c.SetReadDeadline(time.Now().Add(20 * time.Second))
+		_, err = c.Read(make([]byte, 10))
+		return err, nil
+	})
+	if !errors.Is(err, syscall.ECONNREFUSED) {
+		t.Errorf("a closed port: found %v, wanted connection refused", err)
+	}
+	if c := w.Count(); c.Late == 0 {
+		t.Error("a datagram for a closed port was not counted as late")
+	}
+}
