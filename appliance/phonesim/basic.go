@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -169,9 +168,4 @@ func (p *Phone) keepImage(i Image) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.res.Image = &i
-}
-
-// sharedFile reports whether all phones of ProfileBasic have to get the same bytes for a name.
-func sharedFile(name string, mac string) bool {
-	return !strings.Contains(name, mac) && slices.Contains(BasicFiles(), name)
 }
