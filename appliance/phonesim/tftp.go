@@ -148,7 +148,7 @@ func (b *boot) transfer(ctx context.Context, name string, limit int, s schedule)
 		x := &exchange{boot: b, conn: conn, name: name, limit: limit, waits: s.waits, buf: make([]byte, maxPacket), lost: lost}
 		r, err := x.run(ctx, attempt > 0)
 		stop()
-		_ = conn.Close()
+		x.leave(err == nil)
 		lost = x.lost
 		if !errors.Is(err, errUnanswered) {
 			return r, err
@@ -165,6 +165,7 @@ type exchange struct {
 	limit int // how much of the file is kept
 	waits []time.Duration
 	buf   []byte
+	final []byte         // the last ACK
 	lost  uint64         // what the link had lost when it sent last
 	peer  netip.AddrPort // the server's address and port of this transfer, once it answered
 }
@@ -190,12 +191,24 @@ func (x *exchange) run(ctx context.Context, again bool) (received, error) {
 		binary.BigEndian.PutUint16(ack[2:], block)
 		packet, to = ack, x.peer
 		if len(payload) < blockSize {
+			x.final = ack
 			return r, writeTo(x.conn, ack, x.peer)
 		}
 		if r.size > maxFile {
 			return received{}, fmt.Errorf("%w: more than %d bytes", errBroken, maxFile)
 		}
 	}
+}
+
+// leave closes the socket: after a whole file a little later where that can be, for a server that missed the last ACK.
+func (x *exchange) leave(whole bool) {
+	if d, ok := x.conn.(interface {
+		dally(peer netip.AddrPort, payload []byte, long time.Duration)
+	}); ok && whole {
+		d.dally(x.peer, x.final, dallyTime)
+		return
+	}
+	_ = x.conn.Close()
 }
 
 // turn sends a packet, and again after each wait, until the next block arrives.

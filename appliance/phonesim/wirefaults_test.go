@@ -94,3 +94,51 @@ func TestAPhoneOnAWireAnswersPingAndRefusesClosedPorts(t *testing.T) {
 		t.Error("a datagram for a closed port was not counted as late")
 	}
 }
+
+// TestAServerThatMissedTheLastAckGetsItAgain lets a server send the last block of a file twice.
+func TestAServerThatMissedTheLastAckGetsItAgain(t *testing.T) {
+	t.Parallel()
+	o, w := wired(t)
+	box := o.lan.Node("box")
+	type acks struct{ first, second netip.AddrPort }
+	c := testkit.In(t, box, func() (*net.UDPConn, error) { return net.ListenUDP("udp4", &net.UDPAddr{Port: 6970}) })
+	defer c.Close()
+	got := make(chan acks, 1)
+	go func() {
+		buf := make([]byte, 600)
+		if _, from, err := c.ReadFromUDPAddrPort(buf); err == nil { // the read request of the first file
+			var a acks
+			_, _ = c.WriteToUDPAddrPort([]byte("\x00\x03\x00\x01x"), from)
+			a.first = nextAck(c, from)
+			_, _ = c.WriteToUDPAddrPort([]byte("\x00\x03\x00\x01x"), from)
+			a.second = nextAck(c, from)
+			got <- a
+		}
+	}()
+	o.Ports.TFTP = 6970
+	_, unplug := plugged(t, phonesim.Config{Link: w, Ports: o.Ports, MAC: mac(1), Profile: phonesim.ProfileBasic})
+	defer unplug()
+	select {
+	case a := <-got:
+		if !a.first.IsValid() || a.first != a.second {
+			t.Errorf("found ACKs from %s and %s, wanted two from one port", a.first, a.second)
+		}
+	case <-time.After(time.Minute):
+		t.Error("the phone did not acknowledge the last block twice")
+	}
+}
+
+// nextAck returns the next ACK that comes from there.
+func nextAck(c *net.UDPConn, want netip.AddrPort) netip.AddrPort {
+	buf := make([]byte, 600)
+	_ = c.SetReadDeadline(time.Now().Add(30 * time.Second))
+	for {
+		n, from, err := c.ReadFromUDPAddrPort(buf)
+		if err != nil {
+			return netip.AddrPort{}
+		}
+		if from == want && n == 4 && buf[1] == 4 {
+			return from
+		}
+	}
+}
