@@ -29,6 +29,7 @@ func (b *boot) clock(ctx context.Context, c cnf) {
 		return
 	}
 	for range sntpTries {
+		lost := b.lostFrames()
 		sent, err := b.askTime(ctx, server, anybody)
 		if err == nil {
 			return
@@ -38,7 +39,7 @@ func (b *boot) clock(ctx context.Context, c cnf) {
 		}
 		b.emit(EventClock, "", "no time from %s: %v", server, err)
 		if sent {
-			b.count(func(r *Retransmissions) { r.SNTP++ })
+			b.sentAgain(lost, func(r *Retransmissions) { r.SNTP++ })
 		}
 	}
 }

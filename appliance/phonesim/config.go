@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"phonebox/services/phone"
 )
@@ -122,6 +123,15 @@ type Config struct {
 	Broadcast bool       // sets the broadcast flag of DHCP and then accepts broadcast answers only
 	Remember  netip.Addr // an address of an earlier lease: the phone begins with INIT-REBOOT
 
+	// Profile is what the phone does and how it is judged; "" = ProfileFull.
+	Profile Profile
+	// Name is what a phone of ProfileBasic asks the DNS for; "" = "pbx".
+	Name string
+	// Image is a file that the phone downloads once it is ready, before it counts as done; "" = none.
+	Image string
+	// Renew is when the phone renews its lease if that is sooner than T1; 0 = at T1.
+	Renew time.Duration
+
 	// Speed divides the times that a real phone spends on itself: flashing, resetting, starting an application, pausing
 	// between hunts and polls, being quiet. 0 means 1. Retransmission times of protocols stay real.
 	Speed float64
@@ -162,6 +172,12 @@ func (c Config) withDefaults() (Config, error) {
 	if c.Speed == 0 {
 		c.Speed = 1
 	}
+	if c.Profile == "" {
+		c.Profile = ProfileFull
+	}
+	if c.Name == "" {
+		c.Name = "pbx"
+	}
 	c.Ports = c.Ports.withDefaults()
 	return c, c.check()
 }
@@ -201,6 +217,12 @@ func (c Config) check() error {
 	}
 	if hasLoader := c.LoaderID != ""; c.Load != "" && hasLoader != parseRelease(c.Load).isUniversal() && !c.Flash.Damaged {
 		faults = append(faults, fmt.Errorf("found load %q and loader %q, allowed is a loader with SCCP 6, SIP 7 or later and with no other load", c.Load, c.LoaderID))
+	}
+	if _, err := ParseProfile(string(c.Profile)); err != nil {
+		faults = append(faults, err)
+	}
+	if c.Renew < 0 {
+		faults = append(faults, fmt.Errorf("found %s until a renewal, allowed is a time of 0 or more", c.Renew))
 	}
 	if c.Speed < 0 {
 		faults = append(faults, fmt.Errorf("found speed %g, allowed is a number above 0", c.Speed))

@@ -20,10 +20,10 @@ func receive(ctx context.Context, conn net.PacketConn, buf []byte, until time.Ti
 		return nil, netip.AddrPort{}, err
 	}
 	for failed := 0; ; failed++ {
-		n, from, err := conn.ReadFrom(buf)
+		n, from, err := readFrom(conn, buf)
 		switch {
 		case err == nil:
-			return buf[:n], addrPortOf(from), nil
+			return buf[:n], from, nil
 		case ctx.Err() != nil:
 			return nil, netip.AddrPort{}, context.Cause(ctx)
 		case isTimeout(err):
@@ -32,6 +32,30 @@ func receive(ctx context.Context, conn net.PacketConn, buf []byte, until time.Ti
 			return nil, netip.AddrPort{}, err
 		}
 	}
+}
+
+// readFrom reads a datagram, without an allocation where the socket can.
+func readFrom(conn net.PacketConn, buf []byte) (int, netip.AddrPort, error) {
+	if c, ok := conn.(interface {
+		ReadFromUDPAddrPort(b []byte) (int, netip.AddrPort, error)
+	}); ok {
+		n, from, err := c.ReadFromUDPAddrPort(buf)
+		return n, netip.AddrPortFrom(from.Addr().Unmap(), from.Port()), err
+	}
+	n, from, err := conn.ReadFrom(buf)
+	return n, addrPortOf(from), err
+}
+
+// writeTo sends a datagram, without an allocation where the socket can.
+func writeTo(conn net.PacketConn, b []byte, to netip.AddrPort) error {
+	if c, ok := conn.(interface {
+		WriteToUDPAddrPort(b []byte, to netip.AddrPort) (int, error)
+	}); ok {
+		_, err := c.WriteToUDPAddrPort(b, to)
+		return err
+	}
+	_, err := conn.WriteTo(b, net.UDPAddrFromAddrPort(to))
+	return err
 }
 
 // isTimeout reports a read deadline, of the kernel's sockets and of others.

@@ -68,12 +68,13 @@ func (p *Phone) message(t dhcpv4.MessageType, started time.Time) *dhcpv4.DHCPv4 
 func (p *Phone) ask(ctx context.Context, m *dhcpv4.DHCPv4, server netip.Addr, waits []time.Duration,
 	accept func(*dhcpv4.DHCPv4) bool,
 ) (*dhcpv4.DHCPv4, error) {
-	begun := time.Now()
+	begun, lost := time.Now(), uint64(0)
 	for i, wait := range waits {
 		if i > 0 {
-			p.count(func(r *Retransmissions) { r.DHCP++ })
+			p.sentAgain(lost, func(r *Retransmissions) { r.DHCP++ })
 			m.NumSeconds = uint16(min(time.Since(begun)/time.Second, 1<<16-1))
 		}
+		lost = p.lostFrames()
 		if err := p.nic.SendDHCP(m, server); err != nil {
 			return nil, err
 		}
@@ -86,13 +87,6 @@ func (p *Phone) ask(ctx context.Context, m *dhcpv4.DHCPv4, server netip.Addr, wa
 		}
 	}
 	return nil, nil
-}
-
-// count changes the counters of what was sent again.
-func (p *Phone) count(change func(*Retransmissions)) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	change(&p.res.Retransmits)
 }
 
 // answer waits for an answer to m that accept takes.
@@ -125,6 +119,9 @@ func (p *Phone) answer(ctx context.Context, m *dhcpv4.DHCPv4, wait time.Duration
 // forUs reports whether a answers m.
 func (p *Phone) forUs(m, a *dhcpv4.DHCPv4) bool {
 	if a.OpCode != dhcpv4.OpcodeBootReply || a.TransactionID != m.TransactionID {
+		if c, ok := p.nic.(frameCounter); ok {
+			c.LateFrame()
+		}
 		return false
 	}
 	if !bytes.Equal(a.ClientHWAddr, p.cfg.MAC[:]) {
@@ -275,70 +272,6 @@ func (p *Phone) decline(ctx context.Context, lease Lease) error {
 		return err
 	}
 	return ErrAddressInUse
-}
-
-// keepLease renews the lease until ctx ends (nil). A lease that is refused or runs out resets the phone (errReset).
-func (p *Phone) keepLease(ctx context.Context, lease Lease) error {
-	times, got := lease.Times, time.Now()
-	for {
-		if times.Lease == 0 || sleep(ctx, time.Until(got.Add(times.T1))) != nil {
-			if times.Lease == 0 {
-				<-ctx.Done() // a lease without an end
-			}
-			return nil
-		}
-		ack, err := p.extend(ctx, lease, got, times)
-		if ctx.Err() != nil {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if ack == nil {
-			p.mu.Lock()
-			p.runs.Address, p.res.Address = netip.Addr{}, netip.Addr{}
-			p.mu.Unlock()
-			p.emit(EventDHCP, "", "lost its lease of %s", lease.Address.Addr())
-			return errReset
-		}
-		renewed, faults := readLease(ack)
-		for _, f := range faults {
-			p.fault("DHCP renewal: %s", f)
-		}
-		times, got = renewed.Times, time.Now()
-		p.emit(EventDHCP, "", "renewed %s for %s", lease.Address.Addr(), times.Lease)
-	}
-}
-
-// extend asks the server from T1 on, everybody from T2 on, each time after half of what remains but at least 60 s
-// (RFC 2131, 4.4.5). nil: refused, or the lease ran out.
-func (p *Phone) extend(ctx context.Context, lease Lease, got time.Time, times LeaseTimes) (*dhcpv4.DHCPv4, error) {
-	addr := lease.Address.Addr()
-	for first := true; ; first = false {
-		until, server := got.Add(times.T2), lease.Server
-		if time.Until(until) <= 0 {
-			until, server = got.Add(times.Lease), netip.Addr{}
-		}
-		remains := time.Until(until)
-		if remains <= 0 {
-			return nil, nil
-		}
-		if !first {
-			p.count(func(r *Retransmissions) { r.DHCP++ })
-		}
-		m := p.message(dhcpv4.MessageTypeRequest, time.Now())
-		m.ClientIPAddr = addr.AsSlice()
-		if err := p.nic.SendDHCP(m, server); err != nil {
-			return nil, err
-		}
-		a, err := p.answer(ctx, m, min(remains, max(remains/2, time.Minute)), isAckOrNak)
-		if err != nil {
-			return nil, err
-		}
-		if a != nil {
-			return p.acknowledged(a, addr), nil
-		}
-	}
 }
 
 // toAddr converts at the library's edge; not valid where there is no address.

@@ -1,23 +1,21 @@
 package phonesim
 
 import (
+	"encoding/binary"
+	"net/netip"
 	"sync/atomic"
 
 	"gvisor.dev/gvisor/pkg/buffer"
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
+	"gvisor.dev/gvisor/pkg/tcpip/network/ipv4"
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
-
-	"phonebox/services/phone"
 )
 
-const ethernetMTU = 1500
-
-// endpoint is the Ethernet side of a phone's IP stack: it writes whole frames at once, without a queue and a goroutine of
-// its own, of which a thousand phones would need a thousand.
+// endpoint is where the TCP stack of a wire meets its phones: bare IP packets, which the phone that has the source address
+// puts into frames of its own.
 type endpoint struct {
-	mac        phone.MAC
-	send       func(frame []byte) error
+	send       func(src, dst netip.Addr, frame []byte)
 	dispatcher atomic.Pointer[stack.NetworkDispatcher]
 }
 
@@ -29,18 +27,18 @@ func (e *endpoint) MTU() uint32 { return ethernetMTU }
 // SetMTU changes nothing: an Ethernet is as it is.
 func (e *endpoint) SetMTU(uint32) {}
 
-// MaxHeaderLength makes the stack leave room for the frame's header.
-func (e *endpoint) MaxHeaderLength() uint16 { return header.EthernetMinimumSize }
+// MaxHeaderLength is 0: the phones make their headers.
+func (e *endpoint) MaxHeaderLength() uint16 { return 0 }
 
-// LinkAddress is the phone's hardware address.
-func (e *endpoint) LinkAddress() tcpip.LinkAddress { return tcpip.LinkAddress(e.mac[:]) }
+// LinkAddress is none: each phone has its own.
+func (e *endpoint) LinkAddress() tcpip.LinkAddress { return "" }
 
-// SetLinkAddress changes nothing: a phone keeps its address.
+// SetLinkAddress changes nothing.
 func (e *endpoint) SetLinkAddress(tcpip.LinkAddress) {}
 
 // Capabilities: checksums that came in are not looked at, because a virtual Ethernet of the same machine leaves them out.
 func (e *endpoint) Capabilities() stack.LinkEndpointCapabilities {
-	return stack.CapabilityResolutionRequired | stack.CapabilityRXChecksumOffload
+	return stack.CapabilityRXChecksumOffload
 }
 
 // Attach tells where packets go that come in.
@@ -64,46 +62,38 @@ func (e *endpoint) Close() {}
 // SetOnCloseAction does nothing.
 func (e *endpoint) SetOnCloseAction(func()) {}
 
-// ARPHardwareType is Ethernet.
-func (e *endpoint) ARPHardwareType() header.ARPHardwareType { return header.ARPHardwareEther }
+// ARPHardwareType is none: the phones resolve addresses.
+func (e *endpoint) ARPHardwareType() header.ARPHardwareType { return header.ARPHardwareNone }
 
-// AddHeader puts the frame's header in front.
-func (e *endpoint) AddHeader(pkt *stack.PacketBuffer) {
-	header.Ethernet(pkt.LinkHeader().Push(header.EthernetMinimumSize)).Encode(&header.EthernetFields{
-		SrcAddr: pkt.EgressRoute.LocalLinkAddress, DstAddr: pkt.EgressRoute.RemoteLinkAddress, Type: pkt.NetworkProtocolNumber,
-	})
-}
+// AddHeader adds none.
+func (e *endpoint) AddHeader(*stack.PacketBuffer) {}
 
-// ParseHeader takes it off.
-func (e *endpoint) ParseHeader(pkt *stack.PacketBuffer) bool {
-	_, ok := pkt.LinkHeader().Consume(header.EthernetMinimumSize)
-	return ok
-}
+// ParseHeader finds none.
+func (e *endpoint) ParseHeader(*stack.PacketBuffer) bool { return true }
 
-// WritePackets sends frames. One that cannot be sent is lost, as on a wire.
+// WritePackets sends packets. One that cannot be sent is lost, as on a wire.
 func (e *endpoint) WritePackets(pkts stack.PacketBufferList) (int, tcpip.Error) {
 	for _, pkt := range pkts.AsSlice() {
 		v := pkt.ToView()
-		_ = e.send(v.AsSlice())
+		frame := append(make([]byte, etherSize, etherSize+v.Size()), v.AsSlice()...)
 		v.Release()
+		binary.BigEndian.PutUint16(frame[12:], etherIPv4)
+		if p, ok := parseIPv4(frame[etherSize:]); ok {
+			e.send(p.src, p.dst, frame)
+		}
 	}
 	return pkts.Len(), nil
 }
 
-// inject hands a frame that came in to the stack; the bytes are copied.
-func (e *endpoint) inject(h ether, frame []byte) {
+// inject hands a packet that came in to the stack; the bytes are copied.
+func (e *endpoint) inject(p ipv4Packet) {
 	d := e.dispatcher.Load()
 	if d == nil {
 		return
 	}
-	pkt := stack.NewPacketBuffer(stack.PacketBufferOptions{Payload: buffer.MakeWithData(frame)})
+	whole := append(append(make([]byte, 0, len(p.header)+len(p.payload)), p.header...), p.payload...)
+	pkt := stack.NewPacketBuffer(stack.PacketBufferOptions{Payload: buffer.MakeWithData(whole)})
 	defer pkt.DecRef()
-	if !e.ParseHeader(pkt) {
-		return
-	}
 	pkt.PktType = tcpip.PacketHost
-	if h.dst == everybody() {
-		pkt.PktType = tcpip.PacketBroadcast
-	}
-	(*d).DeliverNetworkPacket(tcpip.NetworkProtocolNumber(h.kind), pkt)
+	(*d).DeliverNetworkPacket(ipv4.ProtocolNumber, pkt)
 }

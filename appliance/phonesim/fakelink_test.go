@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/insomniacslk/dhcp/dhcpv4"
@@ -23,6 +24,8 @@ type fakeLink struct {
 	dhcp   func(m *dhcpv4.DHCPv4) *dhcpv4.DHCPv4
 	packet func(d datagram) []byte
 	book   phonesim.AddressBook
+	// lost is how many frames of its phones the link lost on purpose so far, late how many came too late.
+	lost, late atomic.Uint64
 
 	mu   sync.Mutex
 	sent []datagram
@@ -88,6 +91,8 @@ func (n *fakeNIC) SendDHCP(m *dhcpv4.DHCPv4, server netip.Addr) error {
 	return nil
 }
 
+func (n *fakeNIC) LostFrames() uint64                       { return n.link.lost.Load() }
+func (n *fakeNIC) LateFrame()                               { n.link.late.Add(1) }
 func (n *fakeNIC) DHCP() <-chan phonesim.DHCPPacket         { return n.packets }
 func (n *fakeNIC) Up(context.Context, phonesim.Lease) error { return nil }
 func (n *fakeNIC) Down()                                    {}

@@ -7,7 +7,8 @@ import (
 	"phonebox/services/phone"
 )
 
-// What a phone sends and understands before it has an address: ARP and DHCP in bare frames. Later its IP stack does.
+// What a phone sends and understands before it has an address: ARP and DHCP in bare frames. What it does later stands in
+// ipframe.go.
 
 const (
 	etherSize = 14
@@ -126,27 +127,34 @@ type udpPacket struct {
 
 // parseUDP reads an IPv4 packet; false: it holds no whole UDP datagram.
 func parseUDP(b []byte) (udpPacket, bool) {
-	if len(b) < ipv4Size || b[0]>>4 != 4 {
+	p, ok := parseIPv4(b)
+	if !ok || p.protocol != protoUDP {
 		return udpPacket{}, false
 	}
-	head, total := int(b[0]&15)*4, int(binary.BigEndian.Uint16(b[2:]))
-	fragment := binary.BigEndian.Uint16(b[6:])&0x3FFF != 0
-	if head < ipv4Size || total < head+udpSize || total > len(b) || b[9] != protoUDP || fragment {
+	u, ok := udpPayload(p)
+	if !ok {
 		return udpPacket{}, false
 	}
-	u := b[head:total]
+	length := udpSize + len(u.payload)
+	pseudo, check := pseudoSum(b, length), binary.BigEndian.Uint16(p.payload[6:])
+	u.checksum = sum16(p.header, 0) == 0xFFFF && (check == 0 || check == pseudo || sum16(p.payload[:length], uint32(pseudo)) == 0xFFFF)
+	return u, true
+}
+
+// udpPayload reads the datagram in a packet and leaves the checksums alone; false: there is no whole one.
+func udpPayload(p ipv4Packet) (udpPacket, bool) {
+	u := p.payload
+	if len(u) < udpSize {
+		return udpPacket{}, false
+	}
 	length := int(binary.BigEndian.Uint16(u[4:]))
 	if length < udpSize || length > len(u) {
 		return udpPacket{}, false
 	}
-	u = u[:length]
-	pseudo, check := pseudoSum(b, length), binary.BigEndian.Uint16(u[6:])
 	return udpPacket{
-		src:     netip.AddrPortFrom(netip.AddrFrom4([4]byte(b[12:16])), binary.BigEndian.Uint16(u)),
-		dst:     netip.AddrPortFrom(netip.AddrFrom4([4]byte(b[16:20])), binary.BigEndian.Uint16(u[2:])),
-		payload: u[udpSize:],
-		checksum: sum16(b[:head], 0) == 0xFFFF &&
-			(check == 0 || check == pseudo || sum16(u, uint32(pseudo)) == 0xFFFF),
+		src:     netip.AddrPortFrom(p.src, binary.BigEndian.Uint16(u)),
+		dst:     netip.AddrPortFrom(p.dst, binary.BigEndian.Uint16(u[2:])),
+		payload: u[udpSize:length],
 	}, true
 }
 

@@ -42,9 +42,13 @@ func (p *Phone) emit(kind EventKind, file, format string, args ...any) {
 func (p *Phone) fault(format string, args ...any) {
 	text := fmt.Sprintf(format, args...)
 	p.mu.Lock()
-	known := slices.Contains(p.res.Faults, text) || len(p.res.Faults) >= maxFaults
+	list := &p.res.Faults
+	if p.cfg.Profile == ProfileBasic {
+		list = &p.res.Notes
+	}
+	known := slices.Contains(*list, text) || len(*list) >= maxFaults
 	if !known {
-		p.res.Faults = append(p.res.Faults, text)
+		*list = append(*list, text)
 	}
 	p.mu.Unlock()
 	if !known {
@@ -252,9 +256,10 @@ func (p *Phone) finish(o Outcome) {
 		p.res.Outcome = o
 		p.res.After = time.Since(p.started)
 	}
+	after := p.res.After
 	p.mu.Unlock()
 	if better {
-		p.emit(EventDone, "", "%s after %s", o, p.Result().After.Round(time.Millisecond))
+		p.emit(EventDone, "", "%s after %s", o, after.Round(time.Millisecond))
 	}
 	p.maybeDone()
 }

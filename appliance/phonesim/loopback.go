@@ -22,6 +22,8 @@ const relaySourcePort = 19
 type LoopbackConfig struct {
 	Server netip.Addr // the box, within 127.0.0.0/8
 	Ports  Ports
+	// FirstRelay is how many relay addresses are left to other links of the same server, 0 to 13999.
+	FirstRelay int
 }
 
 // Loopback is a link without a wire and without privilege. Each phone is its own DHCP relay at an address of its own
@@ -42,14 +44,20 @@ func NewLoopback(cfg LoopbackConfig) (*Loopback, error) {
 	if !cfg.Server.Is4() || !cfg.Server.IsLoopback() {
 		return nil, fmt.Errorf("found server %s, allowed is an address in 127.0.0.0/8", cfg.Server)
 	}
+	if cfg.FirstRelay < 0 || cfg.FirstRelay >= relays {
+		return nil, fmt.Errorf("found %d relay addresses for others, allowed is 0 to %d", cfg.FirstRelay, relays-1)
+	}
 	cfg.Ports = cfg.Ports.withDefaults()
-	return &Loopback{cfg: cfg, book: newAddressBook(), attached: map[phone.MAC]bool{}}, nil
+	return &Loopback{cfg: cfg, book: newAddressBook(), attached: map[phone.MAC]bool{}, next: cfg.FirstRelay}, nil
 }
 
 // Addresses implements [Link].
 func (l *Loopback) Addresses() *AddressBook { return l.book }
 
-const relaysPerByte = 250 // .1 to .250
+const (
+	relaysPerByte = 250 // .1 to .250
+	relays        = (256 - 200) * relaysPerByte
+)
 
 // Attach implements [Link]: it opens the phone's relay socket.
 func (l *Loopback) Attach(mac phone.MAC) (NIC, error) {
@@ -62,7 +70,7 @@ func (l *Loopback) Attach(mac phone.MAC) (NIC, error) {
 	if len(l.free) > 0 {
 		slot = l.free[len(l.free)-1]
 	}
-	if slot >= (256-200)*relaysPerByte {
+	if slot >= relays {
 		return nil, fmt.Errorf("attaching %s: the link is full with %d phones", mac, slot)
 	}
 	s := l.cfg.Server.As4()

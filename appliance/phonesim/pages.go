@@ -38,11 +38,13 @@ func (b *boot) pages(ctx context.Context, c cnf) {
 		if len(address) > maxURL {
 			b.fault("TFTP: %s has %d bytes, allowed is at most %d", p.parameter, len(address), maxURL)
 		}
+		lost := b.lostFrames()
 		page, body := b.get(ctx, c, address)
 		if ctx.Err() != nil {
 			return
 		}
-		if page.Status == http.StatusOK {
+		cutShort := page.Error != "" && b.lostFrames() != lost // on a bad wire it may not arrive in time
+		if page.Status == http.StatusOK && !cutShort {
 			if err := p.check(body); err != nil {
 				b.fault("HTTP: a phone cannot use %s (%s): %v", address, p.parameter, err)
 			}

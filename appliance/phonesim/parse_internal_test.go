@@ -206,11 +206,34 @@ func TestADHCPFrameIsReadBack(t *testing.T) {
 func FuzzFrame(f *testing.F) {
 	f.Add(dhcpFrame(phone.MAC{0, 1, 2, 3, 4, 5}, netip.IPv4Unspecified(), make([]byte, 300)))
 	f.Add(arpFrame(phone.MAC{0, 1, 2, 3, 4, 5}, netip.IPv4Unspecified(), netip.MustParseAddr("10.77.1.9")))
+	for _, port := range []uint16{68, 69, 70} {
+		b := udpFrame(phone.MAC{2, 1, 2, 3, 4, 5}, 1, netip.MustParseAddrPort("10.77.0.1:67"), netip.AddrPortFrom(netip.MustParseAddr("10.77.1.9"), port), make([]byte, 44))
+		copy(b, []byte{0, 1, 2, 3, 4, 5})
+		f.Add(b)
+	}
+	ping := icmpFrame(phone.MAC{2, 1, 2, 3, 4, 5}, 1, netip.MustParseAddr("10.77.0.1"), netip.MustParseAddr("10.77.1.9"), icmpEcho, 0, [4]byte{1}, []byte("x"))
+	copy(ping, []byte{0, 1, 2, 3, 4, 5})
+	f.Add(ping)
 	f.Fuzz(func(t *testing.T, b []byte) {
-		w := &Wire{book: newAddressBook(), byMAC: map[phone.MAC]*wireNIC{}, byAddr: map[netip.Addr]*wireNIC{}}
-		n := &wireNIC{wire: w, mac: phone.MAC{0, 1, 2, 3, 4, 5}, dhcp: make(chan DHCPPacket, 1), conflict: make(chan struct{}, 1), probing: true}
-		w.byMAC[n.mac], w.byAddr[netip.MustParseAddr("10.77.1.9")] = n, n
-		w.deliver(b)
+		w := bareWire()
+		if err := w.SetFaults(Faults{Dup: 1}); err != nil {
+			t.Fatal(err)
+		}
+		own := netip.MustParseAddr("10.77.1.9")
+		probing := newWireNIC(w, phone.MAC{0, 1, 2, 3, 4, 6})
+		probing.addr, probing.probing = netip.MustParseAddr("10.77.1.10"), true
+		n := newWireNIC(w, phone.MAC{0, 1, 2, 3, 4, 5})
+		w.byMAC[n.mac], w.byAddr[own], w.byAddr[probing.addr] = n, n, probing
+		n.skipProbe()
+		if err := n.Up(t.Context(), Lease{Address: netip.PrefixFrom(own, 16)}); err != nil {
+			t.Fatal(err)
+		}
+		c, err := n.ListenUDP(68 + 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		w.arrive(b)
 		select {
 		case p := <-n.dhcp:
 			if !bytes.Contains(b, p.Payload) || len(p.Payload) < bootpMin {

@@ -70,6 +70,11 @@ func (p *Phone) Result() Result {
 	r.Lines = slices.Clone(r.Lines)
 	r.Registrations = slices.Clone(r.Registrations)
 	r.Faults = slices.Clone(r.Faults)
+	r.Notes = slices.Clone(r.Notes)
+	if r.Image != nil {
+		image := *r.Image
+		r.Image = &image
+	}
 	return r
 }
 
@@ -89,6 +94,9 @@ func (p *Phone) Run(ctx context.Context) (Result, error) {
 	nic, err := p.cfg.Link.Attach(p.cfg.MAC)
 	if err != nil {
 		return p.Result(), err
+	}
+	if prober, ok := nic.(interface{ skipProbe() }); ok && p.cfg.Profile == ProfileBasic {
+		prober.skipProbe()
 	}
 	p.mu.Lock()
 	p.nic, p.started = nic, time.Now()
@@ -156,6 +164,9 @@ func (p *Phone) boot(power context.Context) error {
 	if err != nil {
 		return err
 	}
+	p.mu.Lock()
+	p.res.Addressed = time.Since(p.started)
+	p.mu.Unlock()
 	p.advance(phone.Addressed)
 	wg.Go(func() {
 		if err := p.keepLease(ctx, lease); err != nil {
@@ -198,6 +209,9 @@ func (b *boot) program(ctx context.Context) error {
 	b.fresh = false
 	b.mu.Unlock()
 	b.showFirst(displayFiles)
+	if b.cfg.Profile == ProfileBasic {
+		return b.basic(ctx)
+	}
 	if b.flash.LoaderID != "" {
 		return b.loader(ctx, fresh)
 	}

@@ -188,11 +188,12 @@ func (a *userAgent) transact(ctx context.Context, r registerRequest, l *line) (s
 		lines = append(lines, r.authorization)
 	}
 	request := []byte(strings.Join(append(lines, "Content-Length: 0", "", ""), "\r\n"))
-	wait := timerT1
+	wait, lost := timerT1, uint64(0)
 	for i := range registerTries {
 		if i > 0 {
-			a.count(func(r *Retransmissions) { r.SIP++ })
+			a.sentAgain(lost, func(r *Retransmissions) { r.SIP++ })
 		}
+		lost = a.lostFrames()
 		_, _ = a.conn.WriteTo(request, net.UDPAddrFromAddrPort(l.proxy))
 		answer, err := a.finalAnswer(ctx, r, wait)
 		if err == nil {

@@ -79,10 +79,12 @@ func (b *boot) query(ctx context.Context, c cnf, name string, kind uint16) ([]dn
 	}
 	m := new(dns.Msg).SetQuestion(name, kind)
 	m.Id = uint16(b.draw(1 << 16))
+	lost := uint64(0)
 	for i := range dnsTries {
 		if i > 0 {
-			b.count(func(r *Retransmissions) { r.DNS++ })
+			b.sentAgain(lost, func(r *Retransmissions) { r.DNS++ })
 		}
+		lost = b.lostFrames()
 		answer, err := b.queryOnce(ctx, m, servers[i%len(servers)])
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)

@@ -126,12 +126,40 @@ type Result struct {
 	Registrations []Registration  `json:"registrations,omitempty"`
 	Telnet        netip.AddrPort  `json:"telnet,omitzero"` // where the phone's command line listens; not valid = nowhere
 	Retransmits   Retransmissions `json:"retransmissions"`
-	Faults        []string        `json:"faults,omitempty"` // what the servers did wrong, each once
+	// RetransmitsByLoss are those of Retransmits before which the link lost a frame from or to the phone on purpose ([Faults]),
+	// RetransmitsByServers the others.
+	RetransmitsByLoss    Retransmissions `json:"retransmissions_by_injected_loss"`
+	RetransmitsByServers Retransmissions `json:"retransmissions_by_servers"`
+	// Addressed is the time from power on to the first address of the last boot, 0 without one.
+	Addressed time.Duration `json:"addressed_ns"`
+	Renewals  Renewals      `json:"renewals"`
+	Image     *Image        `json:"image,omitempty"`   // nil where none was to be fetched, or its turn never came
+	MovedTo   netip.Addr    `json:"moved_to,omitzero"` // the address that the phone had after it was plugged in elsewhere
+	Notes     []string      `json:"notes,omitempty"`   // ProfileBasic: what is odd about the servers, each once
+	Faults    []string      `json:"faults,omitempty"`  // what the servers did wrong, each once
+}
+
+// Renewals counts what became of a phone's lease after it had it.
+type Renewals struct {
+	Renewed int `json:"renewed"`        // by the server that gave it
+	Rebound int `json:"rebound"`        // by whoever answered, from T2 on
+	Failed  int `json:"failed"`         // refused, or nobody answered until the lease ran out
+	Lost    int `json:"lost_addresses"` // addresses that the phone had to give up
+}
+
+// Image is a file that a phone downloaded because [Config].Image says so.
+type Image struct {
+	Size   int           `json:"size"`
+	SHA256 string        `json:"sha256,omitempty"`
+	Done   time.Duration `json:"done_ns"` // from power on to the last block; 0 = not done
+	Took   time.Duration `json:"took_ns"`
+	Error  string        `json:"error,omitempty"`
 }
 
 // OK reports whether the phone got where it was expected to get and no server did anything wrong on the way.
 func (r Result) OK() bool {
-	return (r.Outcome == OutcomeReady || r.Outcome == OutcomePolling) && len(r.Faults) == 0
+	there := r.Outcome == OutcomeReady || r.Outcome == OutcomePolling
+	return there && len(r.Faults) == 0 && (r.Image == nil || r.Image.Done > 0)
 }
 
 // File returns the answer to a name (as asked for), and false when it was never asked for.

@@ -159,6 +159,7 @@ func (b *boot) serve(ctx context.Context, c cnf) error {
 	if err != nil {
 		return err
 	}
+	b.image(ctx)
 	b.settled()
 	b.idle()
 	return b.waitForSync(ctx, agent, c)

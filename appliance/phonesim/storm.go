@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"slices"
 	"sync"
 	"time"
 
@@ -21,11 +20,18 @@ type StormConfig struct {
 	Base    phone.MAC     // the first phone's; the others count up from it. Zero = 00:06:D7:50:00:00
 	States  []State       // taken in turn; none = StateSIP, or what fits Load
 	Timeout time.Duration // after which those that are not there have failed; 0 = 10 minutes
-	CDP     bool          // as in Config
-	Want    string        // as in Config
-	Load    string        // as in Config
-	Speed   float64       // as in Config
-	Seed    uint64        // of everything random
+	Profile Profile       // as in Config
+	Name    string        // as in Config
+	Image   string        // as in Config; the storm waits for the downloads
+	Renew   time.Duration // as in Config
+	Stay    time.Duration // how long the phones stay up after all are done
+	Roam    Roam
+	Hostile *HostileConfig // who is hostile meanwhile; nil = nobody. With it Phones may be 0
+	CDP     bool           // as in Config
+	Want    string         // as in Config
+	Load    string         // as in Config
+	Speed   float64        // as in Config
+	Seed    uint64         // of everything random
 	// OnEvent is told of every phone; it is called by many goroutines and must not block.
 	OnEvent func(Event)
 }
@@ -40,25 +46,11 @@ type Failure struct {
 	Error      string     `json:"error,omitempty"` // of this machine, not of a server
 }
 
-// Report sums up a storm. Times count from the moment at which the first phone could be switched on.
-type Report struct {
-	Phones      int             `json:"phones"`
-	Ready       int             `json:"ready"`
-	Polling     int             `json:"polling"` // StateBare, as it should
-	Failed      int             `json:"failed"`
-	Window      time.Duration   `json:"window_ns"`
-	Half        time.Duration   `json:"ready_50_ns"` // 0 = never
-	Most        time.Duration   `json:"ready_95_ns"`
-	All         time.Duration   `json:"ready_100_ns"`
-	Took        time.Duration   `json:"took_ns"`
-	Failures    []Failure       `json:"failures"`
-	Duplicates  []Duplicate     `json:"duplicate_addresses"`
-	Retransmits Retransmissions `json:"retransmissions"`
-	Results     []Result        `json:"results"`
+// OK reports whether every phone got where it was expected to get and, where it moved, there again, without a fault, a
+// duplicate address or wrong bytes.
+func (r Report) OK() bool {
+	return len(r.Failures) == 0 && len(r.Duplicates) == 0 && len(r.TFTP.ContentErrors) == 0 && (r.Roaming == nil || r.Roaming.Failed == 0)
 }
-
-// OK reports whether every phone got where it was expected to get, without a fault and without a duplicate address.
-func (r Report) OK() bool { return len(r.Failures) == 0 && len(r.Duplicates) == 0 }
 
 // defaultBase lies in a block of Cisco's, where the fingerprints of phones look for them.
 func defaultBase() phone.MAC { return phone.MAC{0x00, 0x06, 0xD7, 0x50, 0x00, 0x00} }
@@ -68,52 +60,92 @@ type stormPhone struct {
 	phone *Phone
 	after time.Duration // when it is switched on
 	err   error
+
+	left   chan struct{} // closed once it is unplugged; nil = never switched on
+	unplug func()        // pulls it out and waits
+	moved  *Phone        // the same one, plugged in elsewhere
 }
 
 // Storm boots the phones, half of them without the broadcast flag, and keeps each alive until all are done or the time is
-// up. A phone that fails is no error but stands in the report; the error is about the configuration.
+// up, and then for as long as Stay says. A phone that fails is no error but stands in the report; the error is about the
+// configuration.
 func Storm(ctx context.Context, cfg StormConfig) (Report, error) {
 	phones, err := stormPhones(cfg)
 	if err != nil {
 		return Report{}, err
 	}
-	timeout := cfg.Timeout
+	hostile, err := cfg.startHostile(ctx)
+	if err != nil {
+		return Report{}, err
+	}
+	s := &storm{cfg: cfg, phones: phones, begun: time.Now(), cpu: processorTime()}
+	lives, end := context.WithCancel(ctx)
+	defer end()
+	s.boot(ctx, lives)
+	took := time.Since(s.begun)
+	moved, err := s.roam(lives)
+	if err == nil && cfg.Stay > 0 {
+		_ = sleep(ctx, cfg.Stay)
+	}
+	attacks := hostile()
+	end()
+	s.running.Wait()
+	r := s.report(took)
+	r.Hostile, r.Roaming = attacks, moved
+	return r, err
+}
+
+// storm is a storm that runs.
+type storm struct {
+	cfg     StormConfig
+	phones  []*stormPhone
+	begun   time.Time
+	cpu     time.Duration
+	running sync.WaitGroup
+}
+
+// boot switches the phones on and returns once all are done, or the time is up; until then each keeps its address.
+func (s *storm) boot(ctx, lives context.Context) {
+	timeout := s.cfg.Timeout
 	if timeout == 0 {
-		timeout = 10 * time.Minute
+		timeout = defaultTimeout
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	begun := time.Now()
-	var running, waiting sync.WaitGroup
-	for _, s := range phones {
-		waiting.Add(1)
-		running.Go(func() {
-			defer waiting.Done()
-			if sleep(ctx, s.after) != nil {
-				return
-			}
-			left := make(chan struct{})
-			running.Go(func() {
-				defer close(left)
-				_, s.err = s.phone.Run(ctx)
-			})
-			select {
-			case <-s.phone.Done():
-			case <-left:
+	var waiting sync.WaitGroup
+	for _, p := range s.phones {
+		waiting.Go(func() {
+			if sleep(ctx, p.after) == nil {
+				s.run(ctx, lives, p)
 			}
 		})
 	}
-	waiting.Wait() // all are done, or the time is up: until then each keeps its address
-	took := time.Since(begun)
-	cancel()
-	running.Wait()
-	return report(cfg, phones, took), nil
+	waiting.Wait()
+}
+
+const defaultTimeout = 10 * time.Minute
+
+// run switches a phone on, which lives on after it is done, and returns once it is, or ctx ends.
+func (s *storm) run(ctx, lives context.Context, p *stormPhone) {
+	life, unplug := context.WithCancel(lives)
+	p.left = make(chan struct{})
+	p.unplug = func() { unplug(); <-p.left }
+	s.running.Go(func() {
+		defer unplug()
+		defer close(p.left)
+		_, p.err = p.phone.Run(life)
+	})
+	select {
+	case <-p.phone.Done():
+	case <-p.left:
+	case <-ctx.Done():
+	}
 }
 
 // stormPhones makes the phones of a storm, switched off.
 func stormPhones(cfg StormConfig) ([]*stormPhone, error) {
-	if cfg.Phones < 1 || cfg.Window < 0 {
-		return nil, fmt.Errorf("found %d phones in %s, allowed is one or more in a time of 0 or more", cfg.Phones, cfg.Window)
+	if err := cfg.check(); err != nil {
+		return nil, err
 	}
 	if cfg.Base.IsZero() {
 		cfg.Base = defaultBase()
@@ -131,7 +163,7 @@ func stormPhones(cfg StormConfig) ([]*stormPhone, error) {
 		p, err := New(Config{
 			Link: cfg.Link, Ports: cfg.Ports, MAC: AddMAC(cfg.Base, i), Model: model, State: cfg.States[i%len(cfg.States)],
 			Load: cfg.Load, Want: cfg.Want, Broadcast: i/len(cfg.States)%2 == 1, Speed: cfg.Speed, Stay: true, CDP: cfg.CDP,
-			OnEvent: cfg.OnEvent, Seed: cfg.Seed,
+			OnEvent: cfg.OnEvent, Seed: cfg.Seed, Profile: cfg.Profile, Name: cfg.Name, Image: cfg.Image, Renew: cfg.Renew,
 		})
 		if err != nil {
 			return nil, err
@@ -145,6 +177,21 @@ func stormPhones(cfg StormConfig) ([]*stormPhone, error) {
 	return phones, nil
 }
 
+// check lists what is wrong with the numbers.
+func (c StormConfig) check() error {
+	var faults []error
+	if c.Phones < 1 && (c.Hostile == nil || c.Phones < 0) || c.Window < 0 {
+		faults = append(faults, fmt.Errorf("found %d phones in %s, allowed is one or more in a time of 0 or more", c.Phones, c.Window))
+	}
+	if c.Stay < 0 {
+		faults = append(faults, fmt.Errorf("found a stay of %s, allowed is a time of 0 or more", c.Stay))
+	}
+	if c.Roam.Phones < 0 || c.Roam.Phones > c.Phones {
+		faults = append(faults, fmt.Errorf("found %d phones that move, allowed is 0 to %d", c.Roam.Phones, c.Phones))
+	}
+	return errors.Join(faults...)
+}
+
 // AddMAC counts n addresses on from base.
 func AddMAC(base phone.MAC, n int) phone.MAC {
 	for i := len(base) - 1; i >= 0 && n > 0; i-- {
@@ -153,59 +200,6 @@ func AddMAC(base phone.MAC, n int) phone.MAC {
 		n >>= 8
 	}
 	return base
-}
-
-// report sums up.
-func report(cfg StormConfig, phones []*stormPhone, took time.Duration) Report {
-	r := Report{
-		Phones: len(phones), Window: cfg.Window, Took: took,
-		Failures: []Failure{}, Duplicates: []Duplicate{}, Results: []Result{},
-	}
-	var times []time.Duration
-	for _, s := range phones {
-		result := s.phone.Result()
-		r.Results = append(r.Results, result)
-		r.Retransmits.add(result.Retransmits)
-		switch result.Outcome {
-		case OutcomeReady:
-			r.Ready++
-			times = append(times, s.after+result.After)
-		case OutcomePolling:
-			r.Polling++
-			times = append(times, s.after+result.After)
-		default:
-			r.Failed++
-		}
-		if !result.OK() || s.err != nil {
-			f := Failure{MAC: result.MAC, Step: result.Step, WaitingFor: result.WaitingFor, Problem: result.Problem, Faults: result.Faults}
-			if s.err != nil {
-				f.Error = s.err.Error()
-			}
-			r.Failures = append(r.Failures, f)
-		}
-	}
-	slices.Sort(times)
-	r.Half, r.Most, r.All = share(times, len(phones), 50), share(times, len(phones), 95), share(times, len(phones), 100)
-	r.Duplicates = append(r.Duplicates, cfg.Link.Addresses().Duplicates()...)
-	return r
-}
-
-// share returns when percent of all phones were done; 0 when so many never were. times is sorted.
-func share(times []time.Duration, all, percent int) time.Duration {
-	n := (all*percent + 99) / 100
-	if n == 0 || n > len(times) {
-		return 0
-	}
-	return times[n-1]
-}
-
-// add adds up.
-func (r *Retransmissions) add(o Retransmissions) {
-	r.DHCP += o.DHCP
-	r.TFTP += o.TFTP
-	r.SNTP += o.SNTP
-	r.DNS += o.DNS
-	r.SIP += o.SIP
 }
 
 // ParseStates reads a list of states such as "sip,sccp"; "mix" stands for what a pallet of phones holds.

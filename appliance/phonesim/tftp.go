@@ -138,16 +138,18 @@ func (b *boot) listenTFTP() (net.PacketConn, error) {
 
 // transfer makes one attempt per port of the schedule.
 func (b *boot) transfer(ctx context.Context, name string, limit int, s schedule) (received, error) {
+	lost := b.lostFrames()
 	for attempt := range s.ports {
 		conn, err := b.listenTFTP()
 		if err != nil {
 			return received{}, err
 		}
 		stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
-		x := &exchange{boot: b, conn: conn, name: name, limit: limit, waits: s.waits, buf: make([]byte, maxPacket)}
+		x := &exchange{boot: b, conn: conn, name: name, limit: limit, waits: s.waits, buf: make([]byte, maxPacket), lost: lost}
 		r, err := x.run(ctx, attempt > 0)
 		stop()
-		_ = conn.Close()
+		x.leave(err == nil)
+		lost = x.lost
 		if !errors.Is(err, errUnanswered) {
 			return r, err
 		}
@@ -163,6 +165,8 @@ type exchange struct {
 	limit int // how much of the file is kept
 	waits []time.Duration
 	buf   []byte
+	final []byte         // the last ACK
+	lost  uint64         // what the link had lost when it sent last
 	peer  netip.AddrPort // the server's address and port of this transfer, once it answered
 }
 
@@ -187,8 +191,8 @@ func (x *exchange) run(ctx context.Context, again bool) (received, error) {
 		binary.BigEndian.PutUint16(ack[2:], block)
 		packet, to = ack, x.peer
 		if len(payload) < blockSize {
-			_, err := x.conn.WriteTo(ack, net.UDPAddrFromAddrPort(x.peer))
-			return r, err
+			x.final = ack
+			return r, writeTo(x.conn, ack, x.peer)
 		}
 		if r.size > maxFile {
 			return received{}, fmt.Errorf("%w: more than %d bytes", errBroken, maxFile)
@@ -196,13 +200,25 @@ func (x *exchange) run(ctx context.Context, again bool) (received, error) {
 	}
 }
 
+// leave closes the socket: after a whole file a little later where that can be, for a server that missed the last ACK.
+func (x *exchange) leave(whole bool) {
+	if d, ok := x.conn.(interface {
+		dally(peer netip.AddrPort, payload []byte, long time.Duration)
+	}); ok && whole {
+		d.dally(x.peer, x.final, dallyTime)
+		return
+	}
+	_ = x.conn.Close()
+}
+
 // turn sends a packet, and again after each wait, until the next block arrives.
 func (x *exchange) turn(ctx context.Context, packet []byte, to netip.AddrPort, number uint16, again bool) ([]byte, error) {
 	for i, wait := range x.waits {
 		if i > 0 || again {
-			x.count(func(r *Retransmissions) { r.TFTP++ })
+			x.sentAgain(x.lost, func(r *Retransmissions) { r.TFTP++ })
 		}
-		if _, err := x.conn.WriteTo(packet, net.UDPAddrFromAddrPort(to)); err != nil && ctx.Err() == nil && !isUnreachable(err) {
+		x.lost = x.lostFrames()
+		if err := writeTo(x.conn, packet, to); err != nil && ctx.Err() == nil && !isUnreachable(err) {
 			return nil, fmt.Errorf("%w: %w", errBroken, err)
 		}
 		payload, err := x.block(ctx, number, time.Now().Add(wait))

@@ -17,6 +17,7 @@ const (
 	idleWait    = 20 * time.Second        // a check-sync waits until the phone was idle for so long
 	badSEPPause = time.Second             // an unusable SEP<MAC>.cnf.xml is asked for again about once a second
 	declineWait = 10 * time.Second        // between a DHCPDECLINE and the next DHCPDISCOVER (RFC 2131, 3.1)
+	dallyTime   = 4 * time.Second         // for which a port still acknowledges the last block again; not known of the real phones
 	oldWait     = 10 * time.Second        // between requests of SEPDefault.cnf by an image that knows no XML; not known of the real phones
 	oldAsks     = 6                       // how often it asks before it begins again with OS79XX.TXT; not known of the real phones
 )

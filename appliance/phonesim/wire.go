@@ -6,6 +6,8 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
+	"syscall"
 
 	"github.com/mdlayher/packet"
 	"golang.org/x/sys/unix"
@@ -14,9 +16,10 @@ import (
 )
 
 const (
-	wireBuffer = 16 << 20 // bytes that the kernel holds for us while a thousand phones talk at once
-	maxFrame   = 1 << 16  // a kernel of the same machine may hand over several TCP segments as one
-	localQueue = 1024     // frames between phones of one link that wait
+	wireBuffer = 64 << 20 // bytes that the kernel holds for us while thousands of phones talk at once
+	sendBuffer = 4 << 20
+	maxFrame   = 1 << 16 // a kernel of the same machine may hand over several TCP segments as one
+	localQueue = 4096    // frames between phones of one link that wait
 )
 
 // Wire is a link on a real (or virtual) Ethernet: one raw socket that sees every frame, and behind it phones with hardware
@@ -24,11 +27,26 @@ const (
 type Wire struct {
 	ifi  *net.Interface
 	conn *packet.Conn
-	book *AddressBook
+	raw  syscall.RawConn
+	// isDefault tells that the default route led over the interface when it was opened.
+	isDefault bool
+	book      *AddressBook
 
 	mu     sync.RWMutex
 	byMAC  map[phone.MAC]*wireNIC
 	byAddr map[netip.Addr]*wireNIC // held, or being probed
+
+	sending sync.RWMutex // held to read while fd is written to, to write while it is closed
+	fd      int          // while ready
+	ready   bool
+
+	tcp   tcpStack
+	dice  dice
+	count wireCounters
+	drops atomic.Uint64 // of the kernel's buffer, as read so far
+	pool  sync.Pool     // of *[]byte, for datagrams that wait
+
+	strangers atomic.Pointer[strangers] // who else gets answers; nil = nobody
 
 	local  chan []byte // frames from one phone of this link to another: the kernel does not give us our own
 	closed chan struct{}
@@ -49,31 +67,71 @@ func NewWire(name string) (*Wire, error) {
 		conn.Close()
 		return nil, fmt.Errorf("receiving every frame of %s: %w", name, err)
 	}
-	if raw, err := conn.SyscallConn(); err == nil {
-		_ = raw.Control(func(fd uintptr) {
-			if unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, wireBuffer) != nil {
-				_ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF, wireBuffer)
-			}
-		})
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		conn.Close()
+		return nil, fmt.Errorf("opening %s for raw frames: %w", name, err)
 	}
-	w := &Wire{
-		ifi: ifi, conn: conn, book: newAddressBook(), byMAC: map[phone.MAC]*wireNIC{}, byAddr: map[netip.Addr]*wireNIC{},
-		local: make(chan []byte, localQueue), closed: make(chan struct{}),
-	}
+	w := bareWire()
+	w.ifi, w.conn, w.raw, w.isDefault = ifi, conn, raw, hasDefaultRoute(name)
+	_ = raw.Control(func(fd uintptr) {
+		w.fd, w.ready = int(fd), true
+		enlarge(w.fd, unix.SO_RCVBUFFORCE, unix.SO_RCVBUF, wireBuffer)
+		enlarge(w.fd, unix.SO_SNDBUFFORCE, unix.SO_SNDBUF, sendBuffer)
+	})
 	w.done.Go(w.receive)
 	w.done.Go(w.receiveLocal)
 	return w, nil
 }
 
+// bareWire makes a wire that leads nowhere.
+func bareWire() *Wire {
+	w := &Wire{
+		book: newAddressBook(), byMAC: map[phone.MAC]*wireNIC{}, byAddr: map[netip.Addr]*wireNIC{},
+		local: make(chan []byte, localQueue), closed: make(chan struct{}),
+	}
+	w.tcp.wire = w
+	w.pool.New = func() any { b := make([]byte, maxPacket); return &b }
+	return w
+}
+
+// enlarge sets a buffer's size, by force where that is allowed.
+func enlarge(fd, force, ask, size int) {
+	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, force, size) != nil {
+		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, ask, size)
+	}
+}
+
 // Addresses implements [Link].
 func (w *Wire) Addresses() *AddressBook { return w.book }
+
+// ShareAddresses makes the wire use the address book of another one, so that an address that phones of both hold shows. It has
+// to be called before the first phone is plugged in.
+func (w *Wire) ShareAddresses(other *Wire) { w.book = other.book }
 
 // Close closes the socket. Phones that are still plugged in hear nothing more.
 func (w *Wire) Close() error {
 	close(w.closed)
+	w.kernelDrops()
+	w.sending.Lock()
+	w.ready = false
+	w.sending.Unlock()
 	err := w.conn.Close()
 	w.done.Wait()
+	w.tcp.close()
 	return err
+}
+
+// kernelDrops returns how many frames the kernel had no room for; it begins anew each time that it is asked.
+func (w *Wire) kernelDrops() uint64 {
+	w.sending.RLock()
+	defer w.sending.RUnlock()
+	if w.ready {
+		if s, err := unix.GetsockoptTpacketStats(w.fd, unix.SOL_PACKET, unix.PACKET_STATISTICS); err == nil {
+			w.drops.Add(uint64(s.Drops))
+		}
+	}
+	return w.drops.Load()
 }
 
 // Attach implements [Link].
@@ -83,7 +141,7 @@ func (w *Wire) Attach(mac phone.MAC) (NIC, error) {
 	if w.byMAC[mac] != nil {
 		return nil, fmt.Errorf("attaching %s: the link has a phone with that address", mac)
 	}
-	n := &wireNIC{wire: w, mac: mac, dhcp: make(chan DHCPPacket, dhcpQueue), conflict: make(chan struct{}, 1)}
+	n := newWireNIC(w, mac)
 	w.byMAC[mac] = n
 	return n, nil
 }
@@ -92,19 +150,31 @@ func (w *Wire) Attach(mac phone.MAC) (NIC, error) {
 func (w *Wire) receive() {
 	buf := make([]byte, maxFrame)
 	for {
-		n, _, err := w.conn.ReadFrom(buf)
-		if err == nil {
-			w.deliver(buf[:n])
-			continue
-		}
-		select {
-		case <-w.closed:
+		err := w.raw.Read(func(fd uintptr) bool {
+			for w.isOpen() {
+				n, err := unix.Read(int(fd), buf)
+				switch {
+				case err == nil:
+					w.arrive(buf[:n])
+				case !errors.Is(err, unix.EINTR):
+					return !errors.Is(err, unix.EAGAIN) // any other error: a link that is down
+				}
+			}
+			return true
+		})
+		if errors.Is(err, net.ErrClosed) || !w.isOpen() {
 			return
-		default:
 		}
-		if errors.Is(err, net.ErrClosed) {
-			return
-		}
+	}
+}
+
+// isOpen reports whether the link was not closed yet.
+func (w *Wire) isOpen() bool {
+	select {
+	case <-w.closed:
+		return false
+	default:
+		return true
 	}
 }
 
@@ -115,7 +185,7 @@ func (w *Wire) receiveLocal() {
 		case <-w.closed:
 			return
 		case f := <-w.local:
-			w.deliver(f)
+			w.arrive(f)
 		}
 	}
 }
@@ -130,16 +200,50 @@ func (w *Wire) send(frame []byte) error {
 		select {
 		case w.local <- append([]byte(nil), frame...):
 		default:
+			w.count.overflow.Add(1)
 		}
 	}
-	_, err := w.conn.WriteTo(frame, &packet.Addr{HardwareAddr: net.HardwareAddr(h.dst[:])})
-	if errors.Is(err, unix.ENOBUFS) || errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.ENETDOWN) {
-		return nil // lost, as on a wire
+	err := w.write(frame)
+	if errors.Is(err, unix.EAGAIN) { // no room at the moment
+		_, err = w.conn.WriteTo(frame, &packet.Addr{HardwareAddr: net.HardwareAddr(h.dst[:])})
 	}
-	if err != nil {
+	switch {
+	case err == nil:
+		w.count.sent.Add(1)
+	case errors.Is(err, unix.ENETDOWN), errors.Is(err, net.ErrClosed):
+	case errors.Is(err, unix.ENOBUFS), errors.Is(err, unix.EAGAIN):
+		w.count.overflow.Add(1)
+	default:
 		return fmt.Errorf("sending a frame on %s: %w", w.ifi.Name, err)
 	}
 	return nil
+}
+
+// write gives the kernel a frame; many goroutines do at once.
+func (w *Wire) write(frame []byte) error {
+	w.sending.RLock()
+	defer w.sending.RUnlock()
+	if !w.ready {
+		return net.ErrClosed
+	}
+	for {
+		_, err := unix.Write(w.fd, frame)
+		if !errors.Is(err, unix.EINTR) {
+			return err
+		}
+	}
+}
+
+// sendPacket sends an IP packet behind room for a frame's header, as the phone that has the source address.
+func (w *Wire) sendPacket(src, dst netip.Addr, frame []byte) {
+	w.mu.RLock()
+	n := w.byAddr[src]
+	w.mu.RUnlock()
+	if n == nil {
+		return // it lost its power
+	}
+	copy(frame[6:], n.mac[:])
+	_ = n.sendIP(frame, dst)
 }
 
 // isLocal reports whether a phone of this link should see the frame too.
@@ -166,13 +270,13 @@ func (w *Wire) deliver(frame []byte) {
 	}
 	switch h.kind {
 	case etherARP:
-		w.deliverARP(h, frame, body)
+		w.deliverARP(h, body)
 	case etherIPv4:
-		w.deliverIPv4(h, frame, body)
+		w.deliverIPv4(h, body)
 	}
 }
 
-func (w *Wire) deliverARP(h ether, frame, body []byte) {
+func (w *Wire) deliverARP(h ether, body []byte) {
 	a, ok := parseARP(body)
 	if !ok {
 		return
@@ -190,24 +294,31 @@ func (w *Wire) deliverARP(h ether, frame, body []byte) {
 		receiver = target
 	}
 	if receiver != nil {
-		receiver.inject(h, frame)
+		w.count.received.Add(1)
+		receiver.arp(a)
 	}
 }
 
-func (w *Wire) deliverIPv4(h ether, frame, body []byte) {
-	toAll := h.dst == everybody()
-	if u, ok := parseUDP(body); ok && u.dst.Port() == dhcpClientPort {
-		w.deliverDHCP(h, u)
+func (w *Wire) deliverIPv4(h ether, body []byte) {
+	p, ok := parseIPv4(body)
+	if !ok {
 		return
 	}
-	if toAll {
+	if p.protocol == protoUDP && len(p.payload) >= udpSize && uint16(p.payload[2])<<8|uint16(p.payload[3]) == dhcpClientPort {
+		if u, ok := parseUDP(body); ok {
+			w.deliverDHCP(h, u)
+		}
+		return
+	}
+	if h.dst == everybody() {
 		return // nothing else that is for everybody concerns a phone
 	}
 	w.mu.RLock()
 	n := w.byMAC[h.dst]
 	w.mu.RUnlock()
 	if n != nil {
-		n.inject(h, frame)
+		w.count.received.Add(1)
+		n.ip(p)
 	}
 }
 
@@ -224,10 +335,15 @@ func (w *Wire) deliverDHCP(h ether, u udpPacket) {
 	n := w.byMAC[mac]
 	w.mu.RUnlock()
 	if n == nil {
+		if s := w.strangers.Load(); s != nil {
+			s.dhcp(mac, u.payload)
+		}
 		return
 	}
+	w.count.received.Add(1)
 	select {
 	case n.dhcp <- DHCPPacket{Payload: append([]byte(nil), u.payload...), Unicast: unicast}:
 	default:
+		w.count.late.Add(1) // it has not looked at the last ones either
 	}
 }

@@ -2,24 +2,15 @@ package phonesim
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/insomniacslk/dhcp/dhcpv4"
-	"gvisor.dev/gvisor/pkg/tcpip"
-	"gvisor.dev/gvisor/pkg/tcpip/adapters/gonet"
-	"gvisor.dev/gvisor/pkg/tcpip/header"
-	"gvisor.dev/gvisor/pkg/tcpip/network/arp"
-	"gvisor.dev/gvisor/pkg/tcpip/network/ipv4"
-	"gvisor.dev/gvisor/pkg/tcpip/stack"
-	"gvisor.dev/gvisor/pkg/tcpip/transport/icmp"
-	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
-	"gvisor.dev/gvisor/pkg/tcpip/transport/udp"
-	"gvisor.dev/gvisor/pkg/waiter"
 
 	"phonebox/services/phone"
 )
@@ -29,32 +20,58 @@ const (
 	arpProbeWait = 200 * time.Millisecond // after each: an office's network answers in a few milliseconds
 )
 
-// wireNIC is a phone on a wire. Until it has an address it sends bare frames; then it has an IP stack of its own.
+// wireNIC is a phone on a wire. It speaks ARP, UDP and ping itself, which a thousand phones do at once; only for TCP, which
+// few do, there is a stack of a library ([tcpStack]).
 type wireNIC struct {
 	wire     *Wire
 	mac      phone.MAC
 	dhcp     chan DHCPPacket
 	conflict chan struct{} // somebody else has the address that is probed
+	faulted  atomic.Uint64 // frames from or to this phone that the link lost on purpose
+	ids      atomic.Uint32 // of IPv4 packets
 
-	mu      sync.Mutex
-	addr    netip.Addr
-	probing bool
-	stack   *stack.Stack
-	ep      *endpoint
-	renewal net.PacketConn // port 68
+	mu         sync.Mutex
+	lease      Lease
+	addr       netip.Addr
+	probing    bool
+	held       bool // addr is the phone's own
+	noProbe    bool
+	neighbours map[netip.Addr]*neighbour
+	sockets    map[uint16]*udpConn
+	nextPort   uint16
+	stranger   *strangers         // gets what comes for closed ports; nil = nobody
+	tcp        bool               // the link's TCP stack has our address
+	conns      map[io.Closer]bool // of TCP
 }
 
-const nicID = tcpip.NICID(1)
+func newWireNIC(w *Wire, mac phone.MAC) *wireNIC {
+	return &wireNIC{
+		wire: w, mac: mac, dhcp: make(chan DHCPPacket, dhcpQueue), conflict: make(chan struct{}, 1),
+		neighbours: map[netip.Addr]*neighbour{}, sockets: map[uint16]*udpConn{}, nextPort: 1<<16 - 1<<12,
+	}
+}
 
 func (n *wireNIC) DHCP() <-chan DHCPPacket { return n.dhcp }
 
+// LostFrames implements [frameCounter].
+func (n *wireNIC) LostFrames() uint64 { return n.faulted.Load() }
+
+// LateFrame implements [frameCounter].
+func (n *wireNIC) LateFrame() { n.wire.count.late.Add(1) }
+
+// skipProbe makes Up take an address without a probe.
+func (n *wireNIC) skipProbe() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.noProbe = true
+}
+
 func (n *wireNIC) SendDHCP(m *dhcpv4.DHCPv4, server netip.Addr) error {
 	n.mu.Lock()
-	renewal := n.renewal
+	held := n.held
 	n.mu.Unlock()
-	if server.IsValid() && renewal != nil {
-		_, err := renewal.WriteTo(m.ToBytes(), net.UDPAddrFromAddrPort(netip.AddrPortFrom(server, dhcpServerPort)))
-		if err != nil {
+	if server.IsValid() && held {
+		if err := n.sendUDP(dhcpClientPort, netip.AddrPortFrom(server, dhcpServerPort), m.ToBytes()); err != nil {
 			return fmt.Errorf("sending to the DHCP server: %w", err)
 		}
 		return nil
@@ -63,23 +80,73 @@ func (n *wireNIC) SendDHCP(m *dhcpv4.DHCPv4, server netip.Addr) error {
 	if !src.IsValid() {
 		src = netip.IPv4Unspecified()
 	}
-	return n.wire.send(dhcpFrame(n.mac, src, m.ToBytes()))
+	return n.wire.sendFrom(n, dhcpFrame(n.mac, src, m.ToBytes()))
 }
 
-// inject gives a frame to the IP stack, if there is one.
-func (n *wireNIC) inject(h ether, frame []byte) {
+// sendUDP sends a datagram from the own address.
+func (n *wireNIC) sendUDP(port uint16, to netip.AddrPort, payload []byte) error {
+	if len(payload) > ethernetMTU-ipv4Size-udpSize {
+		return fmt.Errorf("%w: found %d bytes, allowed is at most %d", errTooLong, len(payload), ethernetMTU-ipv4Size-udpSize)
+	}
 	n.mu.Lock()
-	ep := n.ep
+	own := n.addr
 	n.mu.Unlock()
-	if ep != nil {
-		ep.inject(h, frame)
+	if !own.Is4() || !to.Addr().Is4() {
+		return errNoAddress
+	}
+	return n.sendIP(udpFrame(n.mac, uint16(n.ids.Add(1)), netip.AddrPortFrom(own, port), to, payload), to.Addr())
+}
+
+// ip gives the phone a packet that is for it.
+func (n *wireNIC) ip(p ipv4Packet) {
+	n.mu.Lock()
+	held, own := n.held, n.addr
+	n.mu.Unlock()
+	if !held || p.dst != own {
+		return
+	}
+	switch p.protocol {
+	case protoUDP:
+		n.udp(p)
+	case protoICMP:
+		if m := p.payload; len(m) >= icmpHeader && m[0] == icmpEcho {
+			_ = n.sendIP(icmpFrame(n.mac, uint16(n.ids.Add(1)), own, p.src, icmpEchoReply, 0, [4]byte(m[4:8]), m[icmpHeader:]), p.src)
+		}
+	case protoTCP:
+		if s := n.tcpStack(); s != nil {
+			s.inject(p)
+		}
+	}
+}
+
+// udp gives a datagram to the socket of its port; without one the phone says that nobody is there.
+func (n *wireNIC) udp(p ipv4Packet) {
+	u, ok := udpPayload(p)
+	if !ok {
+		return
+	}
+	n.mu.Lock()
+	c, stranger := n.sockets[u.dst.Port()], n.stranger
+	n.mu.Unlock()
+	if c == nil && stranger != nil {
+		stranger.udp(n, u)
+		return
+	}
+	if c == nil {
+		n.wire.count.late.Add(1)
+		quoted := append(append([]byte(nil), p.header...), p.payload[:udpSize]...)
+		_ = n.sendIP(icmpFrame(n.mac, uint16(n.ids.Add(1)), p.dst, p.src, icmpUnreachable, icmpPortUnreachable, [4]byte{}, quoted), p.src)
+		return
+	}
+	if !c.deliver(u.payload, u.src) {
+		n.wire.count.overflow.Add(1)
 	}
 }
 
 // claimedBy notes that the frames of somebody else carry the phone's address.
 func (n *wireNIC) claimedBy(addr netip.Addr, by phone.MAC) {
 	n.mu.Lock()
-	probing, held := n.probing, n.ep != nil && n.addr == addr
+	probing, held := n.probing, n.held && n.addr == addr
 	n.mu.Unlock()
 	switch {
 	case probing:
@@ -106,35 +173,26 @@ func (n *wireNIC) tell() {
 	}
 }
 
-// Up probes the address (RFC 5227, faster), announces it as real phones do, and starts the IP stack.
+// Up probes the address (RFC 5227, faster) and announces it as real phones do.
 func (n *wireNIC) Up(ctx context.Context, lease Lease) error {
 	addr := lease.Address.Addr()
 	if !n.wire.book.claim(addr, n.mac) {
 		return ErrAddressInUse
 	}
 	n.watch(addr)
-	if err := n.probe(ctx, addr); err != nil {
-		n.Down()
-		return err
-	}
-	ep := &endpoint{mac: n.mac, send: n.wire.send}
-	s, err := newStack(ep, lease)
-	if err != nil {
-		n.Down()
-		return err
+	n.mu.Lock()
+	noProbe := n.noProbe
+	n.mu.Unlock()
+	if !noProbe {
+		if err := n.probe(ctx, addr); err != nil {
+			n.Down()
+			return err
+		}
 	}
 	n.mu.Lock()
-	n.stack, n.ep, n.probing = s, ep, false
+	n.lease, n.held, n.probing = lease, true, false
 	n.mu.Unlock()
-	renewal, err := n.ListenUDP(dhcpClientPort)
-	if err != nil {
-		n.Down()
-		return fmt.Errorf("opening port %d: %w", dhcpClientPort, err)
-	}
-	n.mu.Lock()
-	n.renewal = renewal
-	n.mu.Unlock()
-	return n.wire.send(arpFrame(n.mac, addr, addr))
+	return n.wire.sendFrom(n, arpFrame(n.mac, addr, addr))
 }
 
 // watch makes the link tell who else uses the address.
@@ -154,7 +212,7 @@ func (n *wireNIC) watch(addr netip.Addr) {
 // probe asks whether somebody else has the address.
 func (n *wireNIC) probe(ctx context.Context, addr netip.Addr) error {
 	for range arpProbes {
-		if err := n.wire.send(arpFrame(n.mac, netip.IPv4Unspecified(), addr)); err != nil {
+		if err := n.wire.sendFrom(n, arpFrame(n.mac, netip.IPv4Unspecified(), addr)); err != nil {
 			return err
 		}
 		timer := time.NewTimer(arpProbeWait)
@@ -174,90 +232,66 @@ func (n *wireNIC) probe(ctx context.Context, addr netip.Addr) error {
 // Down gives the address up, with every socket.
 func (n *wireNIC) Down() {
 	n.mu.Lock()
-	s, addr := n.stack, n.addr
-	n.stack, n.ep, n.renewal, n.addr, n.probing = nil, nil, nil, netip.Addr{}, false
+	addr, sockets, conns, tcp := n.addr, n.sockets, n.conns, n.tcp
+	n.addr, n.lease, n.held, n.probing, n.tcp = netip.Addr{}, Lease{}, false, false, false
+	n.sockets, n.conns = map[uint16]*udpConn{}, nil
+	n.forgetNeighboursLocked()
 	n.mu.Unlock()
-	if addr.IsValid() {
-		n.wire.mu.Lock()
-		if n.wire.byAddr[addr] == n {
-			delete(n.wire.byAddr, addr)
-		}
-		n.wire.mu.Unlock()
-		n.wire.book.drop(addr, n.mac)
+	for _, c := range sockets {
+		_ = c.Close()
 	}
-	if s != nil {
-		s.Destroy()
+	if tcp {
+		n.wire.tcp.remove(addr, len(conns) > 0)
 	}
+	for c := range conns {
+		_ = c.Close()
+	}
+	if !addr.IsValid() {
+		return
+	}
+	n.wire.mu.Lock()
+	if n.wire.byAddr[addr] == n {
+		delete(n.wire.byAddr, addr)
+	}
+	n.wire.mu.Unlock()
+	n.wire.book.drop(addr, n.mac)
 }
 
-// newStack makes the IP stack of a phone: ARP, UDP, TCP and ping.
-func newStack(ep *endpoint, lease Lease) (*stack.Stack, error) {
-	s := stack.New(stack.Options{
-		NetworkProtocols:   []stack.NetworkProtocolFactory{ipv4.NewProtocol, arp.NewProtocol},
-		TransportProtocols: []stack.TransportProtocolFactory{udp.NewProtocol, tcp.NewProtocol, icmp.NewProtocol4},
-	})
-	fail := func(what string, err tcpip.Error) (*stack.Stack, error) {
-		s.Destroy()
-		return nil, fmt.Errorf("starting the IP stack: %s: %s", what, err)
-	}
-	if err := s.CreateNIC(nicID, ep); err != nil {
-		return fail("interface", err)
-	}
-	own := tcpip.AddressWithPrefix{Address: tcpip.AddrFrom4(lease.Address.Addr().As4()), PrefixLen: lease.Address.Bits()}
-	if err := s.AddProtocolAddress(nicID, tcpip.ProtocolAddress{Protocol: ipv4.ProtocolNumber, AddressWithPrefix: own}, stack.AddressProperties{}); err != nil {
-		return fail("address", err)
-	}
-	routes := []tcpip.Route{{Destination: own.Subnet(), NIC: nicID}}
-	if lease.Gateway.IsValid() {
-		routes = append(routes, tcpip.Route{Destination: header.IPv4EmptySubnet, Gateway: tcpip.AddrFrom4(lease.Gateway.As4()), NIC: nicID})
-	}
-	s.SetRouteTable(routes)
-	return s, nil
-}
-
+// ListenUDP implements [NIC].
 func (n *wireNIC) ListenUDP(port uint16) (net.PacketConn, error) {
 	n.mu.Lock()
-	s, addr := n.stack, n.addr
-	n.mu.Unlock()
-	if s == nil {
+	defer n.mu.Unlock()
+	if !n.held {
 		return nil, errNoAddress
 	}
-	var wq waiter.Queue
-	ep, err := s.NewEndpoint(udp.ProtocolNumber, ipv4.ProtocolNumber, &wq)
-	if err != nil {
-		return nil, errors.New(err.String())
+	for port == 0 || port == dhcpClientPort {
+		if port == dhcpClientPort {
+			return nil, fmt.Errorf("opening port %d: it is the DHCP client's", port)
+		}
+		n.nextPort = max(n.nextPort+1, 1<<16-1<<12)
+		if n.sockets[n.nextPort] == nil {
+			port = n.nextPort
+		}
 	}
-	ep.SocketOptions().SetBroadcast(true) // SNTP asks everybody
-	if err := ep.Bind(tcpip.FullAddress{NIC: nicID, Addr: tcpip.AddrFrom4(addr.As4()), Port: port}); err != nil {
-		ep.Close()
-		return nil, fmt.Errorf("binding port %d: %s", port, err)
+	if n.sockets[port] != nil {
+		return nil, fmt.Errorf("opening port %d: it is in use", port)
 	}
-	return gonet.NewUDPConn(&wq, ep), nil
+	c := newUDPConn(n, port)
+	n.sockets[port] = c
+	return c, nil
 }
 
-// ListenTCP implements [NIC].
-func (n *wireNIC) ListenTCP(port uint16) (net.Listener, error) {
+// forget frees the port of a socket that was closed.
+func (n *wireNIC) forget(c *udpConn) {
 	n.mu.Lock()
-	s, addr := n.stack, n.addr
-	n.mu.Unlock()
-	if s == nil {
-		return nil, errNoAddress
+	defer n.mu.Unlock()
+	if n.sockets[c.port] == c {
+		delete(n.sockets, c.port)
 	}
-	return gonet.ListenTCP(s, tcpip.FullAddress{NIC: nicID, Addr: tcpip.AddrFrom4(addr.As4()), Port: port}, ipv4.ProtocolNumber)
 }
 
 // sendFrame puts a frame of the phone on the wire.
-func (n *wireNIC) sendFrame(frame []byte) error { return n.wire.send(frame) }
-
-func (n *wireNIC) DialTCP(ctx context.Context, to netip.AddrPort) (net.Conn, error) {
-	n.mu.Lock()
-	s := n.stack
-	n.mu.Unlock()
-	if s == nil {
-		return nil, errNoAddress
-	}
-	return gonet.DialContextTCP(ctx, s, tcpip.FullAddress{NIC: nicID, Addr: tcpip.AddrFrom4(to.Addr().As4()), Port: to.Port()}, ipv4.ProtocolNumber)
-}
+func (n *wireNIC) sendFrame(frame []byte) error { return n.wire.sendFrom(n, frame) }
 
 func (n *wireNIC) Close() error {
 	n.Down()

@@ -19,6 +19,7 @@ import (
 	"net/netip"
 	"os"
 	"os/signal"
+	"runtime/pprof"
 	"strings"
 	"sync"
 	"syscall"
@@ -53,6 +54,14 @@ type options struct {
 	storm           phonesim.StormConfig
 	dhcp, tftp      uint
 	sntp, dns, http uint
+
+	profile     string
+	faults      phonesim.Faults
+	roamTo      string
+	hostile     string
+	hostileRate int
+	hostileFor  time.Duration
+	cpuProfile  string
 }
 
 // run is the program without the process around it.
@@ -65,17 +74,22 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, "phonesim:", err)
 		return exitUsage
 	}
-	link, closeLink, err := o.link()
+	closeLinks, err := o.plug()
+	defer closeLinks()
 	if err != nil {
 		fmt.Fprintln(stderr, "phonesim:", err)
 		return exitFail
 	}
-	defer closeLink()
-	o.storm.Link = link
 	if o.verbose {
 		o.storm.OnEvent = printer(stdout)
 	}
+	stopProfile, err := o.profileCPU()
+	if err != nil {
+		fmt.Fprintln(stderr, "phonesim:", err)
+		return exitFail
+	}
 	report, err := phonesim.Storm(ctx, o.storm)
+	stopProfile()
 	if err == nil {
 		err = errors.Join(printReport(stdout, report), writeJSON(o.jsonFile, stdout, report))
 	}
@@ -117,10 +131,29 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	f.Uint64Var(&o.storm.Seed, "seed", uint64(time.Now().UnixNano()), "of everything random: the same `number` repeats a storm")
 	f.StringVar(&o.jsonFile, "json", "", "write the whole report to this `file`; \"-\" = standard output")
 	f.BoolVar(&o.verbose, "v", false, "tell what each phone does")
+	o.stormFlags(f)
 	if err := f.Parse(args); err != nil {
 		return o, err
 	}
 	return o, o.check(f.Args())
+}
+
+// stormFlags are the flags for what may happen in a storm.
+func (o *options) stormFlags(f *flag.FlagSet) {
+	f.StringVar(&o.profile, "profile", "full", "`what` the phones do: full, or basic: what any set of servers can satisfy, see below")
+	f.StringVar(&o.storm.Name, "name", "pbx", "the `name` that phones of -profile basic ask the DNS for")
+	f.StringVar(&o.storm.Image, "image", "", "each phone then downloads this `file` in 512-byte lockstep, once it is ready")
+	f.Float64Var(&o.faults.Loss, "loss", 0, "lose this `share` of the frames, 0 to 1, in each direction, with -interface")
+	f.Float64Var(&o.faults.Dup, "dup", 0, "repeat this `share` of the frames")
+	f.Float64Var(&o.faults.Reorder, "reorder", 0, "hold this `share` of the frames back for 1 to 10 ms")
+	f.DurationVar(&o.storm.Stay, "stay", 0, "stay up for this `time` after all are done")
+	f.DurationVar(&o.storm.Renew, "renew", 0, "renew leases after this `time` if that is sooner than T1; needs -stay to matter")
+	f.IntVar(&o.storm.Roam.Phones, "roam", 0, "pull so many phones out once all are done and plug them in elsewhere")
+	f.StringVar(&o.roamTo, "roam-to", "", "the other `interface` for -roam; \"\" = the same one, on loopback other relay addresses")
+	f.StringVar(&o.hostile, "hostile", "", "a `list` of hostile clients beside the phones, see below, with -interface; for your own lab only")
+	f.IntVar(&o.hostileRate, "hostile-rate", 200, "packets a second of each kind of hostile client, 1 to 20000")
+	f.DurationVar(&o.hostileFor, "hostile-for", 10*time.Second, "how long they go on, at most 1h")
+	f.StringVar(&o.cpuProfile, "cpuprofile", "", "write a profile of this program to this `file`")
 }
 
 // usage prints the help.
@@ -140,6 +173,22 @@ States (what is in flash when a phone is switched on):
   sccp-old   SCCP 3.2, no universal loader
   erased     the universal loader without an application
   mix        sip, sip7, sccp and sccp-old in turn
+
+Profiles:
+  full   a phone as it is, with its own times; it needs a box that configures it
+  basic  DORA, seven small files of any TFTP root (there or not found), the time, SRV and A of a name; no time spent on itself,
+         so that sets of servers can be compared
+
+Hostile clients (-hostile starve,decline,...). They are for servers of your own, in a lab of your own: the interface must be
+named, must not carry the default route, and rate and time are bounded.
+  starve     made-up hardware addresses take leases
+  flood      made-up hardware addresses ask for leases and never take them
+  decline    forged DHCPDECLINE of the phones' addresses
+  release    forged DHCPRELEASE of the phones' leases
+  spoof      DISCOVER in the name of another hardware address than the frame's
+  tftpflood  read requests, each from another port
+  halfopen   transfers that are begun and left
+  garbage    bytes without sense and damaged DHCP
 
 -load puts any other release into flash; whether there is a universal loader follows from it.
 
@@ -167,9 +216,10 @@ func (o *options) check(rest []string) error {
 	if err != nil {
 		faults = append(faults, fmt.Errorf("-state: %w", err))
 	}
-	if o.storm.Phones < 1 {
+	if o.storm.Phones < 1 && (o.hostile == "" || o.storm.Phones < 0) {
 		faults = append(faults, fmt.Errorf("-n: found %d, allowed is one or more", o.storm.Phones))
 	}
+	faults = append(faults, o.checkStorm())
 	if o.storm.Speed <= 0 {
 		faults = append(faults, fmt.Errorf("-speed: found %g, allowed is a number above 0", o.storm.Speed))
 	}
@@ -191,6 +241,111 @@ func (o *options) check(rest []string) error {
 	}
 	o.storm.Base, o.storm.States, o.storm.Ports = base, states, o.ports
 	return errors.Join(faults...)
+}
+
+// checkStorm checks what may happen in a storm.
+func (o *options) checkStorm() error {
+	var faults []error
+	profile, err := phonesim.ParseProfile(o.profile)
+	if err != nil {
+		faults = append(faults, fmt.Errorf("-profile: %w", err))
+	}
+	o.storm.Profile = profile
+	if err := o.faults.Validate(); err != nil {
+		faults = append(faults, fmt.Errorf("-loss, -dup, -reorder: %w", err))
+	}
+	if o.loopback && o.faults != (phonesim.Faults{}) {
+		faults = append(faults, errors.New("-loss, -dup, -reorder: allowed with -interface only"))
+	}
+	if o.storm.Roam.Phones < 0 || o.storm.Roam.Phones > max(0, o.storm.Phones) {
+		faults = append(faults, fmt.Errorf("-roam: found %d, allowed is 0 to the number of phones", o.storm.Roam.Phones))
+	}
+	if o.roamTo != "" && (o.loopback || o.storm.Roam.Phones == 0) {
+		faults = append(faults, errors.New("-roam-to: allowed with -interface and -roam only"))
+	}
+	if o.storm.Stay < 0 || o.storm.Renew < 0 {
+		faults = append(faults, errors.New("-stay, -renew: allowed is a time of 0 or more"))
+	}
+	if o.hostile == "" {
+		return errors.Join(faults...)
+	}
+	kinds, err := phonesim.ParseHostileKinds(o.hostile)
+	if err != nil {
+		faults = append(faults, fmt.Errorf("-hostile: %w", err))
+	}
+	if o.loopback {
+		faults = append(faults, errors.New("-hostile: allowed with -interface only"))
+	}
+	o.storm.Hostile = &phonesim.HostileConfig{Kinds: kinds, Rate: o.hostileRate, For: o.hostileFor}
+	return errors.Join(faults...)
+}
+
+// plug opens what the phones are plugged into. What it returns closes what it opened, also after an error.
+func (o *options) plug() (closeLinks func(), err error) {
+	var closers []func()
+	closeLinks = func() {
+		for _, c := range closers {
+			c()
+		}
+	}
+	link, closeLink, err := o.link()
+	if err != nil {
+		return closeLinks, err
+	}
+	closers = append(closers, closeLink)
+	o.storm.Link = link
+	w, isWire := link.(*phonesim.Wire)
+	if !isWire {
+		return closeLinks, o.plugRelays()
+	}
+	o.faults.Seed = o.storm.Seed
+	if err := w.SetFaults(o.faults); err != nil {
+		return closeLinks, err
+	}
+	if h := o.storm.Hostile; h != nil {
+		h.Wire, h.Ports, h.Seed = w, o.ports, o.storm.Seed
+	}
+	if o.roamTo == "" {
+		return closeLinks, nil
+	}
+	to, err := phonesim.NewWire(o.roamTo)
+	if err != nil {
+		return closeLinks, err
+	}
+	closers = append(closers, func() { _ = to.Close() })
+	to.ShareAddresses(w)
+	o.storm.Roam.Link = to
+	return closeLinks, to.SetFaults(o.faults)
+}
+
+// plugRelays makes the second link of -roam on loopback.
+func (o *options) plugRelays() error {
+	if o.storm.Roam.Phones == 0 {
+		return nil
+	}
+	server, err := netip.ParseAddr(o.server)
+	if err != nil {
+		return fmt.Errorf("reading -server: %w", err)
+	}
+	const half = 7000 // of the relay addresses of a link
+	to, err := phonesim.NewLoopback(phonesim.LoopbackConfig{Server: server, Ports: o.ports, FirstRelay: half})
+	o.storm.Roam.Link = to
+	return err
+}
+
+// profileCPU begins the profile of -cpuprofile and returns what ends it.
+func (o *options) profileCPU() (stop func(), err error) {
+	if o.cpuProfile == "" {
+		return func() {}, nil
+	}
+	f, err := os.Create(o.cpuProfile)
+	if err != nil {
+		return nil, err
+	}
+	if err := pprof.StartCPUProfile(f); err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return func() { pprof.StopCPUProfile(); _ = f.Close() }, nil
 }
 
 // link opens what the phones are plugged into.

@@ -127,3 +127,95 @@ func TestAnyLoadCanBeInFlash(t *testing.T) {
 		}
 	}
 }
+
+func TestWrongStormFlagsAreAllNamed(t *testing.T) {
+	t.Parallel()
+	var out, errs bytes.Buffer
+	code := run(t.Context(), []string{
+		"-loopback", "-profile", "odd", "-loss", "2", "-hostile", "starve,bomb", "-roam", "5", "-n", "3", "-roam-to", "eth1", "-stay", "-1s",
+	}, &out, &errs)
+	if code != exitUsage {
+		t.Errorf("exit code %d, wanted %d", code, exitUsage)
+	}
+	for _, want := range []string{
+		`profile "odd"`, "loss of 2", "-loss, -dup, -reorder: allowed with -interface", `"bomb"`, "-hostile: allowed with -interface", "-roam: found 5",
+		"-roam-to: allowed", "-stay, -renew",
+	} {
+		if !strings.Contains(errs.String(), want) {
+			t.Errorf("%q is not in: %s", want, errs.String())
+		}
+	}
+}
+
+func TestHelpNamesProfilesAndHostileClients(t *testing.T) {
+	t.Parallel()
+	var out, errs bytes.Buffer
+	run(t.Context(), []string{"-h"}, &out, &errs)
+	for _, k := range phonesim.HostileKinds() {
+		if !strings.Contains(errs.String(), "\n  "+string(k)+" ") {
+			t.Errorf("the help does not explain %s", k)
+		}
+	}
+	for _, want := range []string{"\n  full ", "\n  basic ", "in a lab of your own"} {
+		if !strings.Contains(errs.String(), want) {
+			t.Errorf("%q is not in the help", want)
+		}
+	}
+}
+
+func TestTheReportSaysWhyPhonesFailedAndWhoWasTheCause(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "report.json")
+	var out, errs bytes.Buffer
+	code := run(t.Context(), []string{
+		"-loopback", "-server", "127.99.0.3", "-dhcp", "1", "-n", "3", "-timeout", "100ms", "-json", file, "-profile", "basic", "-image", "x.bin",
+	}, &out, &errs)
+	if code != exitFail {
+		t.Errorf("exit code %d, wanted %d: %s", code, exitFail, errs.String())
+	}
+	for _, want := range []string{"failed (3 phones): a DHCP lease", "image x.bin, 0 bytes: 0 done, 3 failed", "processor time"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%q is not in: %s", want, out.String())
+		}
+	}
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var r map[string]any
+	if err := json.Unmarshal(b, &r); err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range []string{
+		"phones", "ready", "polling", "failed", "window_ns", "ready_50_ns", "ready_95_ns", "ready_100_ns", "took_ns", "failures",
+		"duplicate_addresses", "retransmissions", "results", "profile", "failures_by_reason", "retransmissions_by_injected_loss",
+		"retransmissions_by_servers", "tftp", "image", "renewals", "cpu_s",
+	} {
+		if _, ok := r[key]; !ok {
+			t.Errorf("%q is not in the report", key)
+		}
+	}
+}
+
+func TestTheTableShowsEverySum(t *testing.T) {
+	t.Parallel()
+	r := phonesim.Report{
+		RetransmitsByLoss: phonesim.Retransmissions{TFTP: 3}, RetransmitsByServers: phonesim.Retransmissions{DNS: 2},
+		Renewals: phonesim.Renewals{Renewed: 7, Rebound: 1, Failed: 2, Lost: 2}, Roaming: &phonesim.RoamSum{Moved: 4, Same: 3, Other: 1},
+		Hostile: []phonesim.HostileSum{{Kind: phonesim.HostileStarve, Sent: 9, Leases: 5}}, Notes: map[string]int{"odd": 2, "odder": 3},
+		Wire: &phonesim.WireCount{Sent: 10, LostIn: 1, Late: 6, LostHere: 8}, ProcessorTime: 1.5,
+	}
+	var out bytes.Buffer
+	if err := printReport(&out, r); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"lost on purpose: dhcp 0, tftp 3", "because of the servers: dhcp 0, tftp 0, sntp 0, dns 2", "7 renewed, 1 rebound, 2 failed, 2 addresses lost",
+		"moved: 4, 3 with the same address, 1 with another", "hostile starve: 9 sent, 0 answered, 5 leases", "note (3 phones): odder\nnote (2 phones): odd",
+		"6 late, 8 lost by this program", "1.50 s of processor time",
+	} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%q is not in: %s", want, out.String())
+		}
+	}
+}

@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -124,5 +126,50 @@ sent again: dhcp %d, tftp %d, sntp %d, dns %d, sip %d
 `, r.Phones, r.Window, r.Ready, r.Polling, r.Failed, len(r.Failures), len(r.Duplicates), r.Took.Round(roundedTimes),
 		share(r.Half), share(r.Most), share(r.All),
 		r.Retransmits.DHCP, r.Retransmits.TFTP, r.Retransmits.SNTP, r.Retransmits.DNS, r.Retransmits.SIP)
+	printMore(w, r)
 	return err
+}
+
+// printMore writes what is not the same in every storm.
+func printMore(w io.Writer, r phonesim.Report) {
+	line := func(name string, again phonesim.Retransmissions) {
+		if again != (phonesim.Retransmissions{}) {
+			fmt.Fprintf(w, "  %s: dhcp %d, tftp %d, sntp %d, dns %d, sip %d\n", name, again.DHCP, again.TFTP, again.SNTP, again.DNS, again.SIP)
+		}
+	}
+	line("after a frame that was lost on purpose", r.RetransmitsByLoss)
+	line("because of the servers", r.RetransmitsByServers)
+	fmt.Fprintf(w, "files: %d got, %d not found, %d bytes, %d with wrong content\n", r.TFTP.Got, r.TFTP.NotFound, r.TFTP.Bytes, len(r.TFTP.ContentErrors))
+	if i := r.Image; i != nil {
+		fmt.Fprintf(w, "image %s, %d bytes: %d done, %d failed; first after %s, 50%% %s, 95%% %s, last %s, spread %s; one took %s (median), %s at most\n",
+			i.Name, i.Size, i.Done, i.Failed, i.First.Round(roundedTimes), i.Half.Round(roundedTimes), i.Most.Round(roundedTimes),
+			i.Last.Round(roundedTimes), i.Spread.Round(roundedTimes), i.TookHalf.Round(roundedTimes), i.TookMost.Round(roundedTimes))
+	}
+	if n := r.Renewals; n != (phonesim.Renewals{}) {
+		fmt.Fprintf(w, "leases: %d renewed, %d rebound, %d failed, %d addresses lost\n", n.Renewed, n.Rebound, n.Failed, n.Lost)
+	}
+	if m := r.Roaming; m != nil {
+		fmt.Fprintf(w, "moved: %d, %d with the same address, %d with another, %d failed; address 50%% after %s, last %s\n",
+			m.Moved, m.Same, m.Other, m.Failed, m.Half.Round(roundedTimes), m.Last.Round(roundedTimes))
+		printCounts(w, "moved and failed", m.Reasons)
+	}
+	for _, h := range r.Hostile {
+		fmt.Fprintf(w, "hostile %s: %d sent, %d answered, %d leases, in %s %s\n", h.Kind, h.Sent, h.Answered, h.Leases, h.For.Round(roundedTimes), h.Error)
+	}
+	printCounts(w, "failed", r.Reasons)
+	printCounts(w, "note", r.Notes)
+	if c := r.Wire; c != nil {
+		fmt.Fprintf(w, "frames: %d sent, %d received; on purpose %d and %d lost, %d repeated, %d held back; %d late, %d lost by this program\n",
+			c.Sent, c.Received, c.LostOut, c.LostIn, c.Duplicated, c.Reordered, c.Late, c.LostHere)
+	}
+	fmt.Fprintf(w, "this program used %.2f s of processor time\n", r.ProcessorTime)
+}
+
+// printCounts lists what was met how often, the most frequent first.
+func printCounts(w io.Writer, what string, counts map[string]int) {
+	texts := slices.Sorted(maps.Keys(counts))
+	slices.SortStableFunc(texts, func(a, b string) int { return counts[b] - counts[a] })
+	for _, text := range texts[:min(len(texts), tableRows)] {
+		fmt.Fprintf(w, "%s (%d phones): %s\n", what, counts[text], text)
+	}
 }
