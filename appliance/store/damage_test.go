@@ -26,7 +26,7 @@ const stored = 300
 // goodFile returns the bytes of a leases.db with 300 leases, most of them moved, and three values.
 func goodFile(t *testing.T) []byte {
 	t.Helper()
-	dir := t.TempDir()
+	dir := store.MemoryDir(t)
 	s := open(t, dir, store.Options{})
 	commit := func(records ...lease.Record) {
 		if err := s.Commit(t.Context(), records...); err != nil {
@@ -36,10 +36,14 @@ func goodFile(t *testing.T) []byte {
 			t.Fatal(err)
 		}
 	}
-	for i := range stored {
-		r := record(i)
-		r.Address = addr(i + 1000)
-		commit(r)
+	for i := 0; i < stored; i += 10 {
+		batch := make([]lease.Record, 0, 10)
+		for j := i; j < i+10; j++ {
+			r := record(j)
+			r.Address = addr(j + 1000)
+			batch = append(batch, r)
+		}
+		commit(batch...)
 	}
 	for i := 0; i < stored; i += 10 {
 		batch := make([]lease.Record, 0, 10)
@@ -75,7 +79,7 @@ func readFile(t *testing.T, dir, name string) []byte {
 // one that was stored, damage is told and the bytes are set aside, and it can be written and opened again.
 func openDamaged(t *testing.T, file []byte) (leases []lease.Record, faults []string) {
 	t.Helper()
-	dir := t.TempDir()
+	dir := store.MemoryDir(t)
 	if err := os.WriteFile(filepath.Join(dir, "leases.db"), file, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -127,6 +131,7 @@ func openDamaged(t *testing.T, file []byte) (leases []lease.Record, faults []str
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer os.RemoveAll(dir)
 	defer s.Close()
 	if again, err := s.Leases(t.Context()); errors.Is(err, dhcp.ErrIncomplete) != incomplete || len(again) != len(leases)+1 || len(s.Faults()) > 0 {
 		t.Fatalf("opened again: %d leases of %d, %v, %q", len(again), len(leases)+1, err, s.Faults())
@@ -275,9 +280,7 @@ func TestJournalEntries(t *testing.T) {
 func TestFileTruncatedWhileOpen(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir, store.Options{})
-	var want []lease.Record
 	for i := range 200 {
-		want = append(want, record(i))
 		if err := s.Commit(t.Context(), record(i)); err != nil {
 			t.Fatal(err)
 		}
