@@ -319,6 +319,10 @@ func TestMain(m *testing.M) {
 		commitStorm(dir)
 	case "full":
 		os.Exit(fillDisk(dir))
+	case "look":
+		os.Exit(look(dir))
+	case "broken":
+		os.Exit(breakDisk(dir))
 	default:
 		os.Exit(m.Run())
 	}
@@ -337,7 +341,9 @@ func child(t *testing.T, what, dir string) *exec.Cmd {
 }
 
 // commitStorm commits from eight goroutines for ever and prints the number of each record once it is on disk.
+// It ends by itself when its parent is gone.
 func commitStorm(dir string) {
+	_ = unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0) // a safety net only
 	s, err := store.Open(dir, nil)
 	if err != nil {
 		panic(err)
@@ -476,6 +482,18 @@ func readOnly(dir string, atLeast int) error {
 	}
 	if len(s.Faults()) == 0 || s.Failing() == nil {
 		return errors.New("a read-only card is not told")
+	}
+	if err := unix.Mount("", dir, "", unix.MS_REMOUNT, ""); err != nil {
+		return err
+	}
+	if err := s.Commit(ctx, record(4001)); err != nil || s.Failing() != nil {
+		return fmt.Errorf("the card can be written again: %w, %w", err, s.Failing())
+	}
+	if err := s.SetValue(ctx, "x", []byte("y")); err != nil {
+		return fmt.Errorf("the card can be written again: %w", err)
+	}
+	if again, err := s.Leases(ctx); err != nil || len(again) != len(leases)+1 {
+		return fmt.Errorf("the card can be written again: %d leases of %d: %w", len(again), len(leases)+1, err)
 	}
 	return nil
 }
