@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -140,5 +141,46 @@ func TestSlowCardCostsLatencyNotThroughput(t *testing.T) {
 	}
 	if got, err := s.Leases(t.Context()); err != nil || len(got) != callers*each {
 		t.Errorf("%d leases are stored, want %d: %v", len(got), callers*each, err)
+	}
+}
+
+// BenchmarkDay is a day of a site: each phone renews its lease of 8 hours every 4 hours, alone. All of it is written,
+// as nothing before the store leaves renewals out.
+func BenchmarkDay(b *testing.B) {
+	for _, phones := range []int{24, 200, 1000} {
+		b.Run(fmt.Sprintf("phones=%d", phones), func(b *testing.B) {
+			dir := b.TempDir()
+			s := open(b, dir, store.Options{})
+			for i := range phones {
+				if err := s.Commit(b.Context(), record(i)); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ResetTimer()
+			w := written(b)
+			for range b.N {
+				for i := range 6 * phones {
+					r := record((i * 7919) % phones)
+					r.Start = r.Start.Add(time.Duration(i) * time.Minute)
+					if err := s.Commit(b.Context(), r); err != nil {
+						b.Fatal(err)
+					}
+				}
+			}
+			b.StopTimer()
+			if err := s.Close(); err != nil {
+				b.Fatal(err)
+			}
+			days := float64(b.N)
+			b.ReportMetric((written(b)-w)/days/1e6, "MB/day")
+			b.ReportMetric((written(b)-w)/days/float64(6*phones), "B/renewal")
+			size := 0.0
+			for _, name := range []string{"leases.db", "leases-1.log", "leases-2.log"} {
+				if info, err := os.Stat(filepath.Join(dir, name)); err == nil {
+					size += float64(info.Size())
+				}
+			}
+			b.ReportMetric(size/1e6, "MB-files")
+		})
 	}
 }

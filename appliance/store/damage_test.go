@@ -1,7 +1,6 @@
 package store_test
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -9,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -338,75 +336,6 @@ func child(t *testing.T, what, dir string) *exec.Cmd {
 	cmd.Env = append(os.Environ(), "STORE_CHILD="+what, "STORE_CHILD_DIR="+dir)
 	cmd.Stderr = os.Stderr
 	return cmd
-}
-
-// commitStorm commits from eight goroutines for ever and prints the number of each record once it is on disk.
-// It ends by itself when its parent is gone.
-func commitStorm(dir string) {
-	_ = unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0) // a safety net only
-	s, err := store.Open(dir, nil)
-	if err != nil {
-		panic(err)
-	}
-	for g := range 8 {
-		go func() {
-			for i := g; ; i += 8 {
-				if err := s.Commit(context.Background(), record(i%4000)); err != nil {
-					panic(err)
-				}
-				fmt.Printf("%d\n", i%4000)
-			}
-		}()
-	}
-	select {}
-}
-
-func TestKilledInTheMiddleOfCommits(t *testing.T) {
-	dir := t.TempDir()
-	committed := map[int]bool{}
-	for range 5 {
-		cmd := child(t, "storm", dir)
-		out, err := cmd.StdoutPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		lines := bufio.NewScanner(out)
-		for n := 0; lines.Scan(); n++ {
-			i, err := strconv.Atoi(lines.Text())
-			if err != nil {
-				break // the last line may be cut
-			}
-			committed[i] = true
-			if n == 300 {
-				_ = cmd.Process.Signal(syscall.SIGKILL)
-			}
-		}
-		_ = cmd.Wait()
-		s := open(t, dir, store.Options{})
-		if f := s.Faults(); len(f) > 0 {
-			t.Errorf("faults after a kill: %q", f)
-		}
-		leases, err := s.Leases(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		stored := map[int]bool{}
-		for _, r := range leases {
-			stored[int(r.HWAddr[4])<<8|int(r.HWAddr[5])] = true
-		}
-		for i := range committed {
-			if !stored[i] {
-				t.Fatalf("record %d was committed and is lost", i)
-			}
-		}
-		s.Close()
-	}
-	if len(committed) < 300 {
-		t.Errorf("only %d records were committed", len(committed))
-	}
 }
 
 // fillDisk mounts a tmpfs of 5 MiB in its own mount namespace and fills it. It returns the exit code; 3 = no mounting here.
