@@ -258,6 +258,70 @@ func openMatrixTorn(t *testing.T, files map[string][]byte) (int, bool) {
 	return len(leases), errors.Is(err, dhcp.ErrIncomplete)
 }
 
+// TestPowerCutInAGroup: of the sectors of a group that was not synced, any may be on the disk. All that was
+// acknowledged before is there, and it is no damage.
+func TestPowerCutInAGroup(t *testing.T) {
+	random := rand.New(rand.NewPCG(5, 6))
+	for round := range 40 {
+		dir := MemoryDir(t)
+		s, err := Open(dir, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		acked, path := round*3, filepath.Join(dir, logName(0))
+		commit := func(from, to int) {
+			for i := from; i < to; i += 20 {
+				var batch []lease.Record
+				for j := i; j < min(i+20, to); j++ {
+					batch = append(batch, matrixLease(j))
+				}
+				if err := s.Commit(t.Context(), batch...); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		read := func() []byte {
+			b, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return b
+		}
+		commit(0, acked)
+		before := read()
+		var last []lease.Record
+		for j := acked; j < acked+1+random.IntN(200); j++ {
+			last = append(last, matrixLease(j))
+		}
+		if err := s.Commit(t.Context(), last...); err != nil {
+			t.Fatal(err)
+		}
+		s.Close()
+		after := read()
+		for i := range logSize / sectorSize {
+			if random.IntN(2) == 0 {
+				copy(after[i*sectorSize:(i+1)*sectorSize], before[i*sectorSize:])
+			}
+		}
+		if err := os.WriteFile(path, after, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if s, err = Open(dir, nil); err != nil {
+			t.Fatal(err)
+		}
+		got, err := s.Leases(t.Context())
+		if err != nil || len(s.Faults()) > 0 || len(got) < acked {
+			t.Errorf("round %d: %d leases, %d were acknowledged; %v, %q", round, len(got), acked, err, s.Faults())
+		}
+		for i := range acked {
+			if got[i].Address != matrixLease(i).Address {
+				t.Fatalf("round %d: the acknowledged lease of %s is gone", round, matrixLease(i).Address)
+			}
+		}
+		s.Close()
+	}
+}
+
 // TestDamageIsRememberedUntilLeasesHaveRunOut: over restarts, until the time has run or the caller says so.
 func TestDamageIsRememberedUntilLeasesHaveRunOut(t *testing.T) {
 	files := matrixFolder(t)

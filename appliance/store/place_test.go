@@ -60,6 +60,41 @@ func TestSomethingElseInThePlaceOfTheFiles(t *testing.T) {
 	}
 }
 
+// TestFilesThatAreGone: what one file knows of the other tells that it was there.
+func TestFilesThatAreGone(t *testing.T) {
+	for _, names := range [][]string{{"leases.db"}, {"leases-1.log"}, {"leases-1.log", "leases-2.log"}, {"leases.db", "leases-1.log", "leases-2.log"}} {
+		dir := store.MemoryDir(t)
+		s := open(t, dir, store.Options{})
+		if err := s.Commit(t.Context(), record(1)); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.FoldNow(); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Commit(t.Context(), record(2)); err != nil {
+			t.Fatal(err)
+		}
+		s.Close()
+		for _, name := range names {
+			if err := os.Remove(filepath.Join(dir, name)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s = open(t, dir, store.Options{})
+		got, err := s.Leases(t.Context())
+		if !errors.Is(err, dhcp.ErrIncomplete) || len(s.Faults()) == 0 || !strings.Contains(s.Faults()[0], "gone") {
+			t.Errorf("without %v: %d leases, %v, told %q", names, len(got), err, s.Faults())
+		}
+		if err := s.Commit(t.Context(), record(3)); err != nil {
+			t.Errorf("without %v: %v", names, err)
+		}
+		s.Close()
+		if s = open(t, dir, store.Options{}); len(s.Faults()) > 0 {
+			t.Errorf("without %v, the second start: %q", names, s.Faults())
+		}
+	}
+}
+
 // TestFileThatMayNotBeRead runs as a user without rights: a file of its own it opens all the same, another's is set aside.
 func TestFileThatMayNotBeRead(t *testing.T) {
 	testkit.Need(t, "root")
