@@ -86,29 +86,14 @@ func (k *killer) once(ctx context.Context, i int) error {
 	for n := range perKill {
 		who = append(who, (i*perKill+n)%(poolSize-oldOnes))
 	}
-	loading, stop := context.WithCancel(ctx)
-	defer stop()
-	after := time.Duration(50+k.random.IntN(400)) * time.Millisecond
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		select {
-		case <-time.After(after):
-		case <-ctx.Done():
-		}
-		k.s.procs[0].kill()
-		time.Sleep(50 * time.Millisecond) // what it sent arrives
-		stop()
-	}()
-	t, err := k.clients.Run(loading, load.Boot, who, killRate)
-	<-done
+	killed := make(chan struct{})
+	timer := time.AfterFunc(time.Duration(50+k.random.IntN(400))*time.Millisecond, func() { defer close(killed); k.s.procs[0].kill() })
+	defer timer.Stop()
+	t, err := k.clients.RunUntil(ctx, load.Boot, who, killRate, killed)
 	if err != nil {
 		return err
 	}
 	k.twice += t.Twice + t.Moved
-	if late, err := k.clients.Drain(20 * time.Millisecond); err == nil {
-		k.twice += late.Twice + late.Moved
-	}
 	begun := time.Now()
 	if err := k.s.power(ctx, k.x.programs.daemon); err != nil {
 		return err

@@ -151,7 +151,7 @@ func markdown(results []result) string {
 	for _, r := range results {
 		r.markdown(&b)
 	}
-	b.WriteString("### Command lines\n\nDIR is a new folder for each start, TFTP the folder of files that the phones may read.\n\n")
+	b.WriteString("### Command lines\n\n$DIR is a new folder for each start, $TFTP the folder of files that the phones may read.\n\n")
 	seen := map[string]bool{}
 	for _, r := range results {
 		for _, l := range r.Lines {
@@ -210,7 +210,7 @@ func (l commandLine) markdown(b *strings.Builder) {
 	fmt.Fprintf(b, "%s:\n\n```\n%s\n", l.Who, l.Line)
 	for _, name := range slices.Sorted(maps.Keys(l.Files)) {
 		if l.Files[name] != "" {
-			fmt.Fprintf(b, "\n# DIR/%s\n%s", name, strings.TrimRight(l.Files[name], "\n")+"\n")
+			fmt.Fprintf(b, "\n# $DIR/%s\n%s", name, strings.TrimRight(l.Files[name], "\n")+"\n")
 		}
 	}
 	b.WriteString("```\n\n")

@@ -40,7 +40,7 @@ func (x *run) peerContender(name, tftp string, specs ...spec) *contender {
 // boxLine is phonebox's command line with its site, for the document.
 func (x *run) boxLine(cfg boxConfig) commandLine {
 	cfg.listed = 0
-	return commandLine{Who: "phonebox", Line: fmt.Sprintf("phoneboxd -data DIR -interface %s", iface), Files: map[string]string{"site.toml": cfg.siteText()}}
+	return commandLine{Who: "phonebox", Line: fmt.Sprintf("phoneboxd -data $DIR -interface %s", iface), Files: map[string]string{"site.toml": cfg.siteText()}}
 }
 
 // ownCPU is the CPU time of this program.

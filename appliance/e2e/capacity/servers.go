@@ -13,13 +13,13 @@ import (
 // startPatience is how long a server may take until it listens.
 const startPatience = 40 * time.Second
 
-// spec says how one program is run. In a command line and in files, DIR stands for a new folder and TFTP for the folder of
+// spec says how one program is run. In a command line and in files, $DIR stands for a new folder and $TFTP for the folder of
 // files that the phones may read.
 type spec struct {
 	name  string
 	args  []string
 	env   []string
-	files map[string]string // name to content, in DIR
+	files map[string]string // name to content, in $DIR
 	port  int               // UDP, on which it listens once it is ready
 }
 
@@ -54,7 +54,7 @@ func (l *lab) startSet(ctx context.Context, name, tftp string, specs ...spec) (*
 }
 
 func (s *set) add(ctx context.Context, l *lab, tftp string, sp spec) error {
-	fill := strings.NewReplacer("DIR", s.dir, "TFTP", tftp)
+	fill := strings.NewReplacer("$DIR", s.dir, "$TFTP", tftp)
 	for name, content := range sp.files {
 		if err := os.WriteFile(filepath.Join(s.dir, name), []byte(fill.Replace(content)), 0o644); err != nil {
 			return err
@@ -72,8 +72,24 @@ func (s *set) add(ctx context.Context, l *lab, tftp string, sp spec) error {
 		return err
 	}
 	s.procs = append(s.procs, p)
-	return waitFor(ctx, startPatience, sp.name+" listens", func() (bool, error) {
+	err = waitFor(ctx, startPatience, sp.name+" listens", func() (bool, error) {
 		return listens(p, sp.port), p.alive()
+	})
+	if err != nil {
+		return err
+	}
+	return settle(ctx, p)
+}
+
+// settle waits until a server that listens has done what it does at its start, such as making up its pool: until it spends
+// no CPU time for a tenth of a second.
+func settle(ctx context.Context, p *process) error {
+	spent, since := p.cpu(), time.Now()
+	return waitFor(ctx, startPatience, p.name+" is idle", func() (bool, error) {
+		if now := p.cpu(); now != spent {
+			spent, since = now, time.Now()
+		}
+		return time.Since(since) > 100*time.Millisecond, p.alive()
 	})
 }
 

@@ -137,17 +137,43 @@ func (c *Clients) Run(ctx context.Context, job Job, who []int, rate float64) (Ta
 	return c.tally, nil
 }
 
-// Drain reads what is still on its way, for so long: an ACK that came late counts, too.
-func (c *Clients) Drain(d time.Duration) (Tally, error) {
-	c.tally = Tally{}
-	for until := time.Now().Add(d); time.Now().Before(until); {
-		if err := c.listen(5 * time.Millisecond); err != nil {
+// RunUntil is Run for a server that is killed on the way. Once killed is closed nobody asks any more, and what the server
+// sent before is read: an ACK that was on its way counts as one that was given.
+func (c *Clients) RunUntil(ctx context.Context, job Job, who []int, rate float64, killed <-chan struct{}) (Tally, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		select {
+		case <-killed:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	if _, err := c.Run(ctx, job, who, rate); err != nil {
+		return c.tally, err
+	}
+	<-killed
+	c.open = 0
+	for quiet := 0; quiet < quietTimes; quiet++ {
+		frames, err := c.w.receive(10 * time.Millisecond)
+		if err != nil {
 			return c.tally, err
 		}
-		c.w.flush()
+		for _, f := range frames {
+			quiet = 0
+			if m, who, ok := c.answer(f); ok && m.kind == ack {
+				c.acknowledged(who, m, time.Now())
+			}
+		}
+	}
+	for i := range c.list {
+		c.list[i].asked = 0
 	}
 	return c.tally, nil
 }
+
+// quietTimes is how often nothing may come until everything has come.
+const quietTimes = 5
 
 func (c *Clients) listen(wait time.Duration) error {
 	frames, err := c.w.receive(wait)
@@ -250,13 +276,8 @@ func (c *Clients) handle(f []byte, now time.Time) {
 		}
 		return
 	}
-	d, ok := parseDatagram(f)
-	if !ok || d.dstPort != clientPort {
-		return
-	}
-	m, ok := parseAnswer(d.payload)
-	who := int(m.xid & (1<<indexBits - 1))
-	if !ok || who >= len(c.list) || m.mac != c.MAC(who) || m.xid>>indexBits != uint32(c.list[who].gen)&(1<<(32-indexBits)-1) {
+	m, who, ok := c.answer(f)
+	if !ok {
 		return
 	}
 	cl := &c.list[who]
@@ -269,8 +290,24 @@ func (c *Clients) handle(f []byte, now time.Time) {
 	case m.kind == nak && cl.asked == request:
 		c.tally.Refused++
 		c.example("%x was refused %s", m.mac, cl.addr)
+		if c.holder[cl.addr] == who {
+			delete(c.holder, cl.addr)
+		}
+		cl.addr, cl.until = netip.Addr{}, time.Time{} // it must begin anew (RFC 2131, 3.1.4)
 		c.finish(who)
 	}
+}
+
+// answer reads a server's answer to the present transaction of one of the clients.
+func (c *Clients) answer(f []byte) (m message, who int, ok bool) {
+	d, ok := parseDatagram(f)
+	if !ok || d.dstPort != clientPort {
+		return m, 0, false
+	}
+	m, ok = parseAnswer(d.payload)
+	who = int(m.xid & (1<<indexBits - 1))
+	ok = ok && who < len(c.list) && m.mac == c.MAC(who) && m.xid>>indexBits == uint32(c.list[who].gen)&(1<<(32-indexBits)-1)
+	return m, who, ok
 }
 
 // acknowledged records a lease, whether or not the client still waits for it: the server has given its word.
@@ -279,7 +316,9 @@ func (c *Clients) acknowledged(who int, m message, now time.Time) {
 	if cl.addr.IsValid() && cl.addr != m.yiaddr && now.Before(cl.until) {
 		c.tally.Moved++
 		c.example("%x got %s, it had %s", m.mac, m.yiaddr, cl.addr)
-		delete(c.holder, cl.addr)
+		if c.holder[cl.addr] == who {
+			delete(c.holder, cl.addr)
+		}
 	}
 	if other, held := c.holder[m.yiaddr]; held && other != who && now.Before(c.list[other].until) {
 		c.tally.Twice++

@@ -1,0 +1,214 @@
+package e2e_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"phonebox/appliance/e2e/capacity/load"
+	"phonebox/services/testkit"
+)
+
+// The tests of this file are the short forms of what `go run ./appliance/e2e/capacity` measures (docs/capacity.md). They
+// judge what must be true on any machine: nothing lost, nothing given twice, everybody served. How fast they only print.
+
+// boxMAC is the Ethernet address of the host box for the loads.
+var boxMAC = load.MAC{2, 0, 0, 0, 0x77, 1}
+
+// widePool is a pool for more phones than an office has.
+const widePool = `pool = ["10.77.1.0-10.77.40.255"]`
+
+// openLoad opens the interface of a host for a load.
+func openLoad(t *testing.T, n *testkit.Node) *load.Wire {
+	t.Helper()
+	w := testkit.In(t, n, func() (*load.Wire, error) { return load.Open(testkit.Interface) })
+	t.Cleanup(func() { w.Close() })
+	return w
+}
+
+// newClients makes DHCP clients on a wire.
+func newClients(t *testing.T, w *load.Wire, n int) *load.Clients {
+	t.Helper()
+	c, err := load.NewClients(w, load.ClientsConfig{Count: n, Base: load.MAC{0, 6, 0xd7, 0x10, 0, 0}, Server: addr(boxAddr), ServerMAC: boxMAC})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// countUp returns from, from+1 and so on, without to.
+func countUp(from, to int) (out []int) {
+	for i := from; i < to; i++ {
+		out = append(out, i)
+	}
+	return out
+}
+
+// runClients lets clients do a job and wants every one to succeed.
+func runClients(t *testing.T, c *load.Clients, job load.Job, who []int, rate float64) load.Tally {
+	t.Helper()
+	tally, err := c.Run(t.Context(), job, who, rate)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if tally.Done != len(who) || tally.Refused+tally.GaveUp+tally.Unfinished+tally.Moved+tally.Twice > 0 {
+		t.Errorf("job %d of %d clients: %+v, wanted all done, none refused, moved or given an address twice", job, len(who), tally)
+	}
+	return tally
+}
+
+// TestAThousandAtOnce lets a thousand phones ask for an address at the same instant, half of them without the broadcast
+// flag, with conflict probing on as it is by default. Each gets one, and keeps it over a restart of its own.
+func TestAThousandAtOnce(t *testing.T) {
+	const n = 1000
+	lan := office(t, testkit.Host{Name: "wire"})
+	b := startBox(t, lan, site{dhcp: widePool}.text(), nil)
+	c := newClients(t, openLoad(t, lan.Node("wire")), n)
+	boot := runClients(t, c, load.Boot, countUp(0, n), 0)
+	t.Logf("FIGURE %d phones at once have an address after %.2f s, %d retransmissions", n, boot.Took.Seconds(), boot.Retransmits)
+	again := runClients(t, c, load.Reboot, countUp(0, n), 0)
+	t.Logf("FIGURE %d phones at once have their address again after %.2f s, %d retransmissions", n, again.Took.Seconds(), again.Retransmits)
+	kb := b.residentKB()
+	t.Logf("FIGURE resident memory of the daemon after %d phones at once: %.1f MB", n, float64(kb)/1000)
+	if kb >= 80_000 {
+		t.Errorf("the daemon has %d kB in memory, wanted less than 80 MB", kb)
+	}
+	b.healthy()
+}
+
+// TestLeasesOutliveKills kills the daemon while it gives leases, five times. Each lease that it acknowledged is there
+// afterwards, and no address is given to two phones.
+func TestLeasesOutliveKills(t *testing.T) {
+	const kills, each = 5, 150
+	lan := office(t, testkit.Host{Name: "wire"})
+	b := startBox(t, lan, site{dhcp: widePool + "\nping_check = false"}.text(), nil)
+	c := newClients(t, openLoad(t, lan.Node("wire")), kills*each)
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	random := rand.New(rand.NewPCG(seed, 0))
+	for i := range kills {
+		killWhileLoaded(t, b, c, countUp(i*each, (i+1)*each), time.Duration(20+random.IntN(250))*time.Millisecond)
+		b.start()
+		b.waitReady()
+		// All that was ever acknowledged, also before the earlier kills.
+		runClients(t, c, load.Reboot, c.Held(), 0)
+	}
+	held := c.Held()
+	if len(held) == 0 {
+		t.Error("no lease was acknowledged before any of the kills: nothing was tested")
+	}
+	// Newcomers get none of those addresses.
+	runClients(t, c, load.Boot, leavingOut(countUp(0, kills*each), held), 500)
+	t.Logf("FIGURE %d kills of the daemon under load: %d leases acknowledged before one of them, none lost, none given twice", kills, len(held))
+}
+
+// killWhileLoaded kills the daemon while those clients boot, and lets what it sent before arrive.
+func killWhileLoaded(t *testing.T, b *box, c *load.Clients, who []int, after time.Duration) {
+	t.Helper()
+	killed := make(chan struct{})
+	timer := time.AfterFunc(after, func() { defer close(killed); b.kill() })
+	defer timer.Stop()
+	// 400 a second: the kill comes in between. They stop asking a moment after it.
+	tally, err := c.RunUntil(t.Context(), load.Boot, who, 400, killed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if tally.Moved+tally.Twice+tally.Refused > 0 {
+		t.Errorf("while the daemon was killed: %+v, wanted nobody refused, moved or given an address twice", tally)
+	}
+}
+
+// leavingOut returns those of all that are not in some; both are sorted.
+func leavingOut(all, some []int) (out []int) {
+	for _, i := range all {
+		for len(some) > 0 && some[0] < i {
+			some = some[1:]
+		}
+		if len(some) == 0 || some[0] != i {
+			out = append(out, i)
+		}
+	}
+	return out
+}
+
+// TestDownloadsAtOnce lets a hundred phones read an image in lockstep at once, and then a small file over and over.
+func TestDownloadsAtOnce(t *testing.T) {
+	const n = 100
+	files := shelf()
+	files["chime.pcm"] = make([]byte, 1200)
+	lan := office(t, testkit.Host{Name: "wire"})
+	b := startBox(t, lan, site{}.text(), files)
+	w := openLoad(t, lan.Node("wire"))
+	for _, of := range []struct {
+		file  string
+		total int
+	}{{target + ".sb2", n}, {"chime.pcm", 10 * n}} {
+		got, err := load.Download(t.Context(), w, load.DownloadsConfig{
+			Server: addr(boxAddr), ServerMAC: boxMAC, File: of.file, Content: files[of.file], Parallel: n, Total: of.total,
+			First: addr("10.77.9.1"), Base: load.MAC{0, 6, 0xd7, 0x40, 0, 0},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("FIGURE %d downloads of %s, %d at once: %.1f MB/s, %.0f a second, %d repeated", of.total, of.file, n,
+			float64(got.Bytes)/1e6/got.Took.Seconds(), float64(got.Done)/got.Took.Seconds(), got.Repeated+got.Retransmits)
+		if got.Done != of.total || got.Failed+got.Wrong > 0 || got.Bytes != of.total*len(files[of.file]) {
+			t.Errorf("%s: %d of %d done, %d failed (%s), %d blocks wrong, %d bytes", of.file, got.Done, of.total, got.Failed, got.Reason, got.Wrong, got.Bytes)
+		}
+	}
+	if kb := b.residentKB(); kb >= 80_000 {
+		t.Errorf("the daemon has %d kB in memory after the downloads, wanted less than 80 MB", kb)
+	}
+	b.healthy()
+}
+
+// TestRenewalsLeaveMemoryAndFilesFlat is the soak in short: thousands of renewals and restarts of the same phones, beside
+// clients that ask for ever more addresses. Nobody is refused; memory and the files of the leases do not grow.
+func TestRenewalsLeaveMemoryAndFilesFlat(t *testing.T) {
+	const n, rounds = 300, 5
+	lan := office(t, testkit.Host{Name: "wire"})
+	b := startBox(t, lan, site{dhcp: widePool + "\nping_check = false"}.text(), nil)
+	c := newClients(t, openLoad(t, lan.Node("wire")), n)
+	runClients(t, c, load.Boot, countUp(0, n), 500)
+	round := func() {
+		runClients(t, c, load.Renew, c.Held(), 1000)
+		runClients(t, c, load.Reboot, c.Held(), 1000)
+	}
+	round()
+	round()
+	memory, file := b.residentKB(), leaseBytes(t, b)
+	for range rounds {
+		round()
+	}
+	memoryAfter, fileAfter := b.residentKB(), leaseBytes(t, b)
+	t.Logf("FIGURE %d renewals and restarts: memory %.1f -> %.1f MB, lease files %d -> %d kB", 2*rounds*n, float64(memory)/1000,
+		float64(memoryAfter)/1000, file/1000, fileAfter/1000)
+	if memoryAfter > memory+15_000 {
+		t.Errorf("the daemon's memory went from %d to %d kB", memory, memoryAfter)
+	}
+	// A renewal that is written takes some tens of bytes until the file is written anew.
+	if limit := file + file/2 + 512<<10; fileAfter > limit {
+		t.Errorf("the files of the leases went from %d to %d bytes, wanted at most %d", file, fileAfter, limit)
+	}
+	b.healthy()
+}
+
+// leaseBytes is the size of all files of the leases.
+func leaseBytes(t *testing.T, b *box) (sum int64) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(b.data, "leases*"))
+	if err != nil || len(files) == 0 {
+		t.Fatal(fmt.Errorf("looking for the files of the leases: %v, %w", files, err))
+	}
+	for _, f := range files {
+		info, err := os.Stat(f)
+		if err != nil {
+			continue // it was replaced just now
+		}
+		sum += info.Size()
+	}
+	return sum
+}
