@@ -55,7 +55,7 @@ func dhcpNew(ctx context.Context, x *run, r *result) error {
 	r.ran(x.boxLine(boxConfig{}), commandLine{Who: "perfdhcp", Line: fmt.Sprint(perfdhcpArgs(1000, period))})
 	for round := range x.rounds {
 		for _, c := range list {
-			best, err := x.search(ctx, c, period)
+			best, err := x.highest(ctx, c, period)
 			if err != nil {
 				return fmt.Errorf("%s: %w", c.name, err)
 			}
@@ -77,33 +77,44 @@ func dhcpNew(ctx context.Context, x *run, r *result) error {
 	return nil
 }
 
-// search looks for the highest rate with next to no drops. A rate that fails is tried once more: a hiccup of the machine
-// must not decide.
-func (x *run) search(ctx context.Context, c *contender, period time.Duration) (step, error) {
-	rate, factor, precision := float64(firstRate), 2.0, 1.08
-	if c.last > 0 {
-		rate, factor = c.last*0.85, 1.3
-	}
+// highest looks for the highest rate of a contender.
+func (x *run) highest(ctx context.Context, c *contender, period time.Duration) (step, error) {
+	precision := 1.08
 	if x.quick {
 		precision = 1.25
 	}
 	top := float64(poolSize-2000) / period.Seconds()
-	var best step
-	low, high := 0.0, math.Inf(1)
-	for range searchSteps {
+	best, rate, err := search(c.last, top, precision, func(rate float64) (step, error) {
 		s, err := x.perfdhcp(ctx, c, rate, period)
 		if err == nil && !s.ok() {
-			s, err = x.perfdhcp(ctx, c, rate, period)
+			s, err = x.perfdhcp(ctx, c, rate, period) // a hiccup of the machine must not decide
 		}
+		return s, err
+	})
+	c.last = rate
+	return best, err
+}
+
+// search looks for the highest rate with next to no drops, up to top: it doubles until a rate fails, and halves what lies
+// between until that is no more than the factor precision. Where a rate of an earlier round is known, it begins there with
+// smaller steps. It returns the best step and its rate.
+func search(last, top, precision float64, try func(rate float64) (step, error)) (best step, low float64, err error) {
+	rate, factor := float64(firstRate), 2.0
+	if last > 0 {
+		rate, factor = last*0.85, 1.3
+	}
+	high := math.Inf(1)
+	for range searchSteps {
+		s, err := try(rate)
 		if err != nil {
-			return best, err
+			return best, low, err
 		}
 		if s.ok() {
 			low, best = rate, s
 		} else {
 			high = rate
 		}
-		if s.limited && s.ok() || low >= top {
+		if s.ok() && s.limited || low >= top || low > 0 && high/low <= precision {
 			break
 		}
 		switch {
@@ -111,15 +122,11 @@ func (x *run) search(ctx context.Context, c *contender, period time.Duration) (s
 			rate = min(rate*factor, top)
 		case low == 0:
 			rate /= factor
-		case high/low <= precision:
-			c.last = low
-			return best, nil
 		default:
 			rate = math.Sqrt(low * high)
 		}
 	}
-	c.last = low
-	return best, nil
+	return best, low, nil
 }
 
 func perfdhcpArgs(rate float64, period time.Duration) []string {

@@ -17,6 +17,8 @@ import (
 
 const (
 	stormPhones = 1000
+	// stormPatience is when a storm is given up; what is not ready then never got ready.
+	stormPatience = 4 * time.Minute
 	// peerBuffer is the receive buffer of 4 MB that the peers are given.
 	peerBuffer = 4 << 20
 )
@@ -208,7 +210,7 @@ func (x *run) stormOf(ctx context.Context, r *result, c stormSet, args []string)
 		}
 	}
 	s.mark()
-	got, err := x.phonesim(ctx, 2*time.Minute, args...)
+	got, err := x.phonesim(ctx, stormPatience, args...)
 	if err != nil {
 		return err
 	}

@@ -32,8 +32,8 @@ const (
 	optEnd     = 255
 )
 
-// vendorClass is option 60 of a phone with the universal loader (phones.md b.1).
-const vendorClass = "Cisco Systems, Inc. IP Phone 7960"
+// vendorClass is option 60 of a phone with the universal loader (phones.md b).
+const vendorClass = "Cisco Systems, Inc. IP Phone CP-7960G"
 
 // message is what matters of a DHCP message.
 type message struct {
