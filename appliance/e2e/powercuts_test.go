@@ -45,6 +45,7 @@ func TestPowerCutsInStorms(t *testing.T) {
 		m.waitPage()
 		m.waitServing()
 		longest = max(longest, time.Since(began))
+		lost += lostLeases(t, &m.box, c)
 		held := c.Held()
 		tally, err := c.Run(t.Context(), load.Reboot, held, 100)
 		if err != nil {

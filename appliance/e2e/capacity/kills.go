@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -13,6 +15,7 @@ import (
 	"time"
 
 	"phonebox/appliance/e2e/capacity/load"
+	"phonebox/services/phone"
 )
 
 const (
@@ -99,6 +102,9 @@ func (k *killer) once(ctx context.Context, i int) error {
 		return err
 	}
 	k.longest = max(k.longest, time.Since(begun))
+	if err := k.compare(ctx); err != nil {
+		return err
+	}
 	fresh := slices.DeleteFunc(k.clients.Held(), func(w int) bool { _, old := slices.BinarySearch(before, w); return old })
 	k.random.Shuffle(len(before), func(a, b int) { before[a], before[b] = before[b], before[a] })
 	ask := append(fresh, before[:min(oldOnes, len(before))]...)
@@ -108,6 +114,36 @@ func (k *killer) once(ctx context.Context, i int) error {
 		k.x.logf("sigkill %d: %d new leases, %d asked again, %d lost, %d twice so far", i+1, len(fresh), len(ask), k.lost, k.twice)
 	}
 	return err
+}
+
+// compare looks whether the box knows every acknowledged lease, before any client has spoken: a lease that is lost may be
+// acknowledged again to its client as long as nobody else has got the address.
+func (k *killer) compare(ctx context.Context) error {
+	code, body := k.s.box.call(ctx, http.MethodGet, "/api/v1/phones", "")
+	if code != http.StatusOK {
+		return fmt.Errorf("asking for the leases: found %d: %.200s", code, body)
+	}
+	var list []struct {
+		MAC     phone.MAC
+		Address string
+	}
+	if err := json.Unmarshal(body, &list); err != nil {
+		return fmt.Errorf("asking for the leases: %w", err)
+	}
+	told := make(map[phone.MAC]string, len(list))
+	for _, e := range list {
+		told[e.MAC] = e.Address
+	}
+	for _, who := range k.clients.Held() {
+		mac, want := phone.MAC(k.clients.MAC(who)), k.clients.Address(who).String()
+		if told[mac] != want {
+			k.lost++
+			if k.example == "" {
+				k.example = fmt.Sprintf("(%s has %s, the box says %q after the kill)", mac, want, told[mac])
+			}
+		}
+	}
+	return nil
 }
 
 // judge counts what is not as it was.
