@@ -27,7 +27,7 @@ func (f tftpFiles) Open(ctx context.Context, r tftp.Request) (tftp.File, error) 
 	if a.Status != provision.OK {
 		return tftp.File{}, fmt.Errorf("%s: %w", a.Why, fs.ErrNotExist)
 	}
-	return tftp.File{Content: a.Content, Size: a.Size, Close: a.Close}, nil
+	return tftp.File{Content: a.Content, Bytes: a.Bytes, Size: a.Size, Close: a.Close}, nil
 }
 
 // answered tells what became of a request for a name. A name with a MAC belongs to that phone, any other to the phone

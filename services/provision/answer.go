@@ -139,7 +139,7 @@ func (r *request) generate() Answer {
 	case phone.KindSIP:
 		return r.sipPhone()
 	case phone.KindRingList:
-		return text(r.shelf.ringList())
+		return text(r.shelf.listed())
 	case phone.KindDialPlan:
 		return xml(r.settings.dialPlan())
 	case phone.KindSyncInfo:
@@ -203,11 +203,11 @@ func (r *request) sipDefault() Answer {
 	if r.listed != nil {
 		load = r.step.ImageVersion
 	}
-	file, err := phone.WriteSIPDefault(r.settings.defaults, load)
+	content, err := r.settings.sipDefault(load)
 	if err != nil {
 		return r.unwritable(err)
 	}
-	a := text(file.Content)
+	a := text(content)
 	a.Load, a.Why = load, r.step.why
 	return a
 }
@@ -257,5 +257,5 @@ func text(content []byte) Answer { return made(content, "text/plain; charset=iso
 func xml(content []byte) Answer  { return made(content, "text/xml") }
 
 func made(content []byte, contentType string) Answer {
-	return Answer{Status: OK, Content: bytes.NewReader(content), Size: int64(len(content)), ContentType: contentType, Generated: true}
+	return Answer{Status: OK, Content: bytes.NewReader(content), Bytes: content, Size: int64(len(content)), ContentType: contentType, Generated: true}
 }

@@ -109,6 +109,7 @@ type Answer struct {
 	MAC         phone.MAC      // the phone that the answer is for; zero if not known
 	Listed      bool           // the site lists that phone
 	Content     io.ReaderAt
+	Bytes       []byte // the whole of it, where it is in memory: shared by answers and never changed; stays what it was when the file changes
 	Size        int64
 	Close       func() error // may be nil
 	ContentType string       // for HTTP

@@ -21,6 +21,7 @@ type Provisioner struct {
 	root     *os.Root
 	settings atomic.Pointer[settings]
 	shelf    atomic.Pointer[shelf]
+	contents *contents
 	scanning sync.Mutex
 	adding   sync.Mutex
 }
@@ -42,7 +43,7 @@ func New(cfg Config, deps Deps) (*Provisioner, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening the folder of files: %w", err)
 	}
-	p := &Provisioner{deps: deps, root: root}
+	p := &Provisioner{deps: deps, root: root, contents: newContents(maxKept)}
 	p.removeLeftovers()
 	if err := errors.Join(p.Rescan(), p.Apply(cfg)); err != nil {
 		root.Close()
@@ -79,6 +80,7 @@ func (p *Provisioner) Rescan() error {
 		return err
 	}
 	p.shelf.Store(s)
+	p.contents.sweep(s, time.Now())
 	return nil
 }
 

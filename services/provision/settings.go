@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"sync"
 	"time"
 
 	"phonebox/services/phone"
@@ -25,6 +26,34 @@ type settings struct {
 	warnings   []string // what a person should know of these settings
 	baseURL    string   // http://10.77.0.1/phone/, "" = there is no HTTP
 	sccpServer string   // what XMLDefault.cnf.xml names
+	written    written  // SIPDefault.cnf
+}
+
+// written keeps SIPDefault.cnf by the load that it names: in a storm every phone asks for it.
+type written struct {
+	mu    sync.Mutex
+	files map[string][]byte
+}
+
+// maxWritten bounds the loads for which SIPDefault.cnf is kept; a site has a few.
+const maxWritten = 32
+
+// sipDefault writes SIPDefault.cnf; nobody changes what it returns.
+func (s *settings) sipDefault(load string) ([]byte, error) {
+	s.written.mu.Lock()
+	defer s.written.mu.Unlock()
+	if content, ok := s.written.files[load]; ok {
+		return content, nil
+	}
+	file, err := phone.WriteSIPDefault(s.defaults, load)
+	if err != nil {
+		return nil, err
+	}
+	if s.written.files == nil || len(s.written.files) >= maxWritten {
+		s.written.files = map[string][]byte{}
+	}
+	s.written.files[load] = file.Content
+	return file.Content, nil
 }
 
 // newSettings derives everything once and proves that every file can be written: an error names each fault.

@@ -9,6 +9,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -50,6 +51,7 @@ type shelf struct {
 	inLoad map[string][]*Load // lower case file name: the loads that it is a part of
 	faults []FileFault        // of the folder alone
 	titles map[string]string  // names of rings that are not those of their files, by file in lower case
+	listed func() []byte      // RINGLIST.DAT, written when it is first asked for
 }
 
 // lookUp finds a file without regard to case: the exact name first, else the first by name.
@@ -94,6 +96,7 @@ func (s *shelf) served(name string) (ok bool, why string) {
 // taken for cut off.
 func scan(root *os.Root, last *shelf, least int64, log *slog.Logger) (*shelf, error) {
 	s := &shelf{byName: map[string][]*entry{}, inLoad: map[string][]*Load{}}
+	s.listed = sync.OnceValue(s.ringList)
 	count := 0
 	err := fs.WalkDir(root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
 		switch {

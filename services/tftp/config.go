@@ -16,14 +16,15 @@ type Config struct {
 	Interface    string         // the only interface that is served; "" = any
 	Resend       time.Duration  // first retransmission of an unacknowledged block; default 1 s, then 2 s, then 4 s
 	GiveUp       time.Duration  // a transfer without any ACK for so long is over; default 25 s (phones.md a.8: 20-30 s)
-	MaxTransfers int            // transfers at once; default 512. Above it a request is not answered (the phone asks again) and counted
+	MaxTransfers int            // transfers at once; default 8192. Above it a request is not answered (the phone asks again) and counted
+	MaxImages    int            // of those, transfers of files over 64 KiB at once; default half of MaxTransfers. Further ones wait for their turn
 	MaxPerClient int            // transfers at once from one address; default 8
 }
 
 const (
 	defaultResend    = time.Second
 	defaultGiveUp    = 25 * time.Second
-	defaultTransfers = 512
+	defaultTransfers = 8192
 	defaultPerClient = 8
 )
 
@@ -34,16 +35,17 @@ type Request struct {
 	From netip.AddrPort
 }
 
-// File is what a transfer sends. Content must stay readable until Close, which may be nil, is called once.
+// File is what a transfer sends. It must stay readable until Close, which may be nil, is called once.
 type File struct {
-	Content io.ReaderAt
+	Content io.ReaderAt // read on a worker, for it may wait for a disk; not used where there are Bytes
+	Bytes   []byte      // the whole content, where it is in memory: shared by transfers and never changed
 	Size    int64
-	Close   func() error
+	Close   func() error // called on any goroutine; must not block
 }
 
 // Files decides which bytes are behind a name for who asks. An error that is [fs.ErrNotExist] or [fs.ErrPermission],
-// and any other, becomes ERROR 1; the text for the phone is "File not found". Open is called on a goroutine of the
-// transfer and may block for at most a second; ctx ends when nobody waits for the answer any more. Names that are empty,
+// and any other, becomes ERROR 1; the text for the phone is "File not found". Open is called on a worker and may block
+// for at most a second; ctx ends when nobody waits for the answer any more. Names that are empty,
 // longer than 255 bytes or have an element ".." are refused before. It is called concurrently.
 type Files interface {
 	Open(ctx context.Context, r Request) (File, error)

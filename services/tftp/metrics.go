@@ -16,8 +16,9 @@ const (
 	dropOpcode     dropCode = "opcode"
 	dropUnknownTID dropCode = "unknown_tid"
 	dropTransfers  dropCode = "max_transfers"
+	dropImages     dropCode = "max_images"
 	dropClient     dropCode = "max_per_client"
-	dropNoSocket   dropCode = "no_socket"
+	dropLate       dropCode = "late"
 	dropStopping   dropCode = "stopping"
 )
 
@@ -30,14 +31,35 @@ const (
 	refusedMalformed refusedCode = "malformed"
 )
 
+// evictedCode is the reason of phonebox_tftp_evicted_total.
+type evictedCode string
+
+const (
+	evictedPlace evictedCode = "place" // another client needed its place
+	evictedCrowd evictedCode = "crowd" // it was sent again less often, because there were many
+)
+
+// gauge is something that is counted when somebody asks.
+type gauge struct {
+	name, help string
+	value      func(*Server) int
+}
+
+var gauges = []gauge{
+	{"transfers_open", "Transfers that run.", (*Server).others},
+	{"transfers_silent", "Transfers that run and were never acknowledged.", func(s *Server) int { return s.silent.len }},
+	{"images_open", "Transfers of images that run.", func(s *Server) int { return s.images }},
+	{"images_waiting", "Requests for images that wait for their turn.", func(s *Server) int { return s.waiting.len }},
+}
+
 type metrics struct {
 	started, sent, aborted, missing        prometheus.Counter
 	bytes, retransmits, panics, sendErrors prometheus.Counter
-	dropped, refused                       *prometheus.CounterVec
+	dropped, refused, evicted              *prometheus.CounterVec
 }
 
-// newMetrics makes the counters and registers them where there is a registry. open returns the transfers that run.
-func newMetrics(reg prometheus.Registerer, open func() int) (*metrics, error) {
+// newMetrics makes the counters and gauges of a server and registers them where there is a registry.
+func newMetrics(reg prometheus.Registerer, s *Server) (*metrics, error) {
 	var all []prometheus.Collector
 	counter := func(name, help string) prometheus.Counter {
 		c := prometheus.NewCounter(prometheus.CounterOpts{Name: "phonebox_tftp_" + name, Help: help})
@@ -60,11 +82,18 @@ func newMetrics(reg prometheus.Registerer, open func() int) (*metrics, error) {
 		sendErrors:  counter("send_errors_total", "Packets that the kernel did not take."),
 		dropped:     vector("dropped_total", "Packets that were not answered as their sender wished."),
 		refused:     vector("refused_total", "Requests answered with an ERROR without looking for the file."),
+		evicted:     vector("evicted_total", "Transfers that were given up early because nothing was ever acknowledged."),
 	}
-	all = append(all, prometheus.NewGaugeFunc(
-		prometheus.GaugeOpts{Name: "phonebox_tftp_transfers_open", Help: "Transfers that run."},
-		func() float64 { return float64(open()) },
-	))
+	for _, g := range gauges {
+		all = append(all, prometheus.NewGaugeFunc(
+			prometheus.GaugeOpts{Name: "phonebox_tftp_" + g.name, Help: g.help},
+			func() float64 {
+				s.mu.Lock()
+				defer s.mu.Unlock()
+				return float64(g.value(s))
+			},
+		))
+	}
 	if reg == nil {
 		return m, nil
 	}

@@ -1,8 +1,6 @@
 package tftp
 
 import (
-	"bytes"
-	"context"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -12,7 +10,7 @@ import (
 )
 
 // handle takes a packet to the server's port, on the receive loop.
-func (s *Server) handle(life context.Context, conn *udp.Conn, p *udp.Packet, replies []udp.Reply) []udp.Reply {
+func (s *Server) handle(conn *udp.Conn, p *udp.Packet, replies []udp.Reply) []udp.Reply {
 	if s.panicNext.CompareAndSwap(true, false) {
 		panic("planted by PanicNext")
 	}
@@ -27,7 +25,7 @@ func (s *Server) handle(life context.Context, conn *udp.Conn, p *udp.Packet, rep
 	}
 	switch op := opcodeOf(p.Payload); op {
 	case opRRQ:
-		return s.read(life, conn, p, replies)
+		return s.readRequest(conn, p, replies)
 	case opWRQ:
 		req, _ := parseRequest(p.Payload)
 		s.refused(p, req.name, "writing is not served", refusedWrite)
@@ -42,8 +40,8 @@ func (s *Server) handle(life context.Context, conn *udp.Conn, p *udp.Packet, rep
 // broadcast is the limited broadcast address.
 var broadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
 
-// read takes a read request: it starts a session, or tells the one that has the port.
-func (s *Server) read(life context.Context, conn *udp.Conn, p *udp.Packet, replies []udp.Reply) []udp.Reply {
+// readRequest takes a read request.
+func (s *Server) readRequest(conn *udp.Conn, p *udp.Packet, replies []udp.Reply) []udp.Reply {
 	req, err := parseRequest(p.Payload)
 	switch {
 	case err != nil:
@@ -51,86 +49,10 @@ func (s *Server) read(life context.Context, conn *udp.Conn, p *udp.Packet, repli
 	case req.mode != modeOctet && req.mode != modeNetascii:
 		s.refused(p, req.name, fmt.Sprintf("the mode is %.16q; octet and netascii are served", req.mode), refusedMode)
 	default:
-		s.accept(life, &incoming{
-			request: req, raw: bytes.Clone(p.Payload), from: p.From, local: p.To, conn: conn,
-		})
+		s.accept(&incoming{request: req, raw: string(p.Payload), from: p.From, local: p.To, conn: conn})
 		return replies
 	}
 	return append(replies, errorReply(p, codeNotFound, notFound))
-}
-
-// accept starts a session for a request, or gives it to the session that has the port.
-func (s *Server) accept(life context.Context, in *incoming) {
-	code, reason := s.admit(life, in)
-	if code != "" {
-		s.dropped(Event{From: in.from, Name: in.name, Reason: reason}, code)
-	}
-}
-
-// admit does the work of accept; code and reason say why there is no room.
-func (s *Server) admit(life context.Context, in *incoming) (code dropCode, reason string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	in.cfg = s.cfg
-	if sess := s.sessions[in.from]; sess != nil {
-		sess.request(in, 4*in.cfg.Resend)
-		return "", ""
-	}
-	probe := in.name == ProbeName
-	others := len(s.sessions) - s.probes
-	switch {
-	case s.stopping:
-		return dropStopping, "phonebox is stopping"
-	case probe && s.probes >= maxProbes:
-		return dropTransfers, fmt.Sprintf("there are %d probes already", s.probes)
-	case !probe && others >= in.cfg.MaxTransfers:
-		return dropTransfers, fmt.Sprintf("there are %d transfers already", others)
-	case !probe && s.clients[in.from.Addr()] >= in.cfg.MaxPerClient:
-		return dropClient, fmt.Sprintf("that address has %d transfers already", s.clients[in.from.Addr()])
-	}
-	sess := &session{from: in.from, probe: probe, cancel: func() {}, raw: in.raw}
-	s.sessions[in.from] = sess
-	if probe {
-		s.probes++
-	} else {
-		s.clients[in.from.Addr()]++
-	}
-	s.wg.Go(func() { s.serveSession(life, sess, in) })
-	return "", ""
-}
-
-// serveSession runs the transfers of a client's port, one after the other.
-func (s *Server) serveSession(life context.Context, sess *session, in *incoming) {
-	for in != nil {
-		func() {
-			defer s.panics.Recover(in.raw) // of what a transfer's own recovery calls
-			s.transfer(life, sess, in)
-		}()
-		in = s.nextOf(sess)
-	}
-}
-
-// nextOf returns the request that came meanwhile from the session's port, or ends the session.
-func (s *Server) nextOf(sess *session) *incoming {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if next := sess.following(); next != nil {
-		return next
-	}
-	delete(s.sessions, sess.from)
-	if sess.probe {
-		s.probes--
-	} else if s.clients[sess.from.Addr()]--; s.clients[sess.from.Addr()] == 0 {
-		delete(s.clients, sess.from.Addr())
-	}
-	return nil
-}
-
-// running returns the number of sessions.
-func (s *Server) running() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.sessions) - s.probes
 }
 
 // errorReply answers a packet with an ERROR from the address that it was sent to.

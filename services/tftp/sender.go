@@ -13,54 +13,92 @@ type sender struct {
 	src     source
 	emit    func(packet []byte) // sends a packet; it is reused
 	oack    []byte              // nil = the client asked for no option that was granted
+	block   int                 // bytes of a whole block
 	window  int64
-	acked   int64 // the highest block that was acknowledged; -1 while the OACK is not
-	sent    int64 // the highest block that was sent after acked
-	last    int64 // the last block of the file; the largest number while that is not known
-	lastLen int   // bytes in it
-	buf     []byte
+	acked   int64  // the highest block that was acknowledged; -1 while the OACK is not
+	sent    int64  // the highest block that was sent after acked
+	last    int64  // the last block of the file; the largest number while that is not known
+	lastLen int    // bytes in it
+	buf     []byte // for a packet; lent for the time of some, or made by it
 
 	answered bool // the duplicate of the ACK of acked was answered (RFC 7440), see ack
 	resent   int  // packets sent again
 	highest  int64
 }
 
-func newSender(f File, mode string, agreed terms, oack []byte, emit func([]byte)) *sender {
+func newSender(f File, mode string, agreed terms, oack []byte, emit func([]byte)) sender {
 	src, last := newSource(f, mode, agreed)
-	s := &sender{
-		src: src, emit: emit, oack: oack, window: int64(agreed.window), last: last, highest: -1,
-		buf: make([]byte, 4+agreed.block),
-	}
+	s := sender{src: src, emit: emit, oack: oack, block: agreed.block, window: int64(agreed.window), last: last, highest: -1}
 	if oack != nil {
 		s.acked = -1
 	}
-	s.sent = s.acked
-	binary.BigEndian.PutUint16(s.buf, opDATA)
+	s.rewind()
 	return s
 }
 
 // send sends the OACK, or the window after the last block that was acknowledged. An error is one of the file.
 func (s *sender) send() error {
-	if s.acked < 0 {
+	s.rewind()
+	_, err := s.some(s.window)
+	return err
+}
+
+// rewind makes what follows the last block that was acknowledged the next to be sent.
+func (s *sender) rewind() { s.sent = s.acked }
+
+// some sends at most count packets of what is to be sent; more says that it did not send all of it. An error is one of
+// the file.
+func (s *sender) some(count int64) (more bool, err error) {
+	if s.sentOACK() {
+		return false, nil
+	}
+	if s.buf == nil {
+		s.buf = make([]byte, 4+s.block)
+	}
+	for range count {
+		n, ok := s.next()
+		if !ok {
+			return false, nil
+		}
+		size, err := s.src.read(s.buf[4:4+s.block], n)
+		if err != nil {
+			return false, err
+		}
+		s.data(n, s.buf[:4+size])
+	}
+	_, more = s.next()
+	return more, nil
+}
+
+// sentOACK sends the OACK while it is what the client waits for.
+func (s *sender) sentOACK() bool {
+	if s.acked >= 0 {
+		return false
+	}
+	if s.sent < 0 {
 		s.count(0)
 		s.emit(s.oack)
 		s.sent = 0
-		return nil
 	}
-	for n := s.acked + 1; n <= s.last && n <= s.acked+s.window; n++ {
-		size, err := s.src.read(s.buf[4:], n)
-		if err != nil {
-			return err
-		}
-		if size < len(s.buf)-4 {
-			s.last, s.lastLen = n, size
-		}
-		binary.BigEndian.PutUint16(s.buf[2:], uint16(n))
-		s.count(n)
-		s.emit(s.buf[:4+size])
-		s.sent = n
+	return true
+}
+
+// next is the block that is to be sent next; there is none while the window is on its way.
+func (s *sender) next() (n int64, ok bool) {
+	n = s.sent + 1
+	return n, s.acked >= 0 && n <= s.last && n <= s.acked+s.window
+}
+
+// data sends block n, which next gave: packet is room for the header and what the source said.
+func (s *sender) data(n int64, packet []byte) {
+	if size := len(packet) - 4; size < s.block {
+		s.last, s.lastLen = n, size
 	}
-	return nil
+	binary.BigEndian.PutUint16(packet, opDATA)
+	binary.BigEndian.PutUint16(packet[2:], uint16(n))
+	s.count(n)
+	s.emit(packet)
+	s.sent = n
 }
 
 func (s *sender) count(n int64) {
@@ -94,10 +132,12 @@ func (s *sender) ack(block uint16) verdict {
 		return ignore
 	case step == 0:
 		s.answered = true
+		s.rewind()
 		return repeat
 	}
 	s.acked += step
-	s.sent, s.answered = s.acked, false
+	s.answered = false
+	s.rewind()
 	if s.acked == s.last {
 		return done
 	}
@@ -109,9 +149,8 @@ func (s *sender) lockstep() bool { return s.window == 1 || s.acked < 0 }
 
 // bytes returns how many bytes of data were acknowledged.
 func (s *sender) bytes() int64 {
-	block := int64(len(s.buf) - 4)
 	if s.acked == s.last {
-		return (s.acked-1)*block + int64(s.lastLen)
+		return (s.acked-1)*int64(s.block) + int64(s.lastLen)
 	}
-	return max(s.acked, 0) * block
+	return max(s.acked, 0) * int64(s.block)
 }

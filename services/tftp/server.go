@@ -1,12 +1,11 @@
 package tftp
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"net/netip"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -16,9 +15,10 @@ import (
 
 // Server is a read-only TFTP server. It is safe for concurrent use.
 //
-// A request is taken on the receive loop; opening the file and sending it is done on one goroutine for each port of a
-// client, of which there are at most MaxTransfers. When there is no room, a new request waits (the phone asks again):
-// a transfer that runs is never ended for another client, for it may be an image on its way into a flash.
+// A request is taken on the receive loop, its file is opened by a worker, and it is sent from one of a few ports that all
+// transfers share: a phone in lockstep costs a place in a map and in a heap of timers, no socket and no goroutine. When
+// there is no room, a new request waits: a transfer that was acknowledged is never ended for another client, for it may be
+// an image on its way into a flash.
 //
 // Every read request that cannot be served is answered with ERROR 1 at once, and with no other code.
 type Server struct {
@@ -29,15 +29,29 @@ type Server struct {
 	transfers atomic.Uint64 // numbers them
 	panicNext atomic.Bool
 	probing   chan struct{} // one element for each Probe that runs
+	sooner    chan struct{} // wakes the keeper of time
 
-	mu       sync.Mutex
-	cfg      Config         // with defaults
+	lanes [lanes]*lane    // while it serves
+	life  context.Context // while it serves: the files are opened in it
+	wg    sync.WaitGroup  // of the workers
+
+	mu       sync.Mutex     // held for moments, never while something waits
+	cfg      *Config        // with defaults; replaced, never changed
 	given    netip.AddrPort // the address of a socket that Serve was given
 	stopping bool
-	sessions map[netip.AddrPort]*session
-	clients  map[netip.Addr]int // sessions of each address
-	probes   int                // sessions of probes, counted apart
-	wg       sync.WaitGroup     // of the sessions' goroutines
+	sessions map[tid]*session
+	clients  map[tid]int // sessions of each address
+	probes   int         // sessions of probes, counted apart
+	images   int         // sessions of images that have their place
+	silent   queue       // transfers to who never acknowledged anything
+	waiting  queue       // sessions of images that have no place yet
+	expired  time.Time   // when waiting was looked through
+	timed    schedule
+	alarm    time.Time // when the keeper of time wakes up
+	jobs     jobs
+	workers  int
+	ports    ports
+	turns    uint64 // lanes are given in turn
 }
 
 // New makes a server; it opens nothing. The error says which setting or dependency is wrong.
@@ -50,11 +64,11 @@ func New(cfg Config, deps Deps) (*Server, error) {
 		return nil, fmt.Errorf("making the tftp server: %w", err)
 	}
 	s := &Server{
-		deps: deps, cfg: cfg, binding: udp.NewBinding(listenConfig(cfg)),
-		sessions: make(map[netip.AddrPort]*session), clients: make(map[netip.Addr]int),
-		probing: make(chan struct{}, maxProbes),
+		deps: deps, cfg: &cfg, binding: udp.NewBinding(listenConfig(cfg)),
+		sessions: make(map[tid]*session), clients: make(map[tid]int),
+		probing: make(chan struct{}, maxProbes), sooner: make(chan struct{}, 1),
 	}
-	if s.metrics, err = newMetrics(deps.Metrics, s.running); err != nil {
+	if s.metrics, err = newMetrics(deps.Metrics, s); err != nil {
 		return nil, fmt.Errorf("registering metrics: %w", err)
 	}
 	s.panics = udp.NewPanicLog(deps.Log, s.metrics.panics.Inc)
@@ -82,7 +96,11 @@ func withDefaults(cfg Config) (Config, error) {
 		name  string
 		value *int
 		zero  int
-	}{{"max_transfers", &cfg.MaxTransfers, defaultTransfers}, {"max_per_client", &cfg.MaxPerClient, defaultPerClient}} {
+	}{
+		{"max_transfers", &cfg.MaxTransfers, defaultTransfers},
+		{"max_images", &cfg.MaxImages, (cmp.Or(max(cfg.MaxTransfers, 0), defaultTransfers) + 1) / 2},
+		{"max_per_client", &cfg.MaxPerClient, defaultPerClient},
+	} {
 		if *n.value == 0 {
 			*n.value = n.zero
 		}
@@ -97,50 +115,95 @@ func listenConfig(cfg Config) udp.ListenConfig {
 	return udp.ListenConfig{Addr: cfg.Listen, Interface: cfg.Interface}
 }
 
-// Run listens and serves until ctx ends (nil) or the socket fails. Transfers that run then are ended. It may be called
+// Run listens and serves until ctx ends (nil) or a socket fails. Transfers that run then are ended. It may be called
 // again after it returned.
 func (s *Server) Run(ctx context.Context) error {
-	return s.whileServing(ctx, func(life context.Context) error {
-		return s.binding.Run(ctx, func(ctx context.Context, conn *udp.Conn) error { return s.loop(ctx, life, conn) })
+	return s.whileServing(ctx, func(ctx context.Context) error {
+		return s.binding.Run(ctx, s.loop)
 	})
 }
 
-// Serve serves a socket that the caller opened, and does not close it, until ctx ends (nil) or the socket fails.
-// Transfers that run then are ended.
+// Serve serves a socket that the caller opened, and does not close it, until ctx ends (nil) or a socket fails. Transfers
+// that run then are ended.
 func (s *Server) Serve(ctx context.Context, conn *udp.Conn) error {
 	s.mu.Lock()
 	s.given = conn.LocalAddr()
 	s.mu.Unlock()
-	return s.whileServing(ctx, func(life context.Context) error { return s.loop(ctx, life, conn) })
+	return s.whileServing(ctx, func(ctx context.Context) error { return s.loop(ctx, conn) })
 }
 
-// whileServing runs serve and leaves no goroutine and no socket of a transfer behind, even when serve panics.
-func (s *Server) whileServing(ctx context.Context, serve func(life context.Context) error) error {
+// whileServing runs serve with all that transfers need, and leaves no goroutine and no socket behind, even when serve
+// panics.
+func (s *Server) whileServing(ctx context.Context, serve func(context.Context) error) error {
 	// A file that is not opened because the server stops is not missing: endSessions tells the sessions before life ends.
 	life, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	s.mu.Lock()
-	s.stopping = false
-	s.mu.Unlock()
-	defer s.wg.Wait()
 	defer cancel()
-	defer s.endSessions()
-	return serve(life)
-}
-
-func (s *Server) endSessions() {
+	opened, err := s.openLanes(ctx, s.config().Interface)
+	if err != nil {
+		return err
+	}
 	s.mu.Lock()
-	s.stopping = true
-	all := slices.Collect(maps.Values(s.sessions))
+	s.stopping, s.lanes, s.life, s.alarm = false, opened, life, time.Now().Add(time.Hour)
 	s.mu.Unlock()
-	for _, sess := range all {
-		sess.end()
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	failed := make(chan error, lanes)
+	var loops sync.WaitGroup
+	for _, l := range opened {
+		loops.Go(func() {
+			if err := s.serveLane(life, l); err != nil {
+				failed <- err
+				stop()
+			}
+		})
+	}
+	loops.Go(func() { s.keepTime(life) })
+	defer func() {
+		s.endSessions()
+		cancel()
+		interruptLanes(opened)
+		s.wg.Wait()
+		loops.Wait()
+		closeLanes(opened)
+	}()
+	err = serve(ctx)
+	select {
+	case failure := <-failed:
+		return errors.Join(failure, err)
+	default:
+		return err
 	}
 }
 
-// loop serves one socket; transfers outlive it until life ends.
-func (s *Server) loop(ctx, life context.Context, conn *udp.Conn) error {
+// endSessions ends what runs and waits; what is being opened is told.
+func (s *Server) endSessions() {
+	u := &turn{now: time.Now()}
+	defer s.conclude(u)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stopping = true
+	for _, sess := range s.sessions {
+		sess.stop = true
+		switch {
+		case sess.phase != opening:
+			s.finish(u, sess, EventAborted, sess.ended(), nil)
+		case sess.cancel != nil:
+			sess.cancel()
+		}
+	}
+}
+
+// config returns the settings.
+func (s *Server) config() *Config {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.cfg
+}
+
+// loop takes the requests that come to one socket; transfers outlive it.
+func (s *Server) loop(ctx context.Context, conn *udp.Conn) error {
 	return udp.Serve(ctx, conn, func(p *udp.Packet, replies []udp.Reply) []udp.Reply {
-		return s.handle(life, conn, p, replies)
+		return s.handle(conn, p, replies)
 	}, udp.Hooks{
 		Panicked: s.panics.Panicked,
 		Foreign: func(p *udp.Packet) {
@@ -162,7 +225,13 @@ func (s *Server) Apply(cfg Config) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.cfg = cfg
+	s.cfg = &cfg
+	for _, l := range s.lanes {
+		if l != nil {
+			l.conn.SetInterface(cfg.Interface)
+		}
+	}
+	s.letIn(time.Now())
 	return nil
 }
 

@@ -2,10 +2,7 @@ package tftp
 
 import (
 	"context"
-	"net"
 	"net/netip"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"phonebox/services/internal/udp"
@@ -14,123 +11,144 @@ import (
 // incoming is a read request with how it came.
 type incoming struct {
 	request
-	raw   []byte // to tell the same request from another one, and for the fuzz corpus
+	raw   string // to tell the same request from another one, and for the fuzz corpus
 	from  netip.AddrPort
 	local netip.Addr // where it was sent to: the answer comes from there; not valid = the kernel chooses
 	conn  *udp.Conn  // the socket that it came in on: errors are sent from there
-	cfg   Config     // at that moment
+	cfg   *Config    // at that moment
 }
 
-// session is one port of a client with its one goroutine: a transfer, and after it the next one if the client asked for
-// another file from the same port meanwhile. The receive loop signals it; its goroutine waits in a read, which a signal
-// interrupts by the read deadline.
+// tid is a client's address and port in eight bytes.
+type tid uint64
+
+func tidOf(a netip.AddrPort) tid {
+	b := a.Addr().Unmap().As4()
+	return tid(b[0])<<40 | tid(b[1])<<32 | tid(b[2])<<24 | tid(b[3])<<16 | tid(a.Port())
+}
+
+// phase is how far a session is.
+type phase uint8
+
+const (
+	opening phase = iota // its file is opened by a worker, or waits for one
+	waiting              // its file is open, and it waits until there is room for an image
+	running              // its transfer runs
+	over                 // it is in no list any more
+)
+
+// session is one request of a client's port: what becomes of it until its transfer is over. All of it is guarded by the
+// server's lock, but for what never changes and what only the worker that opens its file uses.
 type session struct {
-	from   netip.AddrPort
-	probe  bool         // a health probe, which has room of its own
-	active atomic.Int64 // when data was last acknowledged, in Unix nanoseconds; 0 = never
+	in    *incoming
+	id    uint64    // the number of its transfer
+	began time.Time // when the request came
+	probe bool      // a health probe, which has room of its own
 
-	mu     sync.Mutex
-	raw    []byte             // the request that is being served
-	next   *incoming          // the request that ends it
-	again  bool               // the same request came again
-	over   bool               // the transfer is: the same request would be a new one
-	stop   bool               // the server stops
-	conn   *net.UDPConn       // of the transfer; nil while there is none
-	cancel context.CancelFunc // ends the opening of the file
+	phase    phase
+	next     *incoming          // a request that came from the port while the file was being opened: it replaces this one
+	again    *incoming          // the same request came again while the transfer ran, and no ACK since
+	stop     bool               // the server stops
+	cancel   context.CancelFunc // ends the opening of the file; nil while that has not begun
+	file     File
+	image    bool      // it is one of the images that are counted
+	asked    time.Time // when the client asked last
+	active   time.Time // when data was last acknowledged; zero = never
+	transfer *transfer // from the moment in which it runs
+
+	// Its place among the sessions that never acknowledged anything, or among those that wait.
+	list         *queue
+	before, past *session
 }
 
-// request takes a request from the session's port: the same one asks for the last packet again; another one, or the
-// same one when data was acknowledged and then nothing for stale, ends the transfer (phones.md a.8: ports come back).
-func (s *session) request(in *incoming, stale time.Duration) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	active := s.active.Load()
-	quiet := active != 0 && time.Since(time.Unix(0, active)) >= stale
-	if s.next == nil && !s.over && string(in.raw) == string(s.raw) && !quiet {
-		s.again = true
-	} else {
-		s.next = in
-		s.cancel()
-	}
-	s.interrupt()
+// same reports whether a request is the one that is being served, sent again. When data was acknowledged and then
+// nothing for stale, it is a new one (phones.md a.8: ports come back).
+func (s *session) same(in *incoming, now time.Time, stale time.Duration) bool {
+	quiet := !s.active.IsZero() && now.Sub(s.active) >= stale
+	return s.next == nil && in.raw == s.in.raw && !quiet
 }
 
-// end stops the session for good.
-func (s *session) end() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.stop = true
-	s.cancel()
-	s.interrupt()
-}
-
-func (s *session) interrupt() {
-	if s.conn != nil {
-		_ = s.conn.SetReadDeadline(time.Unix(1, 0))
-	}
-}
-
-// begin returns the context in which the file of the session's request is opened.
-func (s *session) begin(ctx context.Context) context.Context {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	ctx, s.cancel = context.WithTimeout(ctx, openTimeout)
-	if s.stop || s.next != nil {
-		s.cancel()
-	}
-	return ctx
-}
-
-// following makes the session serve the request that came meanwhile, if there is one.
-func (s *session) following() *incoming {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	next := s.next
-	if next == nil || s.stop {
-		return nil
-	}
-	s.active.Store(0)
-	s.raw, s.next, s.again, s.over = next.raw, nil, false, false
-	return next
-}
-
-// finished notes that the transfer is over: its socket, which the caller closes, is not interrupted any more.
-func (s *session) finished() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.conn, s.over = nil, true
-	s.cancel()
-}
-
-// use makes conn the socket that signals interrupt.
-func (s *session) use(conn *net.UDPConn) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.conn = conn
-}
-
-// arm lets a read on the session's socket wait until then, unless a signal is waiting.
-func (s *session) arm(until time.Time) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.again || s.stop || s.next != nil {
-		until = time.Unix(1, 0)
-	}
-	return s.conn.SetReadDeadline(until)
-}
-
-// signals returns what came since the last call; over is a sentence that says why the transfer is, or "".
-func (s *session) signals() (again bool, over string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	again, s.again = s.again, false
+// ended says why the session is to end although its transfer is not over, or "".
+func (s *session) ended() string {
 	switch {
 	case s.stop:
-		over = "phonebox is stopping"
-	case s.next != nil && string(s.next.raw) == string(s.raw):
-		over = "the client asked for the file from its start again"
+		return "phonebox is stopping"
 	case s.next != nil:
-		over = "the client asked for another file from the same port"
+		return replacedBy(s.in, s.next)
 	}
-	return again, over
+	return ""
+}
+
+func replacedBy(old, in *incoming) string {
+	if in.raw == old.raw {
+		return "the client asked for the file from its start again"
+	}
+	return "the client asked for another file from the same port"
+}
+
+// queue is a list of sessions, the oldest first, of which each is in one at most.
+type queue struct {
+	first, last *session
+	len         int
+}
+
+func (q *queue) add(s *session) {
+	s.list, s.before, s.past = q, q.last, nil
+	if q.last == nil {
+		q.first = s
+	} else {
+		q.last.past = s
+	}
+	q.last = s
+	q.len++
+}
+
+// leave takes a session out of the list that it is in, if it is in one.
+func (s *session) leave() {
+	q := s.list
+	if q == nil {
+		return
+	}
+	if s.before == nil {
+		q.first = s.past
+	} else {
+		s.before.past = s.past
+	}
+	if s.past == nil {
+		q.last = s.before
+	} else {
+		s.past.before = s.before
+	}
+	s.list, s.before, s.past = nil, nil, nil
+	q.len--
+}
+
+// remembered bounds the memory of clients' ports: the last so many are kept, and at most twice as many.
+const remembered = 1 << 15
+
+// ports remembers at which of our ports the last transfer of each client's port was, for at least rememberFor or, in a
+// flood, the last 32,768 of them. The next transfer of that port is put to another one, so that no late packet is taken
+// for one of it; and who sends such a late packet is no stranger.
+type ports struct {
+	now, last map[tid]uint8
+	turned    time.Time
+}
+
+const rememberFor = time.Minute
+
+func (p *ports) put(key tid, lane uint8, now time.Time) {
+	if p.now == nil {
+		p.now, p.last, p.turned = make(map[tid]uint8), make(map[tid]uint8), now
+	}
+	if len(p.now) >= remembered || now.Sub(p.turned) >= rememberFor {
+		p.now, p.last, p.turned = p.last, p.now, now
+		clear(p.now)
+	}
+	p.now[key] = lane
+}
+
+func (p *ports) get(key tid) (lane uint8, ok bool) {
+	if lane, ok = p.now[key]; !ok {
+		lane, ok = p.last[key]
+	}
+	return lane, ok
 }

@@ -1,10 +1,12 @@
 package tftp
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"math"
+	"strings"
 )
 
 // The modes of RFC 1350; mail is refused.
@@ -12,6 +14,15 @@ const (
 	modeOctet    = "octet"
 	modeNetascii = "netascii"
 )
+
+// inMemory reports whether reading a file never waits for a disk.
+func (f File) inMemory() bool {
+	switch f.Content.(type) {
+	case *bytes.Reader, *strings.Reader:
+		return true
+	}
+	return f.Bytes != nil
+}
 
 var errShortened = errors.New("the file became shorter while it was sent")
 
@@ -24,6 +35,9 @@ type source interface {
 // newSource makes the source of a file in a mode. last is the number of the last block where that is known before, else
 // the largest number.
 func newSource(f File, mode string, agreed terms) (src source, last int64) {
+	if f.Bytes != nil {
+		f.Content = bytes.NewReader(f.Bytes)
+	}
 	if mode == modeNetascii {
 		return &netascii{content: f.Content, size: f.Size, starts: make([]cursor, agreed.window+1)}, math.MaxInt64
 	}

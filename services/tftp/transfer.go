@@ -1,300 +1,186 @@
 package tftp
 
 import (
-	"context"
-	"encoding/binary"
-	"errors"
 	"fmt"
-	"net"
 	"net/netip"
-	"os"
-	"runtime/debug"
 	"time"
 
 	"phonebox/services/internal/udp"
 )
 
 const (
-	openTimeout   = 2 * time.Second // Files is allowed one
 	progressEvery = time.Second
-	// maxPacket is the longest packet that a client sends to a transfer and that is looked at: an ERROR.
-	maxPacket = 516
+	// quantum is how many packets of its window a transfer sends before others have their turn.
+	quantum = 8
 )
 
 // notFound is the only answer to a file that cannot be had (phones.md a.8).
 const notFound = "File not found"
 
-// transfer is one file on its way to a client. It lives on the session's goroutine.
+// transfer is one file on its way to a client. It is guarded by the server's lock.
 type transfer struct {
-	srv    *Server
-	sess   *session
-	in     *incoming
-	id     uint64
-	file   File
-	conn   *net.UDPConn
-	sender *sender
-
-	timers timers
-
-	started  time.Time
-	armed    time.Time // the read deadline of conn
+	sess     *session
+	lane     *lane
+	to       netip.AddrPort
+	from     netip.Addr
+	out      *udp.Outbox // while it sends
+	memory   bool        // its blocks are read by whoever sends them, else by a worker
+	reading  bool        // a worker reads blocks of it
+	queued   bool        // it is among the turn's transfers that have more to send
+	resends  int         // since the last ACK that was new
+	sender   sender
+	timers   timers
 	progress time.Time // of the last event
+
+	at    time.Time // when the keeper of time looks at it
+	place int       // in the schedule; -1 = it is not there
 }
 
-// transfer serves one request to its end, whatever happens.
-func (s *Server) transfer(ctx context.Context, sess *session, in *incoming) {
-	t := &transfer{srv: s, sess: sess, in: in, id: s.transfers.Add(1), started: time.Now()}
-	defer t.close()
-	defer func() {
-		if v := recover(); v != nil {
-			s.panics.Panicked(v, debug.Stack(), in.raw)
-			err := fmt.Errorf("serving the file panicked: %v", v)
-			if t.sender == nil {
-				t.missing(err)
-			} else {
-				t.aborted("phonebox made a mistake; its log says more", err)
-			}
-		}
-	}()
-	open := sess.begin(ctx)
-	file, err := s.open(open, in)
-	t.file = file
-	if _, over := sess.signals(); over != "" {
-		// No ERROR: the client would take it for the answer to what it asked next.
-		t.aborted(over, nil)
-		return
-	}
-	if err != nil {
-		t.missing(err)
-		return
-	}
-	t.serve()
-}
-
-// open asks Files, and answers the probe itself.
-func (s *Server) open(ctx context.Context, in *incoming) (File, error) {
-	if in.name == ProbeName {
-		return probeFile(), nil
-	}
-	if err := checkName(in.name); err != nil {
-		return File{}, err
-	}
-	return s.deps.Files.Open(ctx, Request{Name: in.name, Mode: in.mode, From: in.from})
-}
-
-// serve opens the transfer's own port (RFC 1350 section 4) and runs the transfer.
-func (t *transfer) serve() {
-	local := net.UDPAddr{}
-	if t.in.local.IsValid() {
-		local.IP = t.in.local.AsSlice()
-	}
-	conn, err := net.ListenUDP("udp4", &local)
-	if err != nil {
-		// Silence makes the client ask again; an ERROR would make it go without the file.
-		t.srv.dropped(Event{From: t.in.from, Name: t.in.name, Transfer: t.id, Reason: "no socket could be opened for the transfer", Err: err}, dropNoSocket)
-		return
-	}
-	t.conn = conn
-	t.sess.use(conn)
-	agreed, options := negotiate(t.in.request, t.file.Size)
+func (s *Server) newTransfer(sess *session, now time.Time) *transfer {
+	agreed, options := negotiate(sess.in.request, sess.file.Size)
 	var oack []byte
 	if options != nil {
 		oack = oackPacket(options)
 	}
-	t.sender = newSender(t.file, t.in.mode, agreed, oack, t.emit)
-	now := time.Now()
-	t.timers, t.progress = newTimers(t.in.cfg, agreed, now), now
-	if err := t.send(now); err != nil {
-		t.broken(err)
+	t := &transfer{sess: sess, to: sess.in.from, from: sess.in.local, memory: sess.file.inMemory(), progress: now, place: -1}
+	t.timers = newTimers(*sess.in.cfg, agreed, now)
+	t.sender = newSender(sess.file, sess.in.mode, agreed, oack, t.emit)
+	return t
+}
+
+// emit puts a packet where it is sent from.
+func (t *transfer) emit(b []byte) { t.out.Add(t.to, t.from, b) }
+
+// send sends what the client waits for, from the last block that it acknowledged on.
+func (s *Server) send(u *turn, t *transfer) {
+	s.some(u, t)
+	if t.sess.phase == running {
+		t.timers.sent(u.now)
+		s.attend(t)
+	}
+}
+
+// some sends as much of the window as is a transfer's share of a turn; the rest follows in the next rounds. Files that are
+// not in memory are left to a worker.
+func (s *Server) some(u *turn, t *transfer) {
+	if !t.memory && t.sender.acked >= 0 {
+		s.readSoon(t)
 		return
 	}
-	t.srv.metrics.started.Inc()
-	t.report(Event{Kind: EventStart})
-	t.run()
-}
-
-// run receives until the transfer is over. Only ACKs that are new move the timers: a flood of others changes nothing.
-func (t *transfer) run() {
-	buf := make([]byte, maxPacket)
-	for {
-		now := time.Now()
-		switch t.timers.check(now) {
-		case dueGiveUp:
-			t.aborted(fmt.Sprintf("nothing was acknowledged for %v", t.in.cfg.GiveUp), nil)
-			return
-		case dueResend:
-			if err := t.send(now); err != nil {
-				t.broken(err)
-				return
-			}
-		}
-		if err := t.arm(now); err != nil {
-			t.aborted("the transfer's socket failed", err)
+	out := u.out(t.lane)
+	share := min(quantum, t.sender.window)
+	more := true
+	if int64(out.Room()) >= share {
+		var err error
+		t.out, t.sender.buf = out, u.buf[:]
+		more, err = t.sender.some(share)
+		t.out, t.sender.buf = nil, nil
+		if err != nil {
+			s.broken(u, t, err)
 			return
 		}
-		n, from, err := t.conn.ReadFromUDPAddrPort(buf)
-		if t.received(buf[:n], from, err) {
-			return
-		}
+		t.timers.sent(u.now)
+	}
+	if more && !t.queued {
+		t.queued = true
+		u.more = append(u.more, t)
 	}
 }
 
-// arm sets the read deadline where the one that is set is too late or already over; one that is too early costs a turn
-// of the loop and saves a timer for each block.
-func (t *transfer) arm(now time.Time) error {
-	until := t.timers.next()
-	if t.armed.After(now) && !t.armed.After(until) {
-		return nil
-	}
-	t.armed = until
-	return t.sess.arm(until)
-}
-
-// received handles what a read brought and reports whether the transfer is over.
-func (t *transfer) received(b []byte, from netip.AddrPort, err error) (over bool) {
-	switch {
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		t.armed = time.Time{}
-		return t.signalled()
-	case err != nil && udp.Transient(err):
-		return false
-	case err != nil:
-		t.aborted("the transfer's socket failed", err)
-		return true
-	case from != t.in.from:
-		t.stranger(b, from)
-		return false
-	}
-	switch op := opcodeOf(b); {
-	case op == opACK && len(b) >= 4:
-		return t.ack(binary.BigEndian.Uint16(b[2:]))
-	case op == opERROR:
-		code, text := parseError(b)
-		t.aborted(fmt.Sprintf("the client ended it with error %d %q", code, text), nil)
-		return true
-	default:
-		t.srv.dropped(Event{From: from, Name: t.in.name, Transfer: t.id, Reason: fmt.Sprintf("neither ACK nor ERROR, but opcode %d", op)}, dropOpcode)
-		return false
-	}
-}
-
-// signalled obeys the receive loop.
-func (t *transfer) signalled() (over bool) {
-	again, why := t.sess.signals()
-	if why != "" {
-		t.aborted(why, nil)
-		return true
-	}
-	// The client repeats its request because the answer was lost or late. With a window only the timer sends again, or
-	// a forged request would bring 64 packets.
-	if again && t.sender.lockstep() {
-		t.timers.soon(time.Now())
-	}
-	return false
-}
-
-// stranger answers a packet of somebody else (RFC 1350 section 4); the transfer is not disturbed.
-func (t *transfer) stranger(b []byte, from netip.AddrPort) {
-	t.srv.dropped(Event{From: from, Name: t.in.name, Transfer: t.id, Reason: "it came to the port of another client's transfer"}, dropUnknownTID)
-	if op := opcodeOf(b); op != opERROR && op != 0 {
-		_, _ = t.conn.WriteToUDPAddrPort(errorPacket(codeUnknownTID, "Unknown transfer ID"), from)
-	}
-}
-
-// ack takes an ACK of the client.
-func (t *transfer) ack(block uint16) (over bool) {
+// ack takes an ACK of the client. Only ACKs that are new move the timers: a flood of others changes nothing.
+func (s *Server) ack(u *turn, t *transfer, block uint16) {
+	sent := t.sender.sent
 	verdict := t.sender.ack(block)
-	if verdict == ignore {
-		return false
-	}
-	now := time.Now()
-	if verdict != repeat {
-		t.timers.progressed(now)
-		if t.sender.acked > 0 {
-			t.sess.active.Store(now.UnixNano())
+	switch verdict {
+	case ignore:
+		return
+	case repeat:
+		t.timers.repeats()
+	default:
+		s.acked(u, t)
+		if t.sender.acked < sent {
+			t.timers.repeats() // what follows the gap
 		}
 	}
 	if verdict == done {
-		t.srv.metrics.sent.Inc()
-		t.finish(EventSent, "", nil)
-		return true
+		if t.sess.next == nil {
+			t.sess.next = t.sess.again // it came after the last ACK: it is a new one
+		}
+		s.finish(u, t.sess, EventSent, "", nil)
+		return
 	}
-	if err := t.send(now); err != nil {
-		t.broken(err)
-		return true
-	}
-	if now.Sub(t.progress) >= progressEvery {
-		t.progress = now
-		t.report(Event{Kind: EventProgress})
-	}
-	return false
-}
-
-// send sends what the client waits for.
-func (t *transfer) send(now time.Time) error {
-	t.timers.sent(now)
-	return t.sender.send()
-}
-
-// emit sends a packet from the transfer's port. A packet that cannot be sent is as good as one that is lost.
-func (t *transfer) emit(b []byte) {
-	if _, err := t.conn.WriteToUDPAddrPort(b, t.in.from); err != nil {
-		t.srv.metrics.sendErrors.Inc()
+	t.sess.again = nil
+	s.send(u, t)
+	if u.now.Sub(t.progress) >= progressEvery && t.sess.phase == running {
+		t.progress = u.now
+		u.ended = append(u.ended, ending{event: t.sess.event(EventProgress, u.now), probe: t.sess.probe})
 	}
 }
 
-// missing answers that there is no such file.
-func (t *transfer) missing(err error) {
-	t.srv.metrics.missing.Inc()
-	t.srv.sendError(t.in.conn, t.in.local, t.in.from, codeNotFound, notFound)
-	t.report(Event{Kind: EventMissing, Err: err})
+// acked notes an ACK that is new.
+func (s *Server) acked(u *turn, t *transfer) {
+	t.timers.progressed(u.now)
+	t.resends = 0
+	if t.sess.list == &s.silent {
+		t.sess.leave() // somebody is there
+	}
+	if t.sender.acked > 0 {
+		t.sess.active = u.now
+	}
 }
 
 // broken ends a transfer whose file cannot be read any more; the client is told with the one code that it bears.
-func (t *transfer) broken(err error) {
-	t.emit(errorPacket(codeNotFound, notFound))
-	t.aborted("the file could not be read", err)
+func (s *Server) broken(u *turn, t *transfer, err error) {
+	if out := u.out(t.lane); out.Room() > 0 {
+		out.Add(t.to, t.from, errorPacket(codeNotFound, notFound))
+	}
+	s.finish(u, t.sess, EventAborted, "the file could not be read", err)
 }
 
-func (t *transfer) aborted(reason string, err error) {
-	t.srv.metrics.aborted.Inc()
-	t.finish(EventAborted, reason, err)
+// finish ends a session, whatever phase it is in, and leaves its last event to the turn. A request that replaces it takes
+// its place.
+func (s *Server) finish(u *turn, sess *session, kind EventKind, reason string, err error) {
+	now := time.Now()
+	e := sess.event(kind, now)
+	e.Reason, e.Err = reason, err
+	u.ended = append(u.ended, ending{event: e, probe: sess.probe, close: sess.file.Close})
+	s.count(sess, kind)
+	s.leave(sess)
+	if sess.next != nil && !s.stopping {
+		s.enter(sess.next, now)
+	}
+	s.letIn(now)
 }
 
-// finish counts a transfer that is over and reports it.
-func (t *transfer) finish(kind EventKind, reason string, err error) {
-	if t.sender != nil {
-		t.srv.metrics.bytes.Add(float64(t.sender.bytes()))
-		t.srv.metrics.retransmits.Add(float64(t.sender.resent))
+// count counts a session that is over.
+func (s *Server) count(sess *session, kind EventKind) {
+	switch kind {
+	case EventSent:
+		s.metrics.sent.Inc()
+	case EventAborted:
+		s.metrics.aborted.Inc()
+	case EventMissing:
+		s.metrics.missing.Inc()
+	default:
 	}
-	t.report(Event{Kind: kind, Reason: reason, Err: err})
+	if t := sess.transfer; t != nil {
+		s.metrics.bytes.Add(float64(t.sender.bytes()))
+		s.metrics.retransmits.Add(float64(t.sender.resent))
+	}
 }
 
-// report fills in what is the same in all events of a transfer. The box's own probe is nobody's event.
-func (t *transfer) report(e Event) {
-	if e.Kind != EventStart && e.Kind != EventProgress {
-		t.sess.finished() // before anybody can know that the transfer is over
+// event fills in what is the same in all events of a transfer.
+func (sess *session) event(kind EventKind, now time.Time) Event {
+	e := Event{
+		Kind: kind, Time: now, Transfer: sess.id, From: sess.in.from, Name: sess.in.name, Size: sess.file.Size,
+		Took: now.Sub(sess.began),
 	}
-	if t.in.name == ProbeName {
-		return
-	}
-	e.Time, e.Transfer, e.From, e.Name, e.Size = time.Now(), t.id, t.in.from, t.in.name, t.file.Size
-	e.Took = e.Time.Sub(t.started)
-	if t.sender != nil {
+	if t := sess.transfer; t != nil {
 		e.Bytes, e.Retransmits = t.sender.bytes(), t.sender.resent
 	}
-	t.srv.deps.Report(e)
+	return e
 }
 
-// close frees what the transfer held.
-func (t *transfer) close() {
-	t.sess.finished()
-	if t.conn != nil {
-		_ = t.conn.Close()
-	}
-	if t.file.Close != nil {
-		if err := t.file.Close(); err != nil {
-			t.srv.deps.Log.Warn("closing a file failed", "file", t.in.name, "err", err)
-		}
-	}
+func nothingAcked(giveUp time.Duration) string {
+	return fmt.Sprintf("nothing was acknowledged for %v", giveUp)
 }

@@ -270,7 +270,7 @@ func TestDefaultsAndFaults(t *testing.T) {
 	t.Parallel()
 	good := Config{Listen: anyAddress}
 	got, err := withDefaults(good)
-	want := Config{Listen: anyAddress, Resend: time.Second, GiveUp: 25 * time.Second, MaxTransfers: 512, MaxPerClient: 8}
+	want := Config{Listen: anyAddress, Resend: time.Second, GiveUp: 25 * time.Second, MaxTransfers: 8192, MaxImages: 4096, MaxPerClient: 8}
 	if err != nil || got != want {
 		t.Errorf("got %+v, %v, want %+v", got, err, want)
 	}
@@ -279,6 +279,7 @@ func TestDefaultsAndFaults(t *testing.T) {
 		"tftp.resend":         {Listen: anyAddress, Resend: -1},
 		"tftp.give_up":        {Listen: anyAddress, GiveUp: -1},
 		"tftp.max_transfers":  {Listen: anyAddress, MaxTransfers: -1},
+		"tftp.max_images":     {Listen: anyAddress, MaxImages: -1},
 		"tftp.max_per_client": {Listen: anyAddress, MaxPerClient: -1},
 	} {
 		if _, err := withDefaults(cfg); err == nil || !strings.Contains(err.Error(), name) {

@@ -1,0 +1,187 @@
+package tftp
+
+import (
+	"fmt"
+	"time"
+)
+
+const (
+	// imageSize is the size in bytes above which a file is an image: the loader is larger, and every configuration,
+	// list and ring is smaller or not much larger.
+	imageSize = 64 << 10
+	// waitingPatience is how long an image waits for its turn while the client does not ask again. Phones ask every 4 s.
+	waitingPatience = 10 * time.Second
+	// resendsInCrowd is how often something is sent again to who never acknowledged anything, when there is a crowd.
+	resendsInCrowd = 2
+)
+
+// crowded reports whether three of four places are taken.
+func (s *Server) crowded() bool { return 4*s.others() > 3*s.cfg.MaxTransfers }
+
+// others returns the number of sessions that are no probes.
+func (s *Server) others() int { return len(s.sessions) - s.probes }
+
+// accept takes a read request: it begins a session, or is for the one that has the port.
+func (s *Server) accept(in *incoming) {
+	var u turn
+	u.now = time.Now()
+	s.mu.Lock()
+	in.cfg = s.cfg
+	code, reason := s.admit(&u, in)
+	s.mu.Unlock()
+	s.conclude(&u)
+	if code != "" {
+		s.dropped(Event{From: in.from, Name: in.name, Reason: reason}, code)
+	}
+}
+
+// admit does the work of accept; code and reason say why there is no room.
+func (s *Server) admit(u *turn, in *incoming) (code dropCode, reason string) {
+	key := tidOf(in.from)
+	if sess := s.sessions[key]; sess != nil {
+		s.askedAgain(u, sess, in)
+		return "", ""
+	}
+	probe := in.name == ProbeName
+	client := s.clients[key>>16]
+	switch {
+	case s.stopping:
+		return dropStopping, "phonebox is stopping"
+	case probe && s.probes >= maxProbes:
+		return dropTransfers, fmt.Sprintf("there are %d probes already", s.probes)
+	case !probe && s.others() >= in.cfg.MaxTransfers && !s.makeRoom(u):
+		return dropTransfers, fmt.Sprintf("there are %d transfers already", s.others())
+	case !probe && client >= in.cfg.MaxPerClient:
+		return dropClient, fmt.Sprintf("that address has %d transfers already", client)
+	}
+	s.enter(in, u.now)
+	return "", ""
+}
+
+// askedAgain takes a request from a port that has a session: the same one asks for the last packet again; another one
+// ends the session and takes its place.
+//
+// Requests and ACKs come to different sockets, so that a request may be read before the ACK that its sender sent before it.
+// What depends on that is decided in a moment, by ack or by look.
+func (s *Server) askedAgain(u *turn, sess *session, in *incoming) {
+	sess.asked = u.now
+	t := sess.transfer
+	if sess.same(in, u.now, 4*in.cfg.Resend) {
+		// The client repeats its request because the answer was lost or late. With a window only the timer sends again,
+		// or a forged request would bring 64 packets.
+		if sess.phase == running && t.sender.lockstep() {
+			sess.again = in
+			t.timers.soon(u.now)
+			s.attend(t)
+		}
+		return
+	}
+	sess.next = in
+	switch {
+	case sess.phase == opening && sess.cancel != nil:
+		sess.cancel()
+	case sess.phase == running && t.sender.lockstep() && t.sender.sent == t.sender.last:
+		t.timers.soon(u.now)
+		s.attend(t)
+	case sess.phase != opening:
+		s.finish(u, sess, EventAborted, sess.ended(), nil)
+	}
+}
+
+// makeRoom gives up the oldest transfer to who never acknowledged anything, if that has had the time to: a flood of
+// requests with forged addresses takes the places of each other and not those of phones.
+func (s *Server) makeRoom(u *turn) bool {
+	oldest := s.silent.first
+	if oldest == nil || u.now.Sub(oldest.transfer.progress) < s.cfg.Resend/4 {
+		return false
+	}
+	s.metrics.evicted.WithLabelValues(string(evictedPlace)).Inc()
+	s.finish(u, oldest, EventAborted, "nothing was ever acknowledged, and another client needs the place", nil)
+	return true
+}
+
+// enter begins a session.
+func (s *Server) enter(in *incoming, now time.Time) {
+	key := tidOf(in.from)
+	sess := &session{in: in, id: s.transfers.Add(1), began: now, asked: now, probe: in.name == ProbeName}
+	s.sessions[key] = sess
+	if sess.probe {
+		s.probes++
+	} else {
+		s.clients[key>>16]++
+	}
+	s.submit(job{sess: sess})
+}
+
+// leave takes a session out of everything that counts it.
+func (s *Server) leave(sess *session) {
+	key := tidOf(sess.in.from)
+	delete(s.sessions, key)
+	if sess.probe {
+		s.probes--
+	} else if s.clients[key>>16]--; s.clients[key>>16] == 0 {
+		delete(s.clients, key>>16)
+	}
+	if sess.image {
+		s.images--
+		sess.image = false
+	}
+	sess.leave()
+	if t := sess.transfer; t != nil && t.place >= 0 {
+		s.timed.remove(t)
+		t.place = -1
+	}
+	sess.phase = over
+}
+
+// mustWait reports whether a session has no room yet for what is an image; else it takes the room. Smaller files have
+// room whenever the session has: an image never keeps a phone from its configuration.
+func (s *Server) mustWait(sess *session) bool {
+	if sess.probe || sess.file.Size <= imageSize {
+		return false
+	}
+	if s.images >= s.cfg.MaxImages || s.waiting.len > 0 {
+		return true
+	}
+	s.images++
+	sess.image = true
+	return false
+}
+
+// wait lets a session wait for its turn, with its file open. As many may wait as may run.
+func (s *Server) wait(u *turn, sess *session) {
+	if s.waiting.len >= s.cfg.MaxImages {
+		s.metrics.dropped.WithLabelValues(string(dropImages)).Inc()
+		s.finish(u, sess, EventDropped, fmt.Sprintf("%d images are being sent and %d wait for their turn", s.images, s.waiting.len), nil)
+		return
+	}
+	sess.phase = waiting
+	s.waiting.add(sess)
+	s.wakeBy(u.now.Add(time.Second))
+}
+
+// letIn begins the transfers of sessions that waited, as far as there is room, the oldest first.
+func (s *Server) letIn(now time.Time) {
+	for s.waiting.first != nil && s.images < s.cfg.MaxImages && !s.stopping {
+		sess := s.waiting.first
+		sess.leave()
+		sess.phase, sess.image, sess.asked = opening, true, now
+		s.images++
+		s.submit(job{sess: sess, begin: true})
+	}
+}
+
+// expireWaiting ends the waiting of those who no longer ask.
+func (s *Server) expireWaiting(u *turn) {
+	if u.now.Sub(s.expired) < time.Second {
+		return
+	}
+	s.expired = u.now
+	for sess := s.waiting.first; sess != nil && sess.phase == waiting; {
+		next := sess.past
+		if u.now.Sub(sess.asked) >= waitingPatience {
+			s.finish(u, sess, EventAborted, "the client stopped asking while it waited for its turn", nil)
+		}
+		sess = next
+	}
+}
