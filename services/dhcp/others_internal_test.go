@@ -12,6 +12,7 @@ import (
 	"github.com/insomniacslk/dhcp/dhcpv4"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"phonebox/services/dhcp/lease"
 	"phonebox/services/phone"
 )
 
@@ -61,6 +62,18 @@ func TestServerThatIsOverheardHoldsAndLeasesGoOn(t *testing.T) {
 		if n, _ := b.wire.looked(); n == looks {
 			t.Error("what was overheard was not looked for")
 		}
+		// A lease that no longer fits the settings ends, but its client is not sent away to the other server.
+		cfg := config()
+		cfg.Pool = []lease.Range{{First: ip("10.77.2.1"), Last: ip("10.77.2.9")}}
+		if err := b.s.Apply(cfg); err != nil {
+			t.Fatal(err)
+		}
+		if got := b.in(packet(t, msgRequest, mac(1), has(addr))); len(got) != 0 {
+			t.Errorf("got %v for a lease that no longer fits, want silence", got)
+		}
+		if err := b.s.Apply(config()); err != nil {
+			t.Fatal(err)
+		}
 		// A person looks again, while it is there: leases go on all the same.
 		b.s.LookAgain()
 		b.wire.hear(other)
@@ -74,6 +87,40 @@ func TestServerThatIsOverheardHoldsAndLeasesGoOn(t *testing.T) {
 		time.Sleep(4 * time.Second)
 		b.wantState("held")
 		b.silent(packet(t, msgRequest, mac(1), has(addr)))
+	})
+}
+
+// Another host takes the box's address while it serves: the wire has news, and the look that follows makes sure.
+func TestHostThatTakesTheBoxAddressHolds(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		b := started(t, config(), newStore())
+		defer b.stop()
+		b.wire.news <- struct{}{} // one forged packet is no host
+		time.Sleep(14 * time.Second)
+		b.wantState("running")
+		b.wire.set(func(w *fakeWire) { w.hosts[ip("10.77.0.1")] = phone.MAC{2, 2} })
+		b.wire.news <- struct{}{}
+		time.Sleep(14 * time.Second)
+		b.wantState("held")
+		if evs := b.kinds(EventDuplicate); len(evs) != 1 || evs[0].MAC != (phone.MAC{2, 2}) {
+			t.Errorf("got %+v", evs)
+		}
+	})
+}
+
+// What was overheard before a person says that the server is gone does not count against him.
+func TestServerThatWasOverheardAndIsGone(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		b := started(t, config(), newStore())
+		defer b.stop()
+		b.wire.hear(other)
+		synctest.Wait()
+		b.wantState("held")
+		time.Sleep(20 * time.Second)
+		b.wantState("held")
+		b.s.LookAgain()
+		time.Sleep(4 * time.Second)
+		b.wantState("running")
 	})
 }
 
