@@ -39,7 +39,9 @@ type request struct {
 
 	selected netip.Addr  // option 118
 	relay    relayInfo   // option 82
-	place    lease.Place // where the client is: see locate
+	place    lease.Place // where the client is: see settings.placeFor
+
+	locatedBy *settings // whose networks place counts
 
 	payload []byte // the packet in the receive buffer, until keep or the handler's end
 	raw     []byte // the packet as it came: see keep
