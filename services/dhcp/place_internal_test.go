@@ -311,3 +311,28 @@ func TestNoNewLeaseBehindARelayWhileTheStoreFails(t *testing.T) {
 		b.want(msgAck, "10.78.0.55", packet(t, msgRequest, mac(10), relay, wanted("10.78.0.55"), toServer("10.77.0.1")))
 	})
 }
+
+// A network that comes or goes while a phone's packet waits for the disk moves no other phone into a wrong one.
+func TestNetworksChangeWhileAPhoneWaits(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		store := newStore()
+		b := started(t, branches(), store)
+		defer b.stop()
+		mods := []dhcpv4.Modifier{through("10.79.0.1"), agent("\x01floor1")}
+		addr := b.want(msgOffer, "", packet(t, msgDiscover, mac(3), mods...)).YourIPAddr.String()
+		disk := make(chan struct{})
+		store.onCommit(func([]lease.Record) error { <-disk; return nil })
+		b.in(packet(t, msgRequest, mac(3), append(mods, wanted(addr), toServer("10.77.0.1"))...))
+		cfg := branches()
+		cfg.Subnets[0], cfg.Subnets[1] = cfg.Subnets[1], cfg.Subnets[0] // what was the tower's place is the warehouse's
+		if err := b.s.Apply(cfg); err != nil {
+			t.Fatal(err)
+		}
+		close(disk)
+		time.Sleep(time.Second)
+		got := b.take()
+		if len(got) != 1 || got[0].MessageType() != msgAck || got[0].YourIPAddr.String() != addr || got[0].Router()[0].String() != "10.79.0.1" {
+			t.Errorf("got %v, want the ACK of the tower", got)
+		}
+	})
+}

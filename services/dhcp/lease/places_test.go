@@ -259,3 +259,21 @@ func filled(size, used int) (*lease.Table, lease.Moment) {
 	}
 	return tab, m
 }
+
+// A listed phone that is being given its address needs no second one.
+func TestAnOfferToAListedPhoneIsItsAddress(t *testing.T) {
+	m := start()
+	s := settings()
+	s.Listed = []lease.Key{key(50)}
+	tab := lease.New(s)
+	if _, err := tab.Offer(lease.Home, key(50), netip.Addr{}, m); err != nil {
+		t.Fatal(err)
+	}
+	for n := range byte(2) {
+		if _, err := tab.Offer(lease.Home, key(n+1), netip.Addr{}, m); err != nil {
+			t.Errorf("stranger %d: %v", n+1, err)
+		}
+	}
+	_, err := tab.Offer(lease.Home, key(3), netip.Addr{}, m)
+	wantCode(t, err, "pool_empty")
+}
