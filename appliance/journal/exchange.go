@@ -15,16 +15,16 @@ import (
 // Exchange is what a phone asked by DHCP and what it got, byte for byte. Of each phone the last search for an address
 // (DISCOVER) and the last of all other requests are kept.
 type Exchange struct {
-	Time     time.Time
-	Search   bool       // a DISCOVER was asked
-	Address  netip.Addr // that the answer is about; not valid = none
-	Asked    []byte     // the phone's packet; it is not copied and nobody's to change
-	Sent     []byte     // our answer; nil = there was none
-	Why      string     // why there was none
-	Relay    netip.Addr // giaddr; not valid = it came without a relay
-	Circuit  string     // option 82, suboption 1
-	Remote   string     // option 82, suboption 2
-	Affected uint64     // the number of the event that told it
+	Time    time.Time
+	Search  bool       // a DISCOVER was asked
+	Address netip.Addr // that the answer is about; not valid = none
+	Asked   []byte     // the phone's packet; it is not copied and nobody's to change
+	Sent    []byte     // our answer; nil = there was none
+	Why     string     // why there was none
+	Relay   netip.Addr // giaddr; not valid = it came without a relay
+	Circuit string     // option 82, suboption 1
+	Remote  string     // option 82, suboption 2
+	Event   uint64     // the number of the event that told it
 }
 
 const (
@@ -68,7 +68,7 @@ func parseExchangeKey(key string) (mac phone.MAC, slot int, ok bool) {
 // exchanged keeps an exchange in place of the last one of its sort.
 func (j *Journal) exchanged(en *entry, e *Event) {
 	x := *e.Exchange
-	x.Time, x.Affected = e.Time, e.ID
+	x.Time, x.Event = e.Time, e.ID
 	cut := func(s string) string { return s[:min(len(s), maxText)] }
 	x.Why, x.Circuit, x.Remote = cut(x.Why), cut(x.Circuit), cut(x.Remote)
 	x.Asked, x.Sent = x.Asked[:min(len(x.Asked), maxPacket)], x.Sent[:min(len(x.Sent), maxPacket)]
@@ -120,7 +120,7 @@ func (j *Journal) Exchanges(mac phone.MAC) []Exchange {
 	if err != nil {
 		j.log.Warn("exchanges not readable", "mac", mac, "err", err)
 	}
-	if len(out) == 2 && out[1].Affected > out[0].Affected {
+	if len(out) == 2 && out[1].Event > out[0].Event {
 		out[0], out[1] = out[1], out[0]
 	}
 	return out
@@ -144,7 +144,7 @@ func encodeExchange(x *Exchange) []byte {
 		b[1] = 1
 	}
 	b = binary.BigEndian.AppendUint64(b, uint64(x.Time.UnixNano()))
-	b = binary.BigEndian.AppendUint64(b, x.Affected)
+	b = binary.BigEndian.AppendUint64(b, x.Event)
 	for _, part := range [][]byte{
 		x.Address.AsSlice(), x.Relay.AsSlice(), []byte(x.Circuit), []byte(x.Remote), []byte(x.Why), squeeze(x.Asked), squeeze(x.Sent),
 	} {
@@ -163,7 +163,7 @@ func decodeExchange(b []byte) (x Exchange, err error) {
 	}
 	x.Search = b[1] == 1
 	x.Time = time.Unix(0, int64(binary.BigEndian.Uint64(b[2:]))).UTC()
-	x.Affected = binary.BigEndian.Uint64(b[10:])
+	x.Event = binary.BigEndian.Uint64(b[10:])
 	b = b[18:]
 	var parts [7][]byte
 	for i := range parts {
@@ -214,7 +214,7 @@ func squeeze(packet []byte) []byte {
 func unsqueeze(b []byte) (packet []byte, ok bool) {
 	for len(b) > 0 {
 		n, used := binary.Uvarint(b)
-		if used <= 0 || n > uint64(len(b)-used) {
+		if used <= 0 || n > uint64(len(b)-used) || len(packet)+int(n) > maxPacket {
 			return nil, false
 		}
 		packet, b = append(packet, b[used:used+int(n)]...), b[used+int(n):]

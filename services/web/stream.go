@@ -16,6 +16,7 @@ const (
 	streamWrite = 10 * time.Second       // what one message may take
 	batchTime   = 500 * time.Millisecond // a page is brought up to date at most twice a second
 	refreshTime = 2 * time.Second        // and looked at this often without an event: a phone gets stuck by silence
+	restTime    = 10                     // a look at thousands of phones takes a while: it rests ten times as long
 )
 
 // eventStream is one open stream.
@@ -153,7 +154,7 @@ func (s *Server) pageStream(w http.ResponseWriter, r *http.Request, concerns fun
 	defer closeStream()
 	tick := time.NewTicker(batchTime)
 	defer tick.Stop()
-	lastLook, lastBeat, dirty := time.Time{}, time.Now(), true
+	lastLook, lastBeat, notBefore, dirty := time.Time{}, time.Now(), time.Time{}, true
 	for {
 		select {
 		case <-r.Context().Done():
@@ -168,9 +169,11 @@ func (s *Server) pageStream(w http.ResponseWriter, r *http.Request, concerns fun
 			continue
 		case now := <-tick.C:
 			var out strings.Builder
-			if dirty || now.Sub(lastLook) >= refreshTime {
+			if (dirty || now.Sub(lastLook) >= refreshTime) && !now.Before(notBefore) {
 				lastLook, dirty = now, false
+				began := time.Now()
 				html, err := changes()
+				notBefore = time.Now().Add(restTime * time.Since(began))
 				if err != nil {
 					s.deps.Log.Warn("bringing a page up to date failed", "path", r.URL.Path, "err", err)
 					return nil
