@@ -10,7 +10,6 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"os"
-	"path"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -176,24 +175,18 @@ func (o *office) fill(a *dhcpv4.DHCPv4, addr netip.Addr) {
 func (o *office) serveTFTP() {
 	c := o.listen()
 	o.Ports.TFTP = portOf(c.LocalAddr())
+	if o.wire {
+		go o.serveWiredTFTP(c)
+		return
+	}
 	s := tftp.NewServer(func(name string, w io.ReaderFrom) error {
-		o.mu.Lock()
-		o.asked = append(o.asked, name)
-		content, ok := o.files[strings.ToLower(path.Clean("/" + name)[1:])]
-		hook := o.onRRQ
-		o.mu.Unlock()
-		if hook != nil {
-			hook(name)
-		}
+		content, ok := o.fileAsked(name)
 		if !ok {
 			return os.ErrNotExist
 		}
 		_, err := w.ReadFrom(bytes.NewReader(content))
 		return err
 	}, nil)
-	if o.wire {
-		s.EnableSinglePort() // else it opens a socket a transfer, in the wrong namespace
-	}
 	s.SetTimeout(200 * time.Millisecond) // a transfer that a phone left holds up the end of the test otherwise
 	s.SetRetries(1)
 	go func() { _ = s.Serve(c) }()

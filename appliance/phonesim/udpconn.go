@@ -155,20 +155,38 @@ func (c *udpConn) LocalAddr() net.Addr {
 func (c *udpConn) dally(peer netip.AddrPort, payload []byte, long time.Duration) {
 	c.last.Store(&lastWord{peer, payload})
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	if c.timer != nil {
 		c.timer.Stop()
 	}
 	c.timer = time.AfterFunc(long, func() { _ = c.Close() })
+	c.mu.Unlock()
+	for {
+		select {
+		case d := <-c.in: // it came before the last word stood
+			c.nic.wire.pool.Put(d.buf)
+			c.answerLast(d.from)
+		default:
+			return
+		}
+	}
+}
+
+// answerLast repeats the last word to the peer and reports whether there is one.
+func (c *udpConn) answerLast(from netip.AddrPort) bool {
+	l := c.last.Load()
+	if l == nil {
+		return false
+	}
+	c.nic.wire.count.late.Add(1)
+	if from == l.peer {
+		_ = c.nic.sendUDP(c.port, from, l.payload)
+	}
+	return true
 }
 
 // deliver queues a datagram and reports whether there was room.
 func (c *udpConn) deliver(payload []byte, from netip.AddrPort) bool {
-	if l := c.last.Load(); l != nil {
-		c.nic.wire.count.late.Add(1)
-		if from == l.peer {
-			_ = c.nic.sendUDP(c.port, from, l.payload)
-		}
+	if c.answerLast(from) {
 		return true
 	}
 	buf := c.nic.wire.pool.Get().(*[]byte)
