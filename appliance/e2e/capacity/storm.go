@@ -120,7 +120,7 @@ const bestEnlarged = "best set, 4 MB"
 
 // stormFiles asks phonebox for the files of its phones, and writes them for the peers.
 func (x *run) stormFiles(ctx context.Context, tree string, files map[string][]byte) error {
-	s, err := x.lab.startBox(ctx, x.programs.daemon, boxConfig{listed: 1, files: files})
+	s, err := x.lab.startBox(ctx, x.programs.daemon, boxConfig{pool: poolSize, listed: 1, files: files})
 	if err != nil {
 		return err
 	}
@@ -199,7 +199,7 @@ func (x *run) stormRounds(ctx context.Context, r *result, sets int, more ...stri
 }
 
 func (x *run) stormOf(ctx context.Context, r *result, c stormSet, args []string) error {
-	s, err := c.start(ctx)
+	s, err := c.start(ctx, poolSize)
 	if err != nil {
 		return err
 	}
@@ -285,7 +285,7 @@ func loss(ctx context.Context, x *run, r *result) error {
 	r.ran(x.boxLine(cfg), commandLine{Who: "phonesim", Line: "phonesim -interface eth0 " + strings.Join(args, " ")})
 	c := x.boxContender("phonebox, ping_check on", cfg)
 	for round := range x.rounds {
-		s, err := c.start(ctx)
+		s, err := c.start(ctx, poolSize)
 		if err != nil {
 			return err
 		}
