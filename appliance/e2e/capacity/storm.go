@@ -226,9 +226,12 @@ func (x *run) record(r *result, who string, s *set, got stormReport) {
 	x.logf("%s: %s: 50/95/100 %% after %.2f/%.2f/%.2f s, %d of %d ready %v, CPU %.2f s, %d retransmissions (%d by servers), %d duplicates, image %d/%d last %.2f s",
 		r.Name, who, got.Half.Seconds(), got.Most.Seconds(), got.All.Seconds(), got.Ready, got.Phones, got.Reasons, s.spent().Seconds(), got.Again.sum(),
 		got.ByServers.sum(), len(got.Duplicates), got.Image.Done, got.Image.Failed, got.Image.Last.Seconds())
-	for what, at := range map[string]time.Duration{"50 %": got.Half, "95 %": got.Most, "100 %": got.All} {
-		if at > 0 {
-			defer r.add(who, what+" ready after, s", at.Seconds())
+	for _, share := range []struct {
+		what string
+		at   time.Duration
+	}{{"50 % ready after, s", got.Half}, {"95 % ready after, s", got.Most}, {"100 % ready after, s", got.All}} {
+		if share.at > 0 {
+			r.add(who, share.what, share.at.Seconds())
 		}
 	}
 	r.add(who, "server CPU, s", s.spent().Seconds())
