@@ -32,7 +32,7 @@ func (s step) ok() bool { return s.drops < allowedDrops }
 // contender is a server that is measured.
 type contender struct {
 	name  string
-	start func(ctx context.Context) (*set, error)
+	start func(ctx context.Context, pool int) (*set, error)
 	last  float64 // the rate of the round before
 }
 
@@ -140,7 +140,8 @@ var perfdhcpCount = regexp.MustCompile(`(?s)Statistics for: ([A-Z]+)-[A-Z]+\*\*\
 
 // perfdhcp measures one rate.
 func (x *run) perfdhcp(ctx context.Context, c *contender, rate float64, period time.Duration) (step, error) {
-	s, err := c.start(ctx)
+	// A pool that is large enough and no more: what a lease costs ISC grows with its pool.
+	s, err := c.start(ctx, int(1.5*rate*period.Seconds())+256)
 	if err != nil {
 		return step{}, err
 	}

@@ -83,14 +83,14 @@ func merge(kept, results []result) []result {
 	return out
 }
 
-// commitName is the commit of the tree, with a plus where it was changed since.
+// commitName is the commit of the tree, with a plus where it was changed since; the documents do not count.
 func commitName(ctx context.Context) string {
 	out, err := exec.CommandContext(ctx, "git", "rev-parse", "--short", "HEAD").Output()
 	if err != nil {
 		return "unknown"
 	}
 	name := strings.TrimSpace(string(out))
-	if out, err := exec.CommandContext(ctx, "git", "status", "--porcelain", "--untracked-files=no").Output(); err == nil && len(out) > 0 {
+	if out, err := exec.CommandContext(ctx, "git", "status", "--porcelain", "--untracked-files=no", "--", ":/", ":!/docs").Output(); err == nil && len(out) > 0 {
 		name += "+"
 	}
 	return name

@@ -30,7 +30,7 @@ func sigkill(ctx context.Context, x *run, r *result) error {
 	if x.quick {
 		kills = min(kills, 10)
 	}
-	s, err := x.lab.startBox(ctx, x.programs.daemon, boxConfig{})
+	s, err := x.lab.startBox(ctx, x.programs.daemon, boxConfig{pool: poolSize})
 	if err != nil {
 		return err
 	}

@@ -27,8 +27,7 @@ const (
 	netmask    = "255.255.0.0"
 	domain     = "voice.home.arpa"
 	poolFirst  = "10.77.1.0"
-	poolLast   = "10.77.250.255"
-	poolSize   = 250 * 256
+	poolSize   = 250 * 256 // at most: to 10.77.250.255
 	serverMAC  = "02:00:00:00:77:01"
 	namePrefix = "phonebox-capacity-"
 )

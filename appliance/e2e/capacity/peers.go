@@ -26,10 +26,10 @@ func kea() spec {
   "option-data": [
     {"name": "domain-name-servers", "data": %[3]q}, {"name": "domain-name", "data": %[4]q}, {"name": "tftp-server-name", "data": %[3]q},
     {"name": "voip-tftp", "data": %[3]q}, {"name": "ntp-servers", "data": %[3]q}],
-  "subnet4": [{"id": 1, "subnet": %[5]q, "pools": [{"pool": "%[6]s - %[7]s"}]}],
+  "subnet4": [{"id": 1, "subnet": %[5]q, "pools": [{"pool": "%[6]s - $LAST"}]}],
   "loggers": [{"name": "kea-dhcp4", "severity": "ERROR", "output_options": [{"output": "stderr"}]}]
 }}
-`, iface, leaseSeconds, serverIP, domain, network, poolFirst, poolLast)},
+`, iface, leaseSeconds, serverIP, domain, network, poolFirst)},
 	}
 }
 
@@ -43,15 +43,15 @@ default-lease-time %d;
 max-lease-time %[1]d;
 option voip-tftp code 150 = array of ip-address;
 subnet 10.77.0.0 netmask %s {
-  range %s %s;
-  next-server %[5]s;
-  option domain-name-servers %[5]s;
+  range %s $LAST;
+  next-server %[4]s;
+  option domain-name-servers %[4]s;
   option domain-name "%s";
-  option tftp-server-name "%[5]s";
-  option voip-tftp %[5]s;
-  option ntp-servers %[5]s;
+  option tftp-server-name "%[4]s";
+  option voip-tftp %[4]s;
+  option ntp-servers %[4]s;
 }
-`, leaseSeconds, netmask, poolFirst, poolLast, serverIP, domain)},
+`, leaseSeconds, netmask, poolFirst, serverIP, domain)},
 	}
 }
 
@@ -61,7 +61,7 @@ func dnsmasq(tftp bool) spec {
 		"dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--pid-file=", "--user=root", "--log-facility=$DIR/dnsmasq.log", "--interface=" + iface,
 		"--bind-interfaces", "--no-resolv", "--no-hosts", "--domain=" + domain, "--local=/" + domain + "/", "--host-record=pbx." + domain + ",10.77.0.10",
 		"--srv-host=_sip._udp.pbx." + domain + ",pbx." + domain + ",5060",
-		"--dhcp-range=" + poolFirst + "," + poolLast + "," + netmask + ",8h", "--dhcp-lease-max=" + fmt.Sprint(poolSize), "--dhcp-leasefile=$DIR/dnsmasq.leases",
+		"--dhcp-range=" + poolFirst + ",$LAST," + netmask + ",8h", "--dhcp-lease-max=" + fmt.Sprint(poolSize), "--dhcp-leasefile=$DIR/dnsmasq.leases",
 		"--dhcp-authoritative", "--no-ping", "--quiet-dhcp", "--dhcp-option=option:tftp-server," + serverIP, "--dhcp-option=150," + serverIP,
 		"--dhcp-option=option:ntp-server," + serverIP,
 	}}

@@ -23,6 +23,7 @@ const password = "correct horse battery"
 // boxConfig is what differs between the boxes that are measured.
 type boxConfig struct {
 	ping   bool
+	pool   int           // so many addresses
 	listed int           // so many phones of the storm are in the site, each with a line
 	sync   time.Duration // that each sync of the store takes beside its own time; 0 = as it is
 	lease  string        // "" = 8h
@@ -52,7 +53,7 @@ func (c boxConfig) siteText() string {
 		lease = "8h"
 	}
 	fmt.Fprintf(&b, "name = \"Capacity\"\n[network]\naddress = %q\n", serverIP+"/16")
-	fmt.Fprintf(&b, "[dhcp]\npool = [%q]\nlease = %q\nping_check = %v\n", poolFirst+"-"+poolLast, lease, c.ping)
+	fmt.Fprintf(&b, "[dhcp]\npool = [%q]\nlease = %q\nping_check = %v\n", poolFirst+"-"+lastAddress(c.pool), lease, c.ping)
 	fmt.Fprint(&b, "[time]\nupstream = []\n[dns.hosts]\npbx = \"10.77.0.10\"\n[web]\nplain_http = true\n", c.more)
 	for i := range c.listed {
 		fmt.Fprintf(&b, "[[phones]]\nmac = %q\nlabel = \"Desk %d\"\n[[phones.lines]]\nname = \"%d\"\nauthname = \"%[3]d\"\npassword = \"secret-%[3]d\"\n",

@@ -151,7 +151,7 @@ func markdown(results []result) string {
 	for _, r := range results {
 		r.markdown(&b)
 	}
-	b.WriteString("### Command lines\n\n$DIR is a new folder for each start, $TFTP the folder of files that the phones may read.\n\n")
+	b.WriteString("### Command lines\n\n$DIR is a new folder for each start, $TFTP the folder of files that the phones may read. $LAST is the end of the\npool: 10.77.250.255, but in dhcp-new, for every server, the pool has half as many addresses again as the step\nasks for, up to that.\n\n")
 	seen := map[string]bool{}
 	for _, r := range results {
 		for _, l := range r.Lines {

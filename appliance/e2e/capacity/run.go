@@ -29,17 +29,22 @@ func (x *run) logf(format string, args ...any) {
 
 // boxContender is phonebox with those settings.
 func (x *run) boxContender(name string, cfg boxConfig) *contender {
-	return &contender{name: name, start: func(ctx context.Context) (*set, error) { return x.lab.startBox(ctx, x.programs.daemon, cfg) }}
+	return &contender{name: name, start: func(ctx context.Context, pool int) (*set, error) {
+		cfg.pool = pool
+		return x.lab.startBox(ctx, x.programs.daemon, cfg)
+	}}
 }
 
 // peerContender is a set of other programs.
 func (x *run) peerContender(name, tftp string, specs ...spec) *contender {
-	return &contender{name: name, start: func(ctx context.Context) (*set, error) { return x.lab.startSet(ctx, name, tftp, specs...) }}
+	return &contender{name: name, start: func(ctx context.Context, pool int) (*set, error) {
+		return x.lab.startSet(ctx, name, tftp, pool, specs...)
+	}}
 }
 
 // boxLine is phonebox's command line with its site, for the document.
 func (x *run) boxLine(cfg boxConfig) commandLine {
-	cfg.listed = 0
+	cfg.listed, cfg.pool = 0, poolSize
 	return commandLine{Who: "phonebox", Line: fmt.Sprintf("phoneboxd -data $DIR -interface %s", iface), Files: map[string]string{"site.toml": cfg.siteText()}}
 }
 

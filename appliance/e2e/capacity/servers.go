@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,8 +15,8 @@ import (
 // startPatience is how long a server may take until it listens.
 const startPatience = 40 * time.Second
 
-// spec says how one program is run. In a command line and in files, $DIR stands for a new folder and $TFTP for the folder of
-// files that the phones may read.
+// spec says how one program is run. In a command line and in files, $DIR stands for a new folder, $TFTP for the folder of
+// files that the phones may read, and $LAST for the last address of the pool.
 type spec struct {
 	name  string
 	args  []string
@@ -34,7 +36,7 @@ type set struct {
 }
 
 // startSet starts programs in the server's namespace and waits until all listen.
-func (l *lab) startSet(ctx context.Context, name, tftp string, specs ...spec) (*set, error) {
+func (l *lab) startSet(ctx context.Context, name, tftp string, pool int, specs ...spec) (*set, error) {
 	if err := l.fresh(); err != nil {
 		return nil, err
 	}
@@ -43,8 +45,9 @@ func (l *lab) startSet(ctx context.Context, name, tftp string, specs ...spec) (*
 		return nil, err
 	}
 	s := &set{name: name, dir: dir}
+	fill := strings.NewReplacer("$DIR", dir, "$TFTP", tftp, "$LAST", lastAddress(pool))
 	for _, sp := range specs {
-		if err := s.add(ctx, l, tftp, sp); err != nil {
+		if err := s.add(ctx, l, fill, sp); err != nil {
 			s.stop()
 			return nil, err
 		}
@@ -53,8 +56,7 @@ func (l *lab) startSet(ctx context.Context, name, tftp string, specs ...spec) (*
 	return s, nil
 }
 
-func (s *set) add(ctx context.Context, l *lab, tftp string, sp spec) error {
-	fill := strings.NewReplacer("$DIR", s.dir, "$TFTP", tftp)
+func (s *set) add(ctx context.Context, l *lab, fill *strings.Replacer, sp spec) error {
 	for name, content := range sp.files {
 		if err := os.WriteFile(filepath.Join(s.dir, name), []byte(fill.Replace(content)), 0o644); err != nil {
 			return err
@@ -91,6 +93,13 @@ func settle(ctx context.Context, p *process) error {
 		}
 		return time.Since(since) > 100*time.Millisecond, p.alive()
 	})
+}
+
+// lastAddress is the end of a pool of so many addresses, 256 to poolSize.
+func lastAddress(pool int) string {
+	a := netip.MustParseAddr(poolFirst).As4()
+	binary.BigEndian.PutUint32(a[:], binary.BigEndian.Uint32(a[:])+uint32(min(max(pool, 256), poolSize))-1)
+	return netip.AddrFrom4(a).String()
 }
 
 // listens reports whether the namespace of a process has a UDP socket on that port.

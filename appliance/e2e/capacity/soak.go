@@ -50,7 +50,7 @@ type soaker struct {
 
 // soak lets clients renew, reboot, come and go for a time, beside hostile ones, and looks at memory and files.
 func soak(ctx context.Context, x *run, r *result) error {
-	cfg := boxConfig{ping: true, listed: 200, files: shelf()}
+	cfg := boxConfig{pool: poolSize, ping: true, listed: 200, files: shelf()}
 	s, err := x.lab.startBox(ctx, x.programs.daemon, cfg)
 	if err != nil {
 		return err

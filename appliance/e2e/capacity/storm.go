@@ -120,7 +120,7 @@ const bestEnlarged = "best set, 4 MB"
 
 // stormFiles asks phonebox for the files of its phones, and writes them for the peers.
 func (x *run) stormFiles(ctx context.Context, tree string, files map[string][]byte) error {
-	s, err := x.lab.startBox(ctx, x.programs.daemon, boxConfig{listed: 1, files: files})
+	s, err := x.lab.startBox(ctx, x.programs.daemon, boxConfig{pool: poolSize, listed: 1, files: files})
 	if err != nil {
 		return err
 	}
@@ -199,7 +199,7 @@ func (x *run) stormRounds(ctx context.Context, r *result, sets int, more ...stri
 }
 
 func (x *run) stormOf(ctx context.Context, r *result, c stormSet, args []string) error {
-	s, err := c.start(ctx)
+	s, err := c.start(ctx, poolSize)
 	if err != nil {
 		return err
 	}
@@ -226,9 +226,12 @@ func (x *run) record(r *result, who string, s *set, got stormReport) {
 	x.logf("%s: %s: 50/95/100 %% after %.2f/%.2f/%.2f s, %d of %d ready %v, CPU %.2f s, %d retransmissions (%d by servers), %d duplicates, image %d/%d last %.2f s",
 		r.Name, who, got.Half.Seconds(), got.Most.Seconds(), got.All.Seconds(), got.Ready, got.Phones, got.Reasons, s.spent().Seconds(), got.Again.sum(),
 		got.ByServers.sum(), len(got.Duplicates), got.Image.Done, got.Image.Failed, got.Image.Last.Seconds())
-	for what, at := range map[string]time.Duration{"50 %": got.Half, "95 %": got.Most, "100 %": got.All} {
-		if at > 0 {
-			defer r.add(who, what+" ready after, s", at.Seconds())
+	for _, share := range []struct {
+		what string
+		at   time.Duration
+	}{{"50 % ready after, s", got.Half}, {"95 % ready after, s", got.Most}, {"100 % ready after, s", got.All}} {
+		if share.at > 0 {
+			r.add(who, share.what, share.at.Seconds())
 		}
 	}
 	r.add(who, "server CPU, s", s.spent().Seconds())
@@ -285,7 +288,7 @@ func loss(ctx context.Context, x *run, r *result) error {
 	r.ran(x.boxLine(cfg), commandLine{Who: "phonesim", Line: "phonesim -interface eth0 " + strings.Join(args, " ")})
 	c := x.boxContender("phonebox, ping_check on", cfg)
 	for round := range x.rounds {
-		s, err := c.start(ctx)
+		s, err := c.start(ctx, poolSize)
 		if err != nil {
 			return err
 		}

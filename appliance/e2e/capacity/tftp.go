@@ -74,7 +74,7 @@ func tftp(ctx context.Context, x *run, r *result) error {
 }
 
 func (x *run) tftpOf(ctx context.Context, r *result, c *contender, image, small load.DownloadsConfig) error {
-	s, err := c.start(ctx)
+	s, err := c.start(ctx, poolSize)
 	if err != nil {
 		return err
 	}
