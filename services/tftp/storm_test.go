@@ -354,3 +354,61 @@ func TestPanicOfTheReportCostsNobody(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A block that was lost comes again after what the round trips say, not after Resend. The times are ten of the usual ones,
+// so that a busy machine is not taken for a slow client.
+func TestLostBlockComesAgainSoon(t *testing.T) {
+	t.Parallel()
+	whole := content(50 * 512)
+	b := serve(t, &folder{files: map[string][]byte{"f": whole}}, tftp.Config{Resend: 10 * time.Second, GiveUp: time.Hour})
+	p := newPhone(t, b)
+	p.ask("f", "octet")
+	for n := 1; n <= 40; n++ {
+		p.want("a block", data(n, whole[(n-1)*512:n*512]))
+		p.ack(n)
+	}
+	p.want("the one that is lost", data(41, whole[40*512:41*512]))
+	lost := time.Now()
+	p.want("it comes again", data(41, whole[40*512:41*512]))
+	if took := time.Since(lost); took < time.Second || took > 8*time.Second {
+		t.Errorf("it came again after %v, want about 2 s", took)
+	}
+	p.ack(41)
+	p.want("the next", data(42, whole[41*512:42*512]))
+}
+
+// BenchmarkIdleTransfer tells the memory of a transfer of an image whose client is silent, all of it but the image.
+func BenchmarkIdleTransfer(b *testing.B) {
+	const count = 2000
+	image := content(756_524)
+	files := filesFunc(func(tftp.Request) (tftp.File, error) {
+		return tftp.File{Bytes: image, Size: int64(len(image))}, nil
+	})
+	server := serve(b, files, tftp.Config{Resend: time.Hour, GiveUp: 2 * time.Hour, MaxPerClient: count})
+	conns := make([]*net.UDPConn, 0, count)
+	buf := make([]byte, 600)
+	for b.Loop() {
+		if len(conns) > 0 {
+			continue // once is enough: it is no time that is measured
+		}
+		before := heapInUse()
+		for range count {
+			conns = append(conns, socketAt(b, 7))
+		}
+		sockets := heapInUse()
+		for _, c := range conns {
+			_, _ = c.WriteToUDPAddrPort(request(1, "P0S3-8-12-00.sb2", "octet"), server.addr)
+			if _, err := c.Read(buf); err != nil {
+				b.Fatal(err)
+			}
+		}
+		for len(server.events) > 0 {
+			<-server.events
+		}
+		b.ReportMetric(float64(heapInUse()-sockets)/count, "bytes/transfer")
+		b.ReportMetric(float64(sockets-before)/count, "bytes/client")
+	}
+	for _, c := range conns {
+		c.Close()
+	}
+}
