@@ -249,3 +249,22 @@ func content(n int) []byte {
 	}
 	return b
 }
+
+// newPanicking makes a server that panics with each event, and its socket.
+func newPanicking(t testing.TB) (*tftp.Server, *udp.Conn) {
+	t.Helper()
+	addr := netip.MustParseAddrPort("127.77.0.1:0")
+	s, err := tftp.New(tftp.Config{Listen: addr}, tftp.Deps{
+		Files: &folder{files: map[string][]byte{"f": content(600)}}, Log: slog.New(slog.DiscardHandler),
+		Report: func(tftp.Event) { panic("planted") },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn, err := udp.Listen(t.Context(), udp.ListenConfig{Addr: addr})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	return s, conn
+}

@@ -18,7 +18,7 @@ import (
 const (
 	// lanes is the number of ports from which files are sent. Two would do for a port other than that of the transfer
 	// before; four are as many as a Raspberry Pi has cores.
-	lanes = 4
+	lanes = 2
 	// laneBatch is how many packets are read at once, and sent at once.
 	laneBatch = 64
 	// maxPacket is the longest packet that a client sends to a transfer and that is looked at: an ERROR.

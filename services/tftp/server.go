@@ -248,5 +248,12 @@ func (s *Server) Addr() netip.AddrPort {
 	return s.given
 }
 
+// Open returns the number of transfers that run or wait, probes left out.
+func (s *Server) Open() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.others()
+}
+
 // PanicNext is for the end-to-end test: the next packet panics inside the handler.
 func (s *Server) PanicNext() { s.panicNext.Store(true) }
