@@ -88,6 +88,7 @@ type Box struct {
 	changing sync.Mutex // held while the site changes
 
 	held    atomic.Bool // the timeline says that addresses are held back
+	cut     atomic.Bool // the timeline says that something is wrong with the network
 	mu      sync.Mutex
 	cur     applied
 	http    netip.AddrPort // where phones fetch pages

@@ -46,9 +46,13 @@ func (b *Box) harm(e dhcp.Event) string {
 	return ""
 }
 
-// onNetwork keeps the states of the interface in the timeline of the box.
+// onNetwork keeps in the timeline of the box what is wrong with the network, and that it is no more. The end of the box
+// is no trouble.
 func (b *Box) onNetwork(s netdev.State) {
-	if b.journal != nil {
+	if ctx := b.serveContext; ctx != nil && ctx.Err() != nil {
+		return
+	}
+	if bad := s.Troubled(); b.cut.Swap(bad) || bad {
 		b.note("network", s.Text)
 	}
 }

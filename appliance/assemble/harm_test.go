@@ -22,7 +22,10 @@ func TestWhatTheBoxDoesAboutOtherServersIsInItsTimeline(t *testing.T) {
 	b.onDHCP(dhcp.Event{Kind: dhcp.EventHeld, Reason: "another DHCP server answers", Other: []dhcp.OtherServer{other}})
 	b.onDHCP(dhcp.Event{Kind: dhcp.EventDuplicate, Reason: "the address is used twice", MAC: phone.MAC{2, 4}})
 	b.onDHCP(dhcp.Event{Kind: dhcp.EventServing})
+	b.onNetwork(netdev.State{Condition: netdev.Ready, Text: "eth0 is up"})
 	b.onNetwork(netdev.State{Condition: netdev.Unplugged, Text: "eth0 has no link"})
+	b.onNetwork(netdev.State{Condition: netdev.Ready, Text: "eth0 is up again"})
+	b.onNetwork(netdev.State{Condition: netdev.Ready, Text: "eth0 is up with another address"})
 	events, _ := page{b}.Events(phone.MAC{})
 	var got []string
 	for _, e := range events {
@@ -33,7 +36,8 @@ func TestWhatTheBoxDoesAboutOtherServersIsInItsTimeline(t *testing.T) {
 dhcp: addresses are held back: another DHCP server answers
 dhcp: addresses are held back: the address is used twice
 dhcp: addresses are handed out again
-network: eth0 has no link`
+network: eth0 has no link
+network: eth0 is up again`
 	if after != want {
 		t.Errorf("got\n%s\nwant\n%s", after, want)
 	}

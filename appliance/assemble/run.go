@@ -19,10 +19,10 @@ func (b *Box) Run(ctx context.Context) error {
 	life, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
 	var background sync.WaitGroup
+	b.serveContext = life
 	for name, run := range b.background() {
 		background.Go(func() { b.keepBackground(life, name, run) })
 	}
-	b.serveContext = life
 	if err := b.start(ctx, life); err != nil && ctx.Err() == nil {
 		b.log.Error("starting", "err", err)
 	}

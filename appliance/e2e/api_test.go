@@ -28,7 +28,20 @@ type (
 			Source  string
 			Stratum int
 		}
-		Others  []struct{ Address string } `json:"other_dhcp_servers"`
+		Others []struct {
+			Address, MAC, Offered string
+			First, Seen           time.Time
+			Options               []struct {
+				Code        uint8
+				Name, Value string
+			}
+			Accepted bool
+		} `json:"other_dhcp_servers"`
+		Decision struct {
+			Serve   bool
+			Servers []string
+		} `json:"dhcp_decision"`
+		Network struct{ Condition, Text string }
 		Notices []string
 	}
 	phoneEntry struct {

@@ -157,7 +157,7 @@ func (d *Device) publish(s State) {
 		return
 	}
 	level := slog.LevelInfo
-	if s.Troubled() {
+	if s.Fault != "" || !s.Duplicate.IsZero() || s.Foreign.IsValid() {
 		level = slog.LevelWarn
 	}
 	d.log.Log(context.Background(), level, "network changed", "condition", string(s.Condition), "text", s.Text)

@@ -166,17 +166,7 @@ func TestHostThatTakesTheBoxAddressLater(t *testing.T) {
 	inBox(t, func(t *testing.T, lan *testkit.LAN) {
 		b := run(t, managed())
 		b.wait(t, netdev.Ready)
-		c := lan.Node("phone").Capture(t)
-		announced := func() (n int) {
-			for _, p := range c.Packets() {
-				a, ok := p.Layer(layers.LayerTypeARP).(*layers.ARP)
-				if ok && net.HardwareAddr(a.SourceHwAddress).String() == boxMAC && bytes.Equal(a.SourceProtAddress, boxNet.Addr().AsSlice()) &&
-					bytes.Equal(a.DstProtAddress, a.SourceProtAddress) {
-					n++
-				}
-			}
-			return n
-		}
+		announced := announcements(lan.Node("phone").Capture(t))
 		testkit.Eventually(t, limit, "the box has probed and announced its address", func() bool { return announced() == 1 })
 		for len(b.News()) > 0 {
 			<-b.News()
@@ -206,6 +196,40 @@ func TestHostThatTakesTheBoxAddressLater(t *testing.T) {
 			t.Errorf("the box fights for its address: %d announcements", n)
 		}
 		other.DelAddr(t, boxNet)
+	})
+}
+
+// announcements counts the announcements of the box's address.
+func announcements(c *testkit.Capture) func() int {
+	return func() (n int) {
+		for _, p := range c.Packets() {
+			a, ok := p.Layer(layers.LayerTypeARP).(*layers.ARP)
+			if ok && net.HardwareAddr(a.SourceHwAddress).String() == boxMAC && bytes.Equal(a.SourceProtAddress, boxNet.Addr().AsSlice()) &&
+				bytes.Equal(a.DstProtAddress, a.SourceProtAddress) {
+				n++
+			}
+		}
+		return n
+	}
+}
+
+// The address is another's when the box comes: it is not the box's to defend.
+func TestAddressThatWasAnothersIsNotDefended(t *testing.T) {
+	inBox(t, func(t *testing.T, lan *testkit.LAN) {
+		other := lan.Node("other")
+		other.AddAddr(t, boxNet)
+		announced := announcements(lan.Node("phone").Capture(t))
+		b := run(t, managed())
+		testkit.Eventually(t, limit, "the duplicate is found", func() bool { return b.State().Duplicate == mac(t, otherMAC) })
+		other.SetMAC(t, "00:06:d7:00:00:98") // a second one, by its MAC
+		other.Do(t, func() error { return askFor(phoneNet.Addr()) })
+		testkit.Eventually(t, limit, "the second is found", func() bool { return b.State().Duplicate == mac(t, "00:06:d7:00:00:98") })
+		if _, found, err := b.Probe(t.Context(), phoneNet.Addr(), limit); !found || err != nil {
+			t.Errorf("the phone is not found: %v", err)
+		}
+		if n := announced(); n != 0 {
+			t.Errorf("the box announced the address %d times", n)
+		}
 	})
 }
 

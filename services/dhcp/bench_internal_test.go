@@ -277,6 +277,13 @@ func (w *fakeWire) Overheard() []OtherServer {
 
 func (w *fakeWire) News() <-chan struct{} { return w.news }
 
+// looked returns how many looks there were, and with how many packets.
+func (w *fakeWire) looked() (looks, packets int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.looks, w.packets
+}
+
 // hear makes the wire overhear a server now.
 func (w *fakeWire) hear(o OtherServer) {
 	o.Seen = time.Now()

@@ -12,6 +12,7 @@ import (
 	"github.com/insomniacslk/dhcp/dhcpv4"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"phonebox/services/dhcp/lease"
 	"phonebox/services/phone"
 )
 
@@ -25,7 +26,7 @@ func TestServerThatIsOverheardHoldsAndLeasesGoOn(t *testing.T) {
 		defer b.stop()
 		addr, gone := b.lease(1), b.lease(2)
 		offered := b.want(msgOffer, "", packet(t, msgDiscover, mac(3))).YourIPAddr.String()
-		looks := b.wire.looks
+		looks, _ := b.wire.looked()
 		b.wire.hear(other)
 		synctest.Wait()
 		b.wantState("held")
@@ -58,8 +59,20 @@ func TestServerThatIsOverheardHoldsAndLeasesGoOn(t *testing.T) {
 			t.Errorf("counter of other_server: got %v, want 8", got)
 		}
 		time.Sleep(10 * time.Second)
-		if b.wire.looks == looks {
+		if n, _ := b.wire.looked(); n == looks {
 			t.Error("what was overheard was not looked for")
+		}
+		// A lease that no longer fits the settings ends, but its client is not sent away to the other server.
+		cfg := config()
+		cfg.Pool = []lease.Range{{First: ip("10.77.2.1"), Last: ip("10.77.2.9")}}
+		if err := b.s.Apply(cfg); err != nil {
+			t.Fatal(err)
+		}
+		if got := b.in(packet(t, msgRequest, mac(1), has(addr))); len(got) != 0 {
+			t.Errorf("got %v for a lease that no longer fits, want silence", got)
+		}
+		if err := b.s.Apply(config()); err != nil {
+			t.Fatal(err)
 		}
 		// A person looks again, while it is there: leases go on all the same.
 		b.s.LookAgain()
@@ -77,18 +90,52 @@ func TestServerThatIsOverheardHoldsAndLeasesGoOn(t *testing.T) {
 	})
 }
 
+// Another host takes the box's address while it serves: the wire has news, and the look that follows makes sure.
+func TestHostThatTakesTheBoxAddressHolds(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		b := started(t, config(), newStore())
+		defer b.stop()
+		b.wire.news <- struct{}{} // one forged packet is no host
+		time.Sleep(14 * time.Second)
+		b.wantState("running")
+		b.wire.set(func(w *fakeWire) { w.hosts[ip("10.77.0.1")] = phone.MAC{2, 2} })
+		b.wire.news <- struct{}{}
+		time.Sleep(14 * time.Second)
+		b.wantState("held")
+		if evs := b.kinds(EventDuplicate); len(evs) != 1 || evs[0].MAC != (phone.MAC{2, 2}) {
+			t.Errorf("got %+v", evs)
+		}
+	})
+}
+
+// What was overheard before a person says that the server is gone does not count against him.
+func TestServerThatWasOverheardAndIsGone(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		b := started(t, config(), newStore())
+		defer b.stop()
+		b.wire.hear(other)
+		synctest.Wait()
+		b.wantState("held")
+		time.Sleep(20 * time.Second)
+		b.wantState("held")
+		b.s.LookAgain()
+		time.Sleep(4 * time.Second)
+		b.wantState("running")
+	})
+}
+
 // What is overheard is not looked at all the time, however often it is news.
 func TestNewsDoNotMakeTheBoxLookAllTheTime(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		b := started(t, config(), newStore())
 		defer b.stop()
-		looks := b.wire.looks
+		looks, _ := b.wire.looked()
 		for range 600 {
 			b.wire.news <- struct{}{}
 			time.Sleep(100 * time.Millisecond)
 		}
-		if n := b.wire.looks - looks; n < 3 || n > 6 {
-			t.Errorf("got %d looks in a minute of news, want one each 13 s", n)
+		if n, _ := b.wire.looked(); n-looks < 3 || n-looks > 6 {
+			t.Errorf("got %d looks in a minute of news, want one each 13 s", n-looks)
 		}
 		b.wantState("running")
 	})

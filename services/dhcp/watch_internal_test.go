@@ -118,8 +118,8 @@ func TestOtherServerHolds(t *testing.T) {
 			b.wantState("held")
 			time.Sleep(74 * time.Second)
 			b.wantState("running")
-			if b.wire.looks < 10 || b.wire.looks > 12 {
-				t.Errorf("got %d looks, want 11", b.wire.looks)
+			if looks, _ := b.wire.looked(); looks < 10 || looks > 12 {
+				t.Errorf("got %d looks, want 11", looks)
 			}
 			if _, detail, others := b.s.State(); detail != "" || len(others) != 0 {
 				t.Errorf("got %q, %v after it is gone", detail, others)
@@ -137,8 +137,8 @@ func TestOtherServerHolds(t *testing.T) {
 			b.s.LookAgain()
 			time.Sleep(4 * time.Second)
 			b.wantState("running")
-			if b.wire.packets != b.wire.looks*lookPackets {
-				t.Errorf("got %d packets in %d looks, want %d in each", b.wire.packets, b.wire.looks, lookPackets)
+			if looks, packets := b.wire.looked(); packets != looks*lookPackets {
+				t.Errorf("got %d packets in %d looks, want %d in each", packets, looks, lookPackets)
 			}
 		})
 	})
@@ -192,7 +192,7 @@ func TestQuietWireIsLookedAtNowAndThen(t *testing.T) {
 		b := started(t, config(), newStore())
 		defer b.stop()
 		time.Sleep(24 * time.Hour)
-		looks, packets := b.wire.looks, b.wire.packets
+		looks, packets := b.wire.looked()
 		if looks < eagerLooks+90 || looks > eagerLooks+145 || packets != eagerLooks*lookPackets+looks-eagerLooks {
 			t.Errorf("got %d looks with %d packets in a day, want one of one packet each 10 to 15 minutes", looks, packets)
 		}
