@@ -111,8 +111,12 @@ func New(ctx context.Context, opt Options) (*Box, error) {
 	if err := b.makeData(); err != nil {
 		return nil, err
 	}
-	var err error
-	if b.store, err = store.Open(b.opt.Data, opt.Log.With("svc", "store")); err != nil {
+	delay, err := testSync(opt.Log)
+	if err != nil {
+		return nil, err
+	}
+	options := store.Options{Log: opt.Log.With("svc", "store"), Metrics: b.metrics, SyncDelay: delay}
+	if b.store, err = store.OpenWith(b.opt.Data, options); err != nil {
 		return nil, fmt.Errorf("opening the store: %w", err)
 	}
 	if err := b.make(ctx); err != nil {

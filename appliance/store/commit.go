@@ -249,6 +249,8 @@ func (s *Store) Close() error {
 	s.mu.Unlock()
 	s.dbMu.Lock()
 	defer s.dbMu.Unlock()
+	s.journalMu.Lock()
+	defer s.journalMu.Unlock()
 	if broken == nil { // bbolt may hold its lock for ever after a fault; the process ends anyway
 		errs = append(errs, s.leases.Close())
 	}

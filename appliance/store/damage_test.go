@@ -1,7 +1,6 @@
 package store_test
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -9,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -26,7 +24,7 @@ const stored = 300
 // goodFile returns the bytes of a leases.db with 300 leases, most of them moved, and three values.
 func goodFile(t *testing.T) []byte {
 	t.Helper()
-	dir := t.TempDir()
+	dir := store.MemoryDir(t)
 	s := open(t, dir, store.Options{})
 	commit := func(records ...lease.Record) {
 		if err := s.Commit(t.Context(), records...); err != nil {
@@ -36,10 +34,14 @@ func goodFile(t *testing.T) []byte {
 			t.Fatal(err)
 		}
 	}
-	for i := range stored {
-		r := record(i)
-		r.Address = addr(i + 1000)
-		commit(r)
+	for i := 0; i < stored; i += 10 {
+		batch := make([]lease.Record, 0, 10)
+		for j := i; j < i+10; j++ {
+			r := record(j)
+			r.Address = addr(j + 1000)
+			batch = append(batch, r)
+		}
+		commit(batch...)
 	}
 	for i := 0; i < stored; i += 10 {
 		batch := make([]lease.Record, 0, 10)
@@ -75,7 +77,7 @@ func readFile(t *testing.T, dir, name string) []byte {
 // one that was stored, damage is told and the bytes are set aside, and it can be written and opened again.
 func openDamaged(t *testing.T, file []byte) (leases []lease.Record, faults []string) {
 	t.Helper()
-	dir := t.TempDir()
+	dir := store.MemoryDir(t)
 	if err := os.WriteFile(filepath.Join(dir, "leases.db"), file, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -127,6 +129,7 @@ func openDamaged(t *testing.T, file []byte) (leases []lease.Record, faults []str
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer os.RemoveAll(dir)
 	defer s.Close()
 	if again, err := s.Leases(t.Context()); errors.Is(err, dhcp.ErrIncomplete) != incomplete || len(again) != len(leases)+1 || len(s.Faults()) > 0 {
 		t.Fatalf("opened again: %d leases of %d, %v, %q", len(again), len(leases)+1, err, s.Faults())
@@ -275,9 +278,7 @@ func TestJournalEntries(t *testing.T) {
 func TestFileTruncatedWhileOpen(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir, store.Options{})
-	var want []lease.Record
 	for i := range 200 {
-		want = append(want, record(i))
 		if err := s.Commit(t.Context(), record(i)); err != nil {
 			t.Fatal(err)
 		}
@@ -316,6 +317,10 @@ func TestMain(m *testing.M) {
 		commitStorm(dir)
 	case "full":
 		os.Exit(fillDisk(dir))
+	case "look":
+		os.Exit(look(dir))
+	case "broken":
+		os.Exit(breakDisk(dir))
 	default:
 		os.Exit(m.Run())
 	}
@@ -331,73 +336,6 @@ func child(t *testing.T, what, dir string) *exec.Cmd {
 	cmd.Env = append(os.Environ(), "STORE_CHILD="+what, "STORE_CHILD_DIR="+dir)
 	cmd.Stderr = os.Stderr
 	return cmd
-}
-
-// commitStorm commits from eight goroutines for ever and prints the number of each record once it is on disk.
-func commitStorm(dir string) {
-	s, err := store.Open(dir, nil)
-	if err != nil {
-		panic(err)
-	}
-	for g := range 8 {
-		go func() {
-			for i := g; ; i += 8 {
-				if err := s.Commit(context.Background(), record(i%4000)); err != nil {
-					panic(err)
-				}
-				fmt.Printf("%d\n", i%4000)
-			}
-		}()
-	}
-	select {}
-}
-
-func TestKilledInTheMiddleOfCommits(t *testing.T) {
-	dir := t.TempDir()
-	committed := map[int]bool{}
-	for range 5 {
-		cmd := child(t, "storm", dir)
-		out, err := cmd.StdoutPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		lines := bufio.NewScanner(out)
-		for n := 0; lines.Scan(); n++ {
-			i, err := strconv.Atoi(lines.Text())
-			if err != nil {
-				break // the last line may be cut
-			}
-			committed[i] = true
-			if n == 300 {
-				_ = cmd.Process.Signal(syscall.SIGKILL)
-			}
-		}
-		_ = cmd.Wait()
-		s := open(t, dir, store.Options{})
-		if f := s.Faults(); len(f) > 0 {
-			t.Errorf("faults after a kill: %q", f)
-		}
-		leases, err := s.Leases(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		stored := map[int]bool{}
-		for _, r := range leases {
-			stored[int(r.HWAddr[4])<<8|int(r.HWAddr[5])] = true
-		}
-		for i := range committed {
-			if !stored[i] {
-				t.Fatalf("record %d was committed and is lost", i)
-			}
-		}
-		s.Close()
-	}
-	if len(committed) < 300 {
-		t.Errorf("only %d records were committed", len(committed))
-	}
 }
 
 // fillDisk mounts a tmpfs of 5 MiB in its own mount namespace and fills it. It returns the exit code; 3 = no mounting here.
@@ -473,6 +411,18 @@ func readOnly(dir string, atLeast int) error {
 	}
 	if len(s.Faults()) == 0 || s.Failing() == nil {
 		return errors.New("a read-only card is not told")
+	}
+	if err := unix.Mount("", dir, "", unix.MS_REMOUNT, ""); err != nil {
+		return err
+	}
+	if err := s.Commit(ctx, record(4001)); err != nil || s.Failing() != nil {
+		return fmt.Errorf("the card can be written again: %w, %w", err, s.Failing())
+	}
+	if err := s.SetValue(ctx, "x", []byte("y")); err != nil {
+		return fmt.Errorf("the card can be written again: %w", err)
+	}
+	if again, err := s.Leases(ctx); err != nil || len(again) != len(leases)+1 {
+		return fmt.Errorf("the card can be written again: %d leases of %d: %w", len(again), len(leases)+1, err)
 	}
 	return nil
 }

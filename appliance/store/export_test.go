@@ -2,7 +2,9 @@ package store
 
 import (
 	"net/netip"
+	"os"
 	"path/filepath"
+	"testing"
 )
 
 // FoldNow brings leases.db up to date, as a full log does; nobody may commit meanwhile.
@@ -20,9 +22,20 @@ func (s *Store) FoldNow() error {
 // NewLogs replaces the logs of a folder by empty ones.
 func NewLogs(dir string) error {
 	for n := range 2 {
-		if err := makeLog(filepath.Join(dir, logName(n)), n, Options{}); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, logName(n)), emptyLog(n), 0o600); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// MemoryDir returns a folder in memory, where there is one: a damaged file is the same there, and syncs cost nothing.
+func MemoryDir(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/dev/shm", "phonebox-store-")
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
 }

@@ -47,13 +47,20 @@ func lockDir(dir string) (*os.File, error) {
 
 // openBolt opens or makes a file whose pages were checked before. An error that is errFault means damage.
 func openBolt(path string, readOnly bool, o Options) (*bbolt.DB, error) {
+	return openBoltWith(path, readOnly, false, o)
+}
+
+// openJournalBolt is openBolt with a count of free pages, which compactJournal needs.
+func openJournalBolt(path string, o Options) (*bbolt.DB, error) { return openBoltWith(path, false, true, o) }
+
+func openBoltWith(path string, readOnly, count bool, o Options) (*bbolt.DB, error) {
 	var file *os.File
 	var db *bbolt.DB
 	err := guarded(func() (err error) {
 		db, err = bbolt.Open(path, 0o600, &bbolt.Options{
 			Timeout:      lockTimeout,
 			FreelistType: bbolt.FreelistMapType,
-			NoStatistics: true,
+			NoStatistics: !count,
 			PageSize:     4096, // of a new file; a machine with larger ones would write four times as much
 			ReadOnly:     readOnly,
 			OpenFile: func(name string, flag int, mode os.FileMode) (f *os.File, err error) {
@@ -78,12 +85,18 @@ func openBolt(path string, readOnly bool, o Options) (*bbolt.DB, error) {
 	return nil, fmt.Errorf("opening %s: %w", filepath.Base(path), err)
 }
 
+// openOwn opens a file for reading, also one that is ours and that somebody took the right to read from.
+func openOwn(path string) (*os.File, error) {
+	f, err := os.Open(path)
+	if errors.Is(err, os.ErrPermission) && os.Chmod(path, 0o600) == nil {
+		return os.Open(path)
+	}
+	return f, err
+}
+
 // checkPath walks the file. The first result says whether there is one; an error that is errFault means damage.
 func checkPath(path string) (exists bool, err error) {
-	f, err := os.Open(path)
-	if errors.Is(err, os.ErrPermission) && os.Chmod(path, 0o600) == nil { // it is ours, but somebody took the right away
-		f, err = os.Open(path)
-	}
+	f, err := openOwn(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return false, nil
 	}
@@ -158,7 +171,15 @@ func newFile(path string, o Options) (*bbolt.DB, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = guarded(func() error {
+	if err := makeBucket(db, path); err != nil {
+		return nil, err
+	}
+	return db, nil
+}
+
+// makeBucket puts the bucket into a new file and its name into the folder, or closes it.
+func makeBucket(db *bbolt.DB, path string) error {
+	err := guarded(func() error {
 		return db.Update(func(tx *bbolt.Tx) error {
 			_, err := tx.CreateBucketIfNotExists([]byte(bucketName))
 			return err
@@ -169,7 +190,7 @@ func newFile(path string, o Options) (*bbolt.DB, error) {
 	}
 	if err != nil {
 		db.Close()
-		return nil, fmt.Errorf("making %s: %w", filepath.Base(path), err)
+		return fmt.Errorf("making %s: %w", filepath.Base(path), err)
 	}
-	return db, nil
+	return nil
 }

@@ -40,6 +40,7 @@ func (s *Store) WriteJournal(ctx context.Context, put map[string][]byte, remove 
 	if err != nil {
 		return fmt.Errorf("writing journal.db: %w", err)
 	}
+	s.compactJournal()
 	return nil
 }
 
@@ -87,6 +88,8 @@ func (s *Store) useJournal(ctx context.Context, use func() error) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	s.journalMu.RLock()
+	defer s.journalMu.RUnlock()
 	s.mu.Lock()
 	lost := s.lost
 	s.mu.Unlock()

@@ -30,7 +30,7 @@ type logs struct {
 
 // readLog returns the bytes of a log, nil when there is none. A block that the card can't read stays zero.
 func readLog(path string) ([]byte, error) {
-	f, err := os.Open(path)
+	f, err := openOwn(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil
 	}

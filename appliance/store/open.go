@@ -22,8 +22,8 @@ func (s *Store) openLeases() error {
 	}
 	path := filepath.Join(s.dir, leasesFile)
 	exists, err := checkPath(path)
-	if err == nil && !exists && max(scans[0].epoch, scans[1].epoch) > 0 {
-		err = fmt.Errorf("%w: it is gone, its log is there", errFault)
+	if err == nil && !exists && s.wasHere(scans) {
+		err = fmt.Errorf("%w: %w", errFault, errGone)
 	}
 	if err == nil {
 		if exists {
@@ -46,6 +46,14 @@ func (s *Store) openLeases() error {
 		return err
 	}
 	return s.openLogs(scans)
+}
+
+var errGone = errors.New("it is gone, what lies beside it is not")
+
+// wasHere reports whether a leases.db that is not there must have been: it is made before the journal.
+func (s *Store) wasHere(scans [2]scan) bool {
+	_, err := os.Lstat(filepath.Join(s.dir, journalFile))
+	return err == nil || max(scans[0].epoch, scans[1].epoch) > 0
 }
 
 // scanLogs reads both logs.
@@ -306,7 +314,7 @@ func (s *Store) replaceDamaged(path string, why error, scans [2]scan) error {
 		s.leases.Close()
 		return fmt.Errorf("replacing the damaged leases.db: %w", err)
 	}
-	aside := "nothing"
+	aside := ""
 	if _, statErr := os.Lstat(path); statErr == nil {
 		aside, err = setAside(path, 3)
 	}
@@ -325,11 +333,14 @@ func (s *Store) replaceDamaged(path string, why error, scans [2]scan) error {
 }
 
 func (s *Store) tellReplaced(why error, aside string, found salvaged, lost string) {
+	if aside != "" {
+		aside = " and was set aside as " + aside
+	}
 	text := "Nothing that was in use is missing."
 	if lost != "" {
 		text = "Some may be missing or old: every address is looked for on the wire before it is given, until they have run out."
 	}
-	s.fault(fmt.Sprintf("leases.db was damaged (%s) and was set aside as %s. Saved from it: %d leases and %d settings. %s",
+	s.fault(fmt.Sprintf("leases.db was damaged (%s)%s. Saved from it and its log: %d leases and %d settings. %s",
 		plain(why), aside, len(s.index.owner), found.settings(), text))
 }
 

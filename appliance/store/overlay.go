@@ -20,7 +20,11 @@ func newIndex() *index {
 // own notes that the lease of addr belongs to owner now. It returns the address that the owner had before, whose lease
 // goes: one that isn't valid means that there is none.
 func (x *index) own(addr netip.Addr, owner lease.Key) (gone netip.Addr) {
-	if before, ok := x.owner[addr]; ok && before != "" && before != owner {
+	before, ok := x.owner[addr]
+	if ok && before == owner && (owner == "" || x.byKey[owner] == addr) {
+		return gone
+	}
+	if ok && before != "" && before != owner && x.byKey[before] == addr {
 		delete(x.byKey, before)
 	}
 	if owner != "" {

@@ -38,6 +38,9 @@ type Store struct {
 	readOnly bool   // likewise: leases.db was opened for reading only
 	over     overlay
 
+	journalMu   sync.RWMutex // held while journal.db is rewritten
+	nextCompact time.Time
+
 	foldMu     sync.Mutex    // one fold at a time
 	foldWake   chan struct{} // a value: there is something to fold
 	stop       chan struct{} // closed by Close, once the committer has ended
@@ -126,7 +129,7 @@ func (s *Store) openJournal() {
 	path := filepath.Join(s.dir, journalFile)
 	exists, err := checkPath(path)
 	if err == nil && exists {
-		s.journal, err = openBolt(path, false, s.opts)
+		s.journal, err = openJournalBolt(path, s.opts)
 	}
 	if errors.Is(err, errFault) {
 		var aside string
@@ -139,7 +142,9 @@ func (s *Store) openJournal() {
 		}
 	}
 	if err == nil && s.journal == nil {
-		s.journal, err = newFile(path, s.opts)
+		if s.journal, err = openJournalBolt(path, s.opts); err == nil {
+			err = makeBucket(s.journal, path)
+		}
 	}
 	if err != nil {
 		s.journal = nil
