@@ -105,3 +105,44 @@ func TestDocFilesParse(t *testing.T) {
 		}
 	}
 }
+
+// The examples of docs/addresses.md are taken as they stand: whole files, and classes to be added to one.
+func TestDocOfAddressesParses(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../docs/addresses.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	quiet := "[time]\nupstream = []\n"
+	all := "[network]\naddress = \"10.77.0.1/16\"\n[dhcp]\npool = [\"10.77.1.1-10.77.3.250\"]\n" + quiet
+	files, classes := 0, 0
+	for i, part := range strings.Split(string(text), "```") {
+		example, ok := strings.CutPrefix(part, "toml\n")
+		if i%2 == 0 || !ok {
+			continue
+		}
+		if !strings.Contains(example, "[network]") {
+			classes++
+			all += example
+			continue
+		}
+		files++
+		if s, faults := parseWith(t, example+quiet, site.Catalogue()); s == nil || len(faults) > 0 {
+			t.Errorf("refused or warned of:\n%s\n%s", example, strings.Join(faults, "\n"))
+		}
+	}
+	s, faults := parseWith(t, all, site.Catalogue())
+	if s == nil || len(faults) > 0 {
+		t.Fatalf("the classes together: %s", strings.Join(faults, "\n"))
+	}
+	if files != 2 || classes != 6 || len(s.DHCP.Classes) != classes {
+		t.Errorf("found %d files and %d classes, want 2 and 6", files, classes)
+	}
+	again, faults := parseWith(t, string(s.TOML(true)), site.Catalogue())
+	if diff := cmp.Diff(s, again, compareAddresses); diff != "" || len(faults) > 0 {
+		t.Errorf("written and read again: %v\n%s", faults, diff)
+	}
+	if got := s.Clone(); !cmp.Equal(s, got, compareAddresses) {
+		t.Error("the clone differs")
+	}
+}

@@ -13,7 +13,7 @@ import (
 
 // Any text is refused with faults that a person can use, or is a site that its canonical text gives again.
 func FuzzParse(f *testing.F) {
-	for _, name := range []string{"testdata/faults.toml", "../../docs/site.md"} {
+	for _, name := range []string{"testdata/faults.toml", "../../docs/site.md", "../../docs/addresses.md"} {
 		text, err := os.ReadFile(name)
 		if err != nil {
 			f.Fatal(err)
@@ -29,6 +29,7 @@ func FuzzParse(f *testing.F) {
 		"", "a.b.c = 1\n[a]\nb.d = 2", "[a.b]\n[a]\n[[a.c]]\n[a.c.d]", "x = [[1,\n2], {y = '''\n'''}]", "[[phones]]\n[phones.parameters]\n\"a b\" = 1",
 		"[models.7940.parameters]\na = 1\n[models]\n[[dial_plan.rules]]\nmatch = '1'\n[dial_plan]\ncountry = 'BE'\n[[contacts]]\nname = 'a'\nnumber = '+1 (0)2'",
 		"[network]\naddress='10.0.0.1/24'\n[dhcp]\nenabled=false\n[sip.forced]\n'a.b'=''\n[[phones]]\nmac='0006D7AA2A2E'\nload='stay'\n[[phones.lines]]\nname='1'\nport=0\nproxy='a'",
+		"[network]\naddress='10.0.0.1/24'\n[dhcp]\nenabled=false\n[[dhcp.subnet]]\nname='a'\nnetwork='10.1.0.0/24'\ncircuit=['0x61', '0x00']\nlease=''\n[[dhcp.class]]\nname='b'\nmacs=['0006D7AA2A2E']\n[dhcp.class.options]\n'3'='10.0.0.1,10.0.0.2'\n'35'=60\n'43'='0x00'\n'12'=''",
 		"\ufeffname = \"\\u00e9\\\"\"", "[a\nb = 1\n[c]\nd", "name = \"\"\"", "phones = [{mac='0006D7AA2A2E', lines=[{name='1'}]}]",
 	} {
 		f.Add([]byte(s))

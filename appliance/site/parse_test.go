@@ -77,6 +77,10 @@ func TestEveryFaultAtOnce(t *testing.T) {
 
 func TestFaults(t *testing.T) {
 	known := site.Catalogue()
+	const (
+		oneSubnet = "[[dhcp.subnet]]\nname='a'\nnetwork='10.78.0.0/24'\ngateway='10.78.0.1'\npool=['10.78.0.50-10.78.0.99']\n" // from line 8
+		oneClass  = "[[dhcp.class]]\nname='a'\nvendor_class='snom'\n[dhcp.class.options]\n"
+	)
 	const onePhone = shortest + "[[phones]]\nmac = '00:06:D7:AA:2A:2E'\n" // lines 8 and 9
 	for _, tt := range []struct{ name, text, want string }{
 		{"address missing", "[dhcp]\nenabled=false\n[time]\nenabled=false", `line 1: network.address: found nothing, allowed is the address of the box with the length of its network, such as 10.77.0.1/16`},
@@ -166,6 +170,38 @@ func TestFaults(t *testing.T) {
 		{"reservation outside", onePhone + "address='10.78.0.5'", `line 10: phones[0].address: found 10.78.0.5, outside of the network 10.77.0.0/16, allowed is another address of the box's network, or an empty text`},
 		{"reservation of the box", onePhone + "address='10.77.0.1'", `line 10: phones[0].address: found 10.77.0.1, the box itself, allowed is another address of the box's network, or an empty text`},
 		{"reservation in the pool", onePhone + "address='10.77.3.250'", `line 10: phones[0].address: found 10.77.3.250, which dhcp.pool[0] gives to any phone, allowed is an address outside of dhcp.pool, or an empty text`},
+		{"reservation outside of all networks", onePhone + "address='10.79.0.5'\n" + oneSubnet, `line 10: phones[0].address: found 10.79.0.5, outside of the network 10.77.0.0/16 and of every dhcp.subnet, allowed is another address of the box's network, or an empty text`},
+		{"reservation in the pool of a subnet", onePhone + "address='10.78.0.51'\n" + oneSubnet, `line 10: phones[0].address: found 10.78.0.51, which dhcp.subnet[0].pool[0] gives to any phone, allowed is an address outside of the pools, or an empty text`},
+		{"reservation of a subnet's gateway", onePhone + "address='10.78.0.1'\n" + oneSubnet, `line 10: phones[0].address: found 10.78.0.1, which is dhcp.subnet[0].gateway, allowed is another address of that network, or an empty text`},
+		{"reservation in a subnet", onePhone + "address='10.78.0.9'\n" + oneSubnet, ``},
+		{"subnet without name and network", shortest + "[[dhcp.subnet]]\nlease='1h'", "line 8: dhcp.subnet[0].name: found nothing, allowed is where the network is\nline 8: dhcp.subnet[0].network: found nothing, allowed is the network behind the relay, such as 10.78.0.0/24"},
+		{"subnet with host bits", shortest + "[[dhcp.subnet]]\nname='a'\nnetwork='10.78.0.1/24'", `line 10: dhcp.subnet[0].network: found "10.78.0.1/24", allowed is an IPv4 network with its length (8 to 30), such as 10.78.0.0/24`},
+		{"subnet of the box", shortest + "[[dhcp.subnet]]\nname='a'\nnetwork='10.77.4.0/24'", `line 10: dhcp.subnet[0].network: found 10.77.4.0/24, which overlaps the box's own network 10.77.0.0/16, allowed is a network behind a relay`},
+		{"subnets overlap", shortest + oneSubnet + "[[dhcp.subnet]]\nname='b'\nnetwork='10.78.0.0/16'", `line 15: dhcp.subnet[1].network: found 10.78.0.0/16, which overlaps 10.78.0.0/24 of dhcp.subnet[0], allowed is networks that do not overlap`},
+		{"subnet twice", shortest + oneSubnet + "[[dhcp.subnet]]\nname='b'\nnetwork='10.78.0.0/24'", `line 15: dhcp.subnet[1].network: found 10.78.0.0/24, also in dhcp.subnet[0], and neither has a circuit, allowed is each network once, or with circuits that tell the entries apart`},
+		{"subnet twice with a circuit", shortest + oneSubnet + "[[dhcp.subnet]]\nname='b'\nnetwork='10.78.0.0/24'\ncircuit=['p1']\npool=['10.78.0.60-10.78.0.70']", `line 17: dhcp.subnet[1].pool[0]: found 10.78.0.60-10.78.0.70, which overlaps dhcp.subnet[0].pool[0], allowed is ranges that do not overlap`},
+		{"circuit twice", shortest + oneSubnet + "circuit=['p1']\n[[dhcp.subnet]]\nname='b'\nnetwork='10.78.0.0/24'\ncircuit=['p2', '0x7031']", `line 17: dhcp.subnet[1].circuit[1]: found "p1", also in dhcp.subnet[0], allowed is each circuit of a network once`},
+		{"circuit that is no hex", shortest + oneSubnet + "circuit=['0xgg']", `line 13: dhcp.subnet[0].circuit[0]: found "0xgg", allowed is a text of 1 to 255 printable characters, or 0x and hex digits`},
+		{"gateway outside of its subnet", shortest + "[[dhcp.subnet]]\nname='a'\nnetwork='10.78.0.0/24'\ngateway='10.77.0.9'", `line 11: dhcp.subnet[0].gateway: found 10.77.0.9, outside of the network 10.78.0.0/24, allowed is an address of that network, or an empty text`},
+		{"gateway in the pool of its subnet", shortest + strings.Replace(oneSubnet, "10.78.0.1'", "10.78.0.60'", 1), "line 12: dhcp.subnet[0].pool[0]: found 10.78.0.50-10.78.0.99, which holds the gateway 10.78.0.60, allowed is a range without the gateway"},
+		{"pool outside of its subnet", shortest + "[[dhcp.subnet]]\nname='a'\nnetwork='10.78.0.0/24'\npool=['10.78.1.1']", `line 11: dhcp.subnet[0].pool[0]: found 10.78.1.1, allowed is a range within the network 10.78.0.0/24`},
+		{"lease of a subnet", shortest + oneSubnet + "lease='1s'", `line 13: dhcp.subnet[0].lease: found "1s", allowed is a duration from 10s to 744h such as 8h, or an empty text for dhcp.lease`},
+		{"unknown key of a subnet", shortest + oneSubnet + "getaway=''", `line 13: dhcp.subnet[0].getaway: found an unknown key, allowed is gateway (did you mean that?)`},
+		{"subnet as a table", shortest + "[dhcp.subnet]\nname='a'", `line 8: dhcp.subnet: found a table, allowed is a list: [[dhcp.subnet]] before each entry`},
+		{"class without name", shortest + "[[dhcp.class]]\n[dhcp.class.options]\n'100'='x'", `line 8: dhcp.class[0].name: found nothing, allowed is what these clients are`},
+		{"class twice", shortest + oneClass + "'100'='x'\n" + oneClass + "'100'='x'", `line 14: dhcp.class[1].name: found "a", also in dhcp.class[0], allowed is each name once`},
+		{"option that is the server's", shortest + oneClass + "'51'='60'", `line 12: dhcp.class[0].options.51: found the option "51", allowed is 1 to 254 without 50 to 55, 57 to 59, 61, 80, 82 and 118: the server itself decides about it`},
+		{"rapid commit", shortest + oneClass + "'80'='0x00'", `line 12: dhcp.class[0].options.80: found the option "80", allowed is 1 to 254 without 50 to 55, 57 to 59, 61, 80, 82 and 118: rapid commit (RFC 4039) is not offered`},
+		{"option by name", shortest + oneClass + "tftp='x'", `line 12: dhcp.class[0].options.tftp: found the option "tftp", allowed is the number of a DHCP option in quotes, such as "66"`},
+		{"option with an odd digit", shortest + oneClass + "'43'='0x012'", `line 12: dhcp.class[0].options.43: found "0x012", allowed is 0x and 1 to 512 pairs of hex digits`},
+		{"name where an address belongs", shortest + oneClass + "'42'='pool.ntp.org'", `line 12: dhcp.class[0].options.42: found "pool.ntp.org", allowed is option 42 holds addresses: ["10.77.0.1"], or 0x and hex digits`},
+		{"number that does not fit", shortest + oneClass + "'26'=70000", `line 12: dhcp.class[0].options.26: found "70000", allowed is option 26 holds a number from 0 to 65535`},
+		{"list of no addresses", shortest + oneClass + "'150'=['pbx']", `line 12: dhcp.class[0].options.150: found the text "pbx", allowed is a list of IPv4 addresses in quotes`},
+		{"TFTP server for every client", shortest + "[[dhcp.class]]\nname='a'\n[dhcp.class.options]\n'66'='x'", `line 11: dhcp.class[0].options.66: found option 66 for every client, allowed is 66 and 150 for other makes only, with a vendor_class or macs: a 7940 or 7960 gets the box in 66, 150 and siaddr, always`},
+		{"TFTP server for Cisco", shortest + "[[dhcp.class]]\nname='a'\nvendor_class='Cisco Systems'\n[dhcp.class.options]\n'150'=''", `line 12: dhcp.class[0].options.150: found option 150 for the vendor class "Cisco Systems", with which that of a 7940 or 7960 begins, allowed is 66 and 150 for other makes only, with a vendor_class or macs: a 7940 or 7960 gets the box in 66, 150 and siaddr, always`},
+		{"TFTP server for a listed phone", onePhone + "[[dhcp.class]]\nname='a'\nmacs=['0006D7AA2A2E']\n[dhcp.class.options]\n'66'='x'", `line 14: dhcp.class[0].options.66: found option 66 for 00:06:D7:AA:2A:2E, which is a listed phone, allowed is 66 and 150 for other makes only, with a vendor_class or macs: a 7940 or 7960 gets the box in 66, 150 and siaddr, always`},
+		{"class with too much", shortest + oneClass + "'43'='0x" + strings.Repeat("00", 500) + "'\n'125'='0x" + strings.Repeat("00", 500) + "'", `line 11: dhcp.class[0].options: found 1008 bytes, allowed is up to 900 bytes of options in one class`},
+		{"warning: a class that changes nothing", shortest + "[[dhcp.class]]\nname='a'", `warning: line 8: dhcp.class[0]: found a class without options, allowed is options under [dhcp.class.options]; without them it changes nothing`},
 		{"line without name", onePhone + "[[phones.lines]]\nauthname='x'", `line 10: phones[0].lines[0].name: found nothing, allowed is the number or name of the account`},
 		{"line twice", onePhone + "[[phones.lines]]\nname='1'\n[[phones.lines]]\nname=1", `line 13: phones[0].lines[1].name: found "1", also in phones[0].lines[0], allowed is each line of a phone once`},
 		{"three lines on a 7940", onePhone + "model=7940\n" + linesOf(3), `line 15: phones[0].lines[2]: found 3 lines, allowed is up to 2 lines, which a 7940 has`},

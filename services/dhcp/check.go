@@ -74,7 +74,7 @@ func (s *Server) offerProbed(ctx context.Context, r *request, addr netip.Addr, b
 		s.dropped(eff, r, s.unserved())
 	case used:
 		s.quarantine(eff, r, addr, by, m)
-		next, err := s.table.Offer(r.place, r.client.Key, r.wanted, m)
+		next, err := s.table.Offer(s.st.placeFor(r), r.client.Key, r.wanted, m)
 		if err == nil {
 			s.busy[r.client.Key] = next
 			return eff, next

@@ -3,8 +3,10 @@ package dhcp
 import (
 	"bytes"
 	"errors"
+	"reflect"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/insomniacslk/dhcp/dhcpv4"
 
 	"phonebox/services/internal/udp"
@@ -105,3 +107,30 @@ func TestPacketsThatAreRefusedSayWhy(t *testing.T) {
 }
 
 func long(code byte) []byte { return append([]byte{code, 255}, make([]byte, 255)...) }
+
+// FuzzDecode compares our reading of a packet with the codec's.
+func FuzzDecode(f *testing.F) {
+	h := header()
+	copy(h[snameAt:], "server")
+	copy(h[fileAt:], "\x3c\x02ab\xff")
+	f.Add(raw(h, 53, 1, 1, 52, 1, 3, 60, 1, 'x', 12, 0, 12, 1, 'y', 255, 1))
+	f.Add(packet(f, dhcpv4.MessageTypeDiscover, mac(1), wanted("10.77.1.1")).ToBytes())
+	f.Add(raw(header(), append(long(61), long(61)...)...))
+	f.Fuzz(func(t *testing.T, in []byte) {
+		done, err := complete(in)
+		if err != nil {
+			return
+		}
+		want, err := dhcpv4.FromBytes(bytes.Clone(done))
+		if err != nil {
+			t.Fatalf("the codec cannot read what was completed: %v", err)
+		}
+		got := decode(done)
+		if !reflect.DeepEqual(want, got) {
+			t.Errorf("read otherwise than by the codec:\n%s", cmp.Diff(want, got))
+		}
+		if typeOf(got) != want.MessageType() {
+			t.Errorf("the type is %s, want %s", typeOf(got), want.MessageType())
+		}
+	})
+}

@@ -25,11 +25,7 @@ func Describe(packet []byte) ([]OptionText, error) {
 	if err != nil {
 		return nil, err
 	}
-	msg, err := dhcpv4.FromBytes(raw)
-	if err != nil {
-		return nil, refuse("malformed", "the packet cannot be read: %v", err)
-	}
-	return optionsOf(msg), nil
+	return optionsOf(decode(raw)), nil
 }
 
 func optionsOf(msg *dhcpv4.DHCPv4) []OptionText {

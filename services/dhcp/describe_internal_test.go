@@ -10,6 +10,7 @@ import (
 func TestDescribe(t *testing.T) {
 	msg := packet(t, dhcpv4.MessageTypeRequest, mac(1), wanted("10.77.1.5"),
 		dhcpv4.WithOption(dhcpv4.OptGeneric(dhcpv4.OptionMaximumDHCPMessageSize, []byte{2, 64})),
+		agent("\x01Gi1/0/1", "\x02\x00\x06", "\x05\x0a\x4e\x00\x00", "\x98\x00"),
 		dhcpv4.WithOption(dhcpv4.OptGeneric(dhcpv4.GenericOptionCode(224), []byte{1, 2})))
 	got, err := Describe(msg.ToBytes())
 	if err != nil {
@@ -21,6 +22,7 @@ func TestDescribe(t *testing.T) {
 		{55, "options asked for", "1 (subnet mask), 66 (TFTP server), 6 (DNS server), 3 (router), 15 (domain name), 150 (TFTP server addresses), 35 (ARP cache timeout)"},
 		{57, "longest message", "576"},
 		{60, "vendor class", "Cisco Systems, Inc. IP Phone CP-7960G"},
+		{82, "relay agent information", "circuit Gi1/0/1, remote 0x0006, link 10.78.0.0, 152 0x00"},
 		{224, "", "0x0102"},
 	} {
 		if !slices.Contains(got, want) {

@@ -21,8 +21,7 @@ func (s *Server) State() (state, detail string, others []OtherServer) {
 func (s *Server) Leases() []Lease {
 	s.mu.Lock()
 	m := s.moment()
-	running, _ := s.table.Count()
-	out := make([]Lease, 0, running)
+	out := make([]Lease, 0, s.table.Running(m))
 	s.table.Each(m, func(rec *lease.Record, left time.Duration) { out = append(out, leaseOf(rec, left, m)) })
 	s.mu.Unlock()
 	slices.SortFunc(out, func(a, b Lease) int { return a.Address.Compare(b.Address) })

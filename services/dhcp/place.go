@@ -55,6 +55,7 @@ func makeNetwork(cfg Config, s Subnet) network {
 // address (RFC 2131 section 4.3.1), the address that the client has where it reached the box through a router, as
 // renewals do, and else the box's own network.
 func (st *settings) locate(r *request) *refusal {
+	r.place, r.locatedBy = nowhere, st
 	by, what := r.giaddr, "the relay"
 	switch {
 	case r.relay.link.IsValid():
@@ -124,12 +125,21 @@ func (st *settings) placeOf(addr netip.Addr) lease.Place {
 	return place
 }
 
-// network returns the network of a request that was located; the settings may be others since.
-func (st *settings) network(r *request) *network {
-	if int(r.place) < len(st.networks) {
-		return &st.networks[r.place]
+// nowhere is the place of a client whose network is not served.
+const nowhere lease.Place = -1
+
+// placeFor returns the client's place. The settings may be others than those that it was located by: while a probe or the
+// disk was waited for, networks may have come and gone.
+func (st *settings) placeFor(r *request) lease.Place {
+	if r.locatedBy != st {
+		_ = st.locate(r) // then it is nowhere
 	}
-	return &st.networks[lease.Home]
+	return r.place
+}
+
+// network returns the client's network; the box's own when it is served no longer.
+func (st *settings) network(r *request) *network {
+	return &st.networks[max(st.placeFor(r), lease.Home)]
 }
 
 // onWire reports whether an address is one of the box's own wire, where ARP reaches it.

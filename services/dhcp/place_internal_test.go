@@ -273,3 +273,67 @@ func FuzzRelayInformation(f *testing.F) {
 		}
 	})
 }
+
+// What was asked is reported as it came, although the buffer that it came in holds another packet by then.
+func TestWhatWasAskedOutlivesTheBuffer(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		cfg := config()
+		cfg.PingCheck = true
+		b := started(t, cfg, newStore())
+		defer b.stop()
+		b.forget()
+		for _, msg := range []*dhcpv4.DHCPv4{packet(t, msgDiscover, mac(1)), selecting(t, 1, "10.77.1.1")} {
+			var buffer []byte
+			b.in(msg, func(p *udp.Packet) { buffer = p.Payload })
+			for i := range buffer {
+				buffer[i] = 0xee
+			}
+			time.Sleep(5 * time.Second)
+			sent := b.take()
+			last := b.events[len(b.events)-1]
+			if len(sent) != 1 || !bytes.Equal(last.Sent, sent[0].ToBytes()) || !bytes.Equal(last.Asked, msg.ToBytes()) {
+				t.Errorf("%s: %d answers; asked %x, sent %x", last.Kind, len(sent), last.Asked, last.Sent)
+			}
+		}
+	})
+}
+
+// While the store fails, a new lease needs a probe that nobody answers. Behind a relay nobody can be asked: there is none.
+func TestNoNewLeaseBehindARelayWhileTheStoreFails(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		cfg := branches()
+		b := broken(t, cfg)
+		defer b.stop()
+		relay := through("10.78.0.1")
+		addr := b.want(msgOffer, "", packet(t, msgDiscover, mac(5), relay)).YourIPAddr.String()
+		b.silent(packet(t, msgRequest, mac(5), relay, wanted(addr), toServer("10.77.0.1")))
+		b.want(msgOffer, "10.78.0.55", packet(t, msgDiscover, mac(10), relay))
+		b.want(msgAck, "10.78.0.55", packet(t, msgRequest, mac(10), relay, wanted("10.78.0.55"), toServer("10.77.0.1")))
+	})
+}
+
+// A network that comes or goes while a phone's packet waits for the disk moves no other phone into a wrong one.
+func TestNetworksChangeWhileAPhoneWaits(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		store := newStore()
+		b := started(t, branches(), store)
+		defer b.stop()
+		mods := []dhcpv4.Modifier{through("10.79.0.1"), agent("\x01floor1")}
+		addr := b.want(msgOffer, "", packet(t, msgDiscover, mac(3), mods...)).YourIPAddr.String()
+		disk := make(chan struct{})
+		store.onCommit(func([]lease.Record) error { <-disk; return nil })
+		b.in(packet(t, msgRequest, mac(3), append(mods, wanted(addr), toServer("10.77.0.1"))...))
+		cfg := branches()
+		cfg.Subnets, cfg.Reservations = cfg.Subnets[1:], nil // the warehouse is closed: every place counts one less
+		if err := b.s.Apply(cfg); err != nil {
+			t.Fatal(err)
+		}
+		close(disk)
+		time.Sleep(time.Second)
+		got := b.take()
+		if len(got) != 1 || got[0].MessageType() != msgAck || got[0].YourIPAddr.String() != addr || got[0].Router()[0].String() != "10.79.0.1" {
+			t.Errorf("got %v, want the ACK of the tower", got)
+		}
+		b.silent(packet(t, msgDiscover, mac(4), through("10.78.0.1")))
+	})
+}

@@ -118,7 +118,8 @@ func (st *settings) describe(r *request, d *draft) {
 }
 
 // trim leaves out what a phone can do without until the reply is no longer than the client takes (option 57): the name,
-// the time, the broadcast address and the domain, then what its class adds and it does not look for its files in.
+// the time, the broadcast address and the domain, then what its class adds. Where it looks for its files it is told unless
+// no frame would hold that.
 func (st *settings) trim(r *request, d *draft, class *classRule) {
 	limit := roomyReply
 	if n := r.msg.Options[57]; len(n) == 2 {
@@ -133,10 +134,13 @@ func (st *settings) trim(r *request, d *draft, class *classRule) {
 	if class == nil {
 		return
 	}
-	for i := len(class.options) - 1; i >= 0 && d.size() > limit; i-- {
-		if code := class.options[i].code; !alwaysOfClass(code) && code != 1 && code != 3 && code != 6 {
-			d.drop(code)
+	for _, last := range [...]bool{false, true} {
+		for i := len(class.options) - 1; i >= 0 && d.size() > limit; i-- {
+			if code := class.options[i].code; alwaysOfClass(code) == last && code != 1 && code != 3 && code != 6 {
+				d.drop(code)
+			}
 		}
+		limit = fullReply
 	}
 }
 

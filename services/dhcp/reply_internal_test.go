@@ -243,7 +243,15 @@ func FuzzReply(f *testing.F) {
 	h := header()
 	copy(h[fileAt:], "\x3c\x02ab\xff")
 	f.Add(raw(h, 53, 1, 1, 52, 1, 3))
-	st := mustSettings(f, config())
+	seed(dhcpv4.MessageTypeDiscover, through("10.78.0.1"), agent("\x01a", "\x02b"), vendor("snom"))
+	seed(dhcpv4.MessageTypeDiscover, through("10.79.0.1"), agent("\x01floor1", "\x05\x0a\x4f\x00\x00"), selects("10.78.0.0"))
+	seed(dhcpv4.MessageTypeDiscover, vendor("snom"), without(dhcpv4.OptionParameterRequestList),
+		dhcpv4.WithOption(dhcpv4.OptClientIdentifier(make([]byte, 255))), agent(string(append([]byte{1}, make([]byte, 250)...))))
+	cfg := branches()
+	cfg.Classes = []Class{{VendorClass: "snom", Options: map[uint8]Value{
+		66: {Text: "http://10.77.0.10/"}, 150: {}, 43: {Bytes: make([]byte, 600)}, 224: {Bytes: make([]byte, 200)},
+	}}}
+	st := mustSettings(f, cfg)
 	f.Fuzz(func(t *testing.T, in []byte) {
 		fuzzOne(t, st, in)
 	})
@@ -283,9 +291,16 @@ func fuzzOne(t *testing.T, st *settings, in []byte) {
 	if !out.dest.To.IsValid() || out.dest.To.Port() == 0 || out.dest.From != st.box {
 		t.Fatalf("no way for the reply: %+v", out)
 	}
+	for _, code := range [...]uint8{optClientID, optRelayInfo, optSubnetSelection} {
+		if !bytes.Equal(back.Options[code], r.msg.Options[code]) {
+			t.Fatalf("option %d came as %x and goes as %x", code, r.msg.Options[code], back.Options[code])
+		}
+	}
 	if v.act == offer || v.act == bind {
-		wantBox(t, back)
-		if !st.Server.Contains(v.addr) || v.addr == st.box || addrOf(back.YourIPAddr) != v.addr {
+		if st.classOf(r) == nil || st.isOurs(r) {
+			wantBox(t, back)
+		}
+		if !st.networks[r.place].prefix.Contains(v.addr) || v.addr == st.box || addrOf(back.YourIPAddr) != v.addr {
 			t.Fatalf("gave %s", back.YourIPAddr)
 		}
 		if l, t1, t2 := back.IPAddressLeaseTime(0), back.IPAddressRenewalTime(0), back.IPAddressRebindingTime(0); !(0 < t1 && t1 < t2 && t2 < l) {

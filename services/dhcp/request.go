@@ -3,7 +3,6 @@ package dhcp
 import (
 	"bytes"
 	"errors"
-	"net"
 	"net/netip"
 	"slices"
 	"strings"
@@ -40,7 +39,9 @@ type request struct {
 
 	selected netip.Addr  // option 118
 	relay    relayInfo   // option 82
-	place    lease.Place // where the client is: see locate
+	place    lease.Place // where the client is: see settings.placeFor
+
+	locatedBy *settings // whose networks place counts
 
 	payload []byte // the packet in the receive buffer, until keep or the handler's end
 	raw     []byte // the packet as it came: see keep
@@ -56,16 +57,13 @@ func parse(p *udp.Packet) (*request, error) {
 	if err != nil {
 		return nil, err
 	}
-	msg, err := dhcpv4.FromBytes(raw)
-	if err != nil {
-		return nil, refuse("malformed", "the packet cannot be read: %v", err)
-	}
+	msg := decode(raw)
 	r := &request{
-		msg: msg, typ: msg.MessageType(), from: p.From, to: p.To, index: p.Index,
+		msg: msg, typ: typeOf(msg), from: p.From, to: p.To, index: p.Index,
 		ciaddr: addrOf(msg.ClientIPAddr), giaddr: addrOf(msg.GatewayIPAddr),
 		wanted:   addrOf(msg.Options.Get(dhcpv4.OptionRequestedIPAddress)),
 		server:   addrOf(msg.Options.Get(dhcpv4.OptionServerIdentifier)),
-		params:   msg.Options[optParameters], // the codec's copy
+		params:   msg.Options[optParameters],
 		selected: addrOf(msg.Options[optSubnetSelection]),
 		payload:  p.Payload,
 	}
@@ -76,6 +74,14 @@ func parse(p *udp.Packet) (*request, error) {
 		return nil, err
 	}
 	return r, r.identify()
+}
+
+// typeOf returns the message type; none when it is missing or of a wrong length.
+func typeOf(msg *dhcpv4.DHCPv4) dhcpv4.MessageType {
+	if v := msg.Options[53]; len(v) == 1 {
+		return dhcpv4.MessageType(v[0])
+	}
+	return dhcpv4.MessageTypeNone
 }
 
 // check refuses what no client sends.
@@ -155,6 +161,10 @@ func addrOf[T ~[]byte](ip T) netip.Addr {
 
 // printable keeps the printable ASCII of a text option, at most limit bytes; phones end theirs with a NUL (phones.md b).
 func printable(b []byte, limit int) string {
+	b = bytes.TrimRight(b, "\x00")
+	if len(b) <= limit && !bytes.ContainsFunc(b, func(c rune) bool { return c < ' ' || c > '~' }) {
+		return string(b)
+	}
 	s := strings.Map(func(c rune) rune {
 		if c < ' ' || c > '~' {
 			return -1
@@ -162,14 +172,6 @@ func printable(b []byte, limit int) string {
 		return c
 	}, string(b))
 	return s[:min(len(s), limit)]
-}
-
-// ipOf converts to the codec's type.
-func ipOf(a netip.Addr) net.IP {
-	if !a.IsValid() {
-		return net.IPv4zero.To4()
-	}
-	return a.AsSlice()
 }
 
 // codeOf returns the code and the sentence of a refusal by this package or by lease.

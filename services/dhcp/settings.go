@@ -63,6 +63,9 @@ func (st *settings) lease() lease.Settings {
 	return s
 }
 
+// shortestLease is long enough for T1 and T2 to be in order, and for a disk.
+const shortestLease = 10 * time.Second
+
 // Validate reports every setting that the server could not work with, each with its field.
 func (c Config) Validate() error {
 	var faults []error
@@ -73,8 +76,8 @@ func (c Config) Validate() error {
 	if !c.Listen.IsValid() {
 		fault("listen: found %q, allowed is an IPv4 address and a port", c.Listen)
 	}
-	if c.Lease < time.Minute || c.Lease > 1<<31*time.Second {
-		fault("lease: found %s, allowed is 1m to 68 years", c.Lease)
+	if c.Lease < shortestLease || c.Lease > 1<<31*time.Second {
+		fault("lease: found %s, allowed is 10s to 68 years", c.Lease)
 	}
 	if len(c.Domain) > longestOption {
 		fault("domain: found %d bytes, allowed are %d", len(c.Domain), longestOption)
@@ -119,8 +122,8 @@ func (c Config) validateSubnets(fault func(format string, args ...any)) {
 		if s.Gateway.IsValid() && !s.Network.Contains(s.Gateway) {
 			fault("%s: gateway: found %s, allowed is an address within %s", at, s.Gateway, s.Network)
 		}
-		if s.Lease != 0 && (s.Lease < time.Minute || s.Lease > 1<<31*time.Second) {
-			fault("%s: lease: found %s, allowed is 1m to 68 years, or 0", at, s.Lease)
+		if s.Lease != 0 && (s.Lease < shortestLease || s.Lease > 1<<31*time.Second) {
+			fault("%s: lease: found %s, allowed is 10s to 68 years, or 0", at, s.Lease)
 		}
 		for _, p := range s.Pool {
 			if p.Size() == 0 || !s.Network.Contains(p.First) || !s.Network.Contains(p.Last) {

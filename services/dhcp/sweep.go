@@ -58,10 +58,9 @@ func (s *Server) tidyTable(eff *effects, retry bool) {
 	if s.storeErr == nil || retry {
 		s.flush(s.queue)
 	}
-	running, promised := s.table.Count()
-	s.metrics.leases.Set(float64(running))
+	s.metrics.leases.Set(float64(s.table.Running(m)))
 	untaken := 0
-	if promised > untakenMost {
+	if s.table.Promises() > untakenMost {
 		untaken = s.table.Untaken(takeUp, m)
 	}
 	s.strangers.look(untaken)

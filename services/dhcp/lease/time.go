@@ -166,9 +166,8 @@ func (t *Table) Each(m Moment, f func(rec *Record, left time.Duration)) {
 	}
 }
 
-// Count returns how many leases and quarantines run, and how many addresses are promised; what ended since the last
-// [Table.Expire] counts as well.
-func (t *Table) Count() (running, promised int) { return t.alive.len(), t.promised.len() }
+// Promises returns how many addresses are kept for clients that have not taken them yet.
+func (t *Table) Promises() int { return t.promised.len() }
 
 // Room returns how many addresses of the pool of a place are free, and how many it has.
 func (t *Table) Room(p Place) (free, all int) {
@@ -192,6 +191,16 @@ func (t *Table) Untaken(age time.Duration, m Moment) (n int) {
 func (t *Table) Promised(key Key) bool {
 	_, ok := t.holdOf[key]
 	return ok
+}
+
+// Running returns how many leases run.
+func (t *Table) Running(m Moment) int {
+	t.lapse(m)
+	n := t.alive.len()
+	for _, quarantined := range t.declined {
+		n -= quarantined
+	}
+	return n
 }
 
 // At returns the running lease of an address.
