@@ -134,3 +134,22 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+// The loop reads the next packets into the same buffer while a request waits for a probe or the disk.
+func TestRequestSharesNothingWithTheReceiveBuffer(t *testing.T) {
+	for name, tail := range map[string]int{"as long as BOOTP": 60, "short": 0} {
+		in := append(raw(header(), 53, 1, 1, 55, 2, 1, 3, 60, 2, 'a', 'b', 61, 3, 1, 2, 3, 82, 4, 1, 2, 'p', '7', 255), make([]byte, tail)...)
+		want := bytes.Clone(in)
+		r, err := parse(&udp.Packet{Payload: in})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range in {
+			in[i] = 0xee
+		}
+		if r.mac.String() != "00:06:D7:AA:2A:2E" || string(r.params) != "\x01\x03" || string(r.client.ClientID) != "\x01\x02\x03" ||
+			string(r.relay.circuit) != "p7" || string(r.client.HWAddr) != "\x00\x06\xd7\xaa\x2a\x2e" || !bytes.Equal(r.keep(), want) {
+			t.Errorf("%s: changed with the buffer: %+v", name, r)
+		}
+	}
+}

@@ -188,7 +188,6 @@ func (s *Server) bind(ctx context.Context, out sender, eff *effects, r *request,
 		s.extended(eff, r, v, term, m)
 		return
 	}
-	r.keep()
 	probe := s.mustProbe(r, v, m)
 	rec := s.table.Begin(r.client, v.addr, term, m)
 	j := job{records: []lease.Record{rec}, request: r, renewal: v.renewal}
@@ -243,7 +242,6 @@ func (s *Server) aside(r *request, fn func()) bool {
 	default:
 		return false
 	}
-	r.keep()
 	go func() {
 		defer func() { <-s.workers }()
 		defer func() {

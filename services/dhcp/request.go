@@ -25,7 +25,8 @@ const (
 	optRelayInfo  = 82
 )
 
-// request is a client's packet, understood. It shares no bytes with the receive buffer but payload.
+// request is a client's packet, understood. It shares no bytes with the receive buffer: the loop reads the next packets into
+// that while this one waits for a probe or the disk.
 type request struct {
 	msg    *dhcpv4.DHCPv4
 	typ    dhcpv4.MessageType
@@ -43,8 +44,7 @@ type request struct {
 
 	locatedBy *settings // whose networks place counts
 
-	payload []byte // the packet in the receive buffer, until keep or the handler's end
-	raw     []byte // the packet as it came: see keep
+	raw []byte // the packet as it came; the other slices are parts of it, or of what complete made of it
 
 	from  netip.AddrPort
 	to    netip.Addr
@@ -53,11 +53,12 @@ type request struct {
 
 // parse reads a packet. The error is a *refusal.
 func parse(p *udp.Packet) (*request, error) {
-	raw, err := complete(p.Payload)
+	own := bytes.Clone(p.Payload)
+	whole, err := complete(own)
 	if err != nil {
 		return nil, err
 	}
-	msg := decode(raw)
+	msg := decode(whole)
 	r := &request{
 		msg: msg, typ: typeOf(msg), from: p.From, to: p.To, index: p.Index,
 		ciaddr: addrOf(msg.ClientIPAddr), giaddr: addrOf(msg.GatewayIPAddr),
@@ -65,7 +66,7 @@ func parse(p *udp.Packet) (*request, error) {
 		server:   addrOf(msg.Options.Get(dhcpv4.OptionServerIdentifier)),
 		params:   msg.Options[optParameters],
 		selected: addrOf(msg.Options[optSubnetSelection]),
-		payload:  p.Payload,
+		raw:      own,
 	}
 	if info, ok := msg.Options[optRelayInfo]; ok {
 		r.relay = parseRelayInfo(info)
@@ -127,14 +128,8 @@ func (r *request) isProbe() bool {
 // relayed reports whether a relay forwarded the packet.
 func (r *request) relayed() bool { return r.giaddr.IsValid() }
 
-// keep returns the packet as it came. The first call copies it out of the receive buffer; whoever keeps a request beyond
-// the handler calls it before.
-func (r *request) keep() []byte {
-	if r.payload != nil {
-		r.raw, r.payload = bytes.Clone(r.payload), nil
-	}
-	return r.raw
-}
+// keep returns the packet as it came.
+func (r *request) keep() []byte { return r.raw }
 
 // asks reports whether the client wants the option: it is on its list, or there is no list.
 func (r *request) asks(code uint8) bool {

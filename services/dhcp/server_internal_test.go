@@ -225,9 +225,11 @@ func TestAddressInUseIsNotOffered(t *testing.T) {
 		defer b.stop()
 		b.wire.set(func(w *fakeWire) { w.hosts[ip("10.77.1.1")], w.hosts[ip("10.77.1.2")] = phone.MAC{2}, mac(1) })
 		b.want(msgOffer, "10.77.1.2", packet(t, msgDiscover, mac(1))) // .1 is a stranger's; .2 answers with the phone's own MAC
-		if s := b.s.table.Standing(lease.MACKey(mac(5)), ip("10.77.1.1"), b.s.moment()); s != lease.Quarantined {
-			t.Errorf("got %v, want Quarantined", s)
-		}
+		b.s.locked(func() {
+			if s := b.s.table.Standing(lease.MACKey(mac(5)), ip("10.77.1.1"), b.s.moment()); s != lease.Quarantined {
+				t.Errorf("got %v, want Quarantined", s)
+			}
+		})
 		b.want(msgAck, "10.77.1.2", selecting(t, 1, "10.77.1.2"))
 		before := len(b.wire.probed)
 		b.want(msgOffer, "10.77.1.2", packet(t, msgDiscover, mac(1)))
