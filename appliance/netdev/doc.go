@@ -1,5 +1,6 @@
 // Package netdev is the interface of the box: its address and route, the link, the neighbours, ARP probes, raw frames and
-// the look for other DHCP servers. It is the only package that touches netlink.
+// the watch for other DHCP servers, for another network and for a second host with the box's address. It is the only package
+// that touches netlink.
 //
 // A [Device] follows one interface from [Device.Run] on. It is the wire of the DHCP server (it implements dhcp.Wire), and
 // [Device.MACOf] is the ground that promise 4 stands on: it says which hardware address the frames of an address carry,
