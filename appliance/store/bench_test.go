@@ -184,3 +184,40 @@ func BenchmarkDay(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkJournalDay is what a day of renewals writes to the journal, with 100 entries of each phone in it: an event
+// and the phone's state each time, in a transaction of its own, and the oldest event goes.
+func BenchmarkJournalDay(b *testing.B) {
+	for _, phones := range []int{24, 200, 1000} {
+		b.Run(fmt.Sprintf("phones=%d", phones), func(b *testing.B) {
+			const kept = 100
+			dir := b.TempDir()
+			s := open(b, dir, store.Options{})
+			key := func(n, phone int) string { return fmt.Sprintf("e%016x%06x", n, phone) }
+			put := map[string][]byte{}
+			for n := range kept * phones {
+				put[key(n, n%phones)] = make([]byte, 250)
+			}
+			if err := s.WriteJournal(b.Context(), put, nil); err != nil {
+				b.Fatal(err)
+			}
+			n := kept * phones
+			b.ResetTimer()
+			w := written(b)
+			for range b.N {
+				for range 6 * phones {
+					event := map[string][]byte{key(n, n%phones): make([]byte, 250), fmt.Sprintf("p%06x", n%phones): make([]byte, 800)}
+					if err := s.WriteJournal(b.Context(), event, []string{key(n-kept*phones, n%phones)}); err != nil {
+						b.Fatal(err)
+					}
+					n++
+				}
+			}
+			b.StopTimer()
+			b.ReportMetric((written(b)-w)/float64(b.N)/1e6, "MB/day")
+			if info, err := os.Stat(filepath.Join(dir, "journal.db")); err == nil {
+				b.ReportMetric(float64(info.Size())/1e6, "MB-file")
+			}
+		})
+	}
+}

@@ -51,7 +51,9 @@ func openBolt(path string, readOnly bool, o Options) (*bbolt.DB, error) {
 }
 
 // openJournalBolt is openBolt with a count of free pages, which compactJournal needs.
-func openJournalBolt(path string, o Options) (*bbolt.DB, error) { return openBoltWith(path, false, true, o) }
+func openJournalBolt(path string, o Options) (*bbolt.DB, error) {
+	return openBoltWith(path, false, true, o)
+}
 
 func openBoltWith(path string, readOnly, count bool, o Options) (*bbolt.DB, error) {
 	var file *os.File

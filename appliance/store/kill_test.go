@@ -85,7 +85,7 @@ func TestKilledInTheMiddleOfCommits(t *testing.T) {
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		until := 1 + rand.IntN(2000)
+		until := 1 + rand.IntN(400)
 		scanner := bufio.NewScanner(out)
 		for n := 0; scanner.Scan(); n++ {
 			var i int

@@ -262,7 +262,7 @@ func openMatrixTorn(t *testing.T, files map[string][]byte) (int, bool) {
 // acknowledged before is there, and it is no damage.
 func TestPowerCutInAGroup(t *testing.T) {
 	random := rand.New(rand.NewPCG(5, 6))
-	for round := range 40 {
+	for round := range 20 {
 		dir := MemoryDir(t)
 		s, err := Open(dir, nil)
 		if err != nil {
