@@ -16,8 +16,8 @@ import (
 )
 
 const (
-	// lanes is the number of ports from which files are sent. Two would do for a port other than that of the transfer
-	// before; four are as many as a Raspberry Pi has cores.
+	// lanes is the number of ports from which files are sent: as few as give a transfer another port than that of the
+	// transfer before, because batches are the larger the fewer there are.
 	lanes = 2
 	// laneBatch is how many packets are read at once, and sent at once.
 	laneBatch = 64
