@@ -16,11 +16,14 @@ import (
 )
 
 const (
-	// lanes is the number of ports from which files are sent. Two would do for a port other than that of the transfer
-	// before; four are as many as a Raspberry Pi has cores.
+	// lanes is the number of ports from which files are sent: as few as give a transfer another port than that of the
+	// transfer before, because batches are the larger the fewer there are.
 	lanes = 2
 	// laneBatch is how many packets are read at once, and sent at once.
 	laneBatch = 64
+	// turnBatch is how many packets others than the loop of the lane send at once: one share of a window, and an ERROR. It
+	// is small because there may be as many of them as there are workers.
+	turnBatch = quantum + 1
 	// maxPacket is the longest packet that a client sends to a transfer and that is looked at: an ERROR.
 	maxPacket = 516
 )
@@ -31,7 +34,8 @@ type lane struct {
 	number uint8
 	conn   *udp.Conn
 	in     *udp.Inbox
-	boxes  sync.Pool // of *udp.Outbox
+	box    *udp.Outbox // of the lane's own loop
+	boxes  sync.Pool   // of *udp.Outbox, for all others
 }
 
 // openLanes opens the ports of the transfers.
@@ -57,9 +61,13 @@ func openLane(ctx context.Context, number uint8, iface string) (*lane, error) {
 		return nil, errors.Join(err, conn.Close())
 	}
 	enlargeSendBuffer(conn)
-	l := &lane{number: number, conn: conn, in: in}
+	box, err := udp.NewOutbox(conn, laneBatch, 4+maxBlock)
+	if err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	l := &lane{number: number, conn: conn, in: in, box: box}
 	l.boxes.New = func() any {
-		out, err := udp.NewOutbox(conn, laneBatch, 4+maxBlock)
+		out, err := udp.NewOutbox(conn, turnBatch, 4+maxBlock)
 		if err != nil { // the socket has no descriptor: it was never opened
 			panic(err)
 		}
@@ -113,7 +121,7 @@ func (s *Server) serveLane(ctx context.Context, l *lane) (err error) {
 
 // receive takes the packets that come to a lane until ctx ends (nil) or its socket fails.
 func (s *Server) receive(ctx context.Context, l *lane) error {
-	u := &turn{}
+	u := &turn{own: l}
 	for {
 		n, err := l.in.Read()
 		switch {

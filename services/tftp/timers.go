@@ -6,6 +6,10 @@ import "time"
 // phone answers in milliseconds, but one that writes its flash may need more.
 const leastWait = 5
 
+// leastMeasured is the wait in which a busy machine is told from a slow client: shorter ones of Config.Resend stay as they
+// are.
+const leastMeasured = 20 * time.Millisecond
+
 // timers say when a transfer sends again and when it gives up (phones.md a.8). Until the client's round trip was measured
 // it sends again after 1, 2 and 4 s and then each 4 s; afterwards the first wait is what RFC 6298 makes of the measured
 // times, between 200 ms and that second, and doubles up to the same 4 s. A client that asked for an interval of its own
@@ -41,7 +45,7 @@ func newTimers(cfg Config, agreed terms, now time.Time) timers {
 	t := timers{longest: cfg.Resend, giveUp: cfg.GiveUp, acked: now}
 	t.least = t.longest
 	if agreed.window == 1 {
-		t.least = t.longest / leastWait
+		t.least = max(t.longest/leastWait, min(t.longest, leastMeasured))
 	}
 	if agreed.timeout != 0 {
 		t.longest, t.fixed = time.Duration(agreed.timeout)*time.Second, true

@@ -13,6 +13,7 @@ import (
 // turn is what one holding of the server's lock leaves to be done after it: packets to send, events to report and files to
 // close. Nothing that may wait, or that calls out, happens under the lock.
 type turn struct {
+	own   *lane // whose loop it is; nil = nobody's
 	now   time.Time
 	outs  [lanes]*udp.Outbox // of the lanes that something is to be sent from
 	more  []*transfer        // those whose window was not sent as a whole
@@ -30,6 +31,9 @@ type ending struct {
 
 // out is where packets of a lane are put during this turn.
 func (u *turn) out(l *lane) *udp.Outbox {
+	if u.own == l {
+		return l.box
+	}
 	if u.outs[l.number] == nil {
 		u.outs[l.number] = l.boxes.Get().(*udp.Outbox)
 	}
@@ -38,9 +42,13 @@ func (u *turn) out(l *lane) *udp.Outbox {
 
 // flush sends what the turn collected. A packet that cannot be sent is as good as one that is lost.
 func (s *Server) flush(u *turn) {
+	failed := func(error) { s.metrics.sendErrors.Inc() }
+	if u.own != nil {
+		u.own.box.Flush(failed)
+	}
 	for i, out := range u.outs {
 		if out != nil {
-			out.Flush(func(error) { s.metrics.sendErrors.Inc() })
+			out.Flush(failed)
 			s.lanes[i].boxes.Put(out)
 			u.outs[i] = nil
 		}
