@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -56,6 +57,11 @@ func runIn(ctx context.Context, ns string, args ...string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	return p.outcome(ctx)
+}
+
+// outcome waits for the end of the program and returns its output.
+func (p *process) outcome(ctx context.Context) (string, error) {
 	select {
 	case <-p.ended:
 	case <-ctx.Done():
@@ -151,6 +157,21 @@ func (p *process) enlarge(bytes int) (smallest int, err error) {
 	}
 	return smallest, nil
 }
+
+// enlargeSoon is enlarge for a program that has just been started: its sockets come a moment later.
+func (p *process) enlargeSoon(bytes int) error {
+	for end := time.Now().Add(dialPatience); ; time.Sleep(time.Millisecond) {
+		got, err := p.enlarge(bytes)
+		switch {
+		case got >= bytes:
+			return nil
+		case time.Now().After(end):
+			return fmt.Errorf("%s has no socket with a buffer of %d bytes, the smallest has %d: %w", p.name, bytes, got, cmp.Or(err, errNoSocket))
+		}
+	}
+}
+
+var errNoSocket = errors.New("no socket was found")
 
 // enlargeSocket returns the buffer of a socket of IPv4 datagrams or raw frames; 0 for others.
 func enlargeSocket(fd, bytes int) int {
