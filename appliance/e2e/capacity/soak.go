@@ -22,6 +22,9 @@ const (
 	residents   = 1000 // clients that stay
 	newcomers   = 500  // clients that come and go
 	hostileRate = 20   // packets a second of each kind
+	// The starving clients take some twelve thousand addresses in the life of a lease: with these the pool has been through
+	// all its states after a quarter of an hour, and what grows afterwards grows for ever.
+	soakPool, soakLease = 16_384, "10m"
 )
 
 // hostileKinds are what phonesim plays beside the soak. A release that names its victim's hardware address is left out:
@@ -50,7 +53,7 @@ type soaker struct {
 
 // soak lets clients renew, reboot, come and go for a time, beside hostile ones, and looks at memory and files.
 func soak(ctx context.Context, x *run, r *result) error {
-	cfg := boxConfig{pool: poolSize, ping: true, listed: 200, files: shelf()}
+	cfg := boxConfig{pool: soakPool, lease: soakLease, ping: true, listed: 200, files: shelf()}
 	s, err := x.lab.startBox(ctx, x.programs.daemon, cfg)
 	if err != nil {
 		return err
