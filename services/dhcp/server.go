@@ -296,7 +296,7 @@ func (s *Server) load(ctx context.Context) {
 	m := s.moment()
 	switch {
 	case errors.Is(err, ErrIncomplete):
-		s.lost(err, m)
+		s.lost(err, records, m)
 	case err != nil:
 		s.storeFailed(fmt.Errorf("reading leases: %w", err))
 		return
