@@ -225,15 +225,10 @@ func (s *Server) acknowledge(eff *effects, j job, onDisk bool, m lease.Moment) {
 		eff.neighbours = append(eff.neighbours, neighbour{rec.Address, r.mac})
 	}
 	s.checked.remove(rec.Address)
-	stored := "no"
-	if onDisk {
-		stored = "now"
-	}
 	if !j.renewal {
 		s.tookUp(r, m)
 	}
 	ev := Event{Kind: EventAck, Address: rec.Address, Duration: rec.Duration, Renewal: j.renewal}
-	s.logLease(r, ev, stored, m)
 	s.reply(eff, r, ev, s.st.lend(r, dhcpv4.MessageTypeAck, rec.Address, rec.Duration))
 }
 

@@ -54,7 +54,6 @@ type Server struct {
 	seen      *recent[lease.Key, transaction]
 	said      *recent[saying, time.Time]
 	strangers *strangers
-	given     tally // lines about leases
 
 	suspectTill time.Time // records may be missing: see ErrIncomplete
 	lastPanic   time.Time

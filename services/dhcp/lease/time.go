@@ -176,7 +176,7 @@ func (t *Table) Room(p Place) (free, all int) {
 // Untaken returns how many addresses were offered at least so long ago and that their clients did not ask for yet.
 func (t *Table) Untaken(age time.Duration, m Moment) (n int) {
 	for _, h := range t.promised.items {
-		if !h.taken && !h.until.After(m.Mono.Add(OfferTime - age)) {
+		if !h.taken && !h.until.After(m.Mono.Add(OfferTime-age)) {
 			n++
 		}
 	}
