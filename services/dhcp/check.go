@@ -146,7 +146,7 @@ func (s *Server) probed(ctx context.Context, eff *effects, j job, by phone.MAC, 
 	case ctx.Err() != nil:
 		s.table.Abort(rec)
 		s.dropped(eff, r, s.unserved())
-	case !s.phase.running():
+	case !s.phase.running() && (used || standing != lease.Own || !s.passes(r, m)):
 		s.table.Abort(rec)
 		s.dropped(eff, r, s.phase.why())
 	case used:
