@@ -84,7 +84,8 @@ type Box struct {
 	unanswered            *unanswered
 	floods                allowance // of events that a stranger can cause without a lease
 	timeAsked, namesAsked allowance
-	leaseLog, fileLog     summary
+	leaseLog, unstoredLog summary
+	fileLog               summary
 	questions             chan phone.MAC // phones that are to be asked over SIP what they run
 
 	serveContext context.Context // the life of the services: from Run until its context ended

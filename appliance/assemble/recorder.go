@@ -26,7 +26,7 @@ import (
 // What reads a phone's step (the page, the files that a phone gets) records what waits first as well ([recorder.settle]).
 //
 // A lease is on the card, and its neighbour entry in the kernel, before the ACK leaves: both are the DHCP server's own work
-// and done before it reports. DHCP's hold and its end are logged at once.
+// and done before it reports.
 type recorder struct {
 	enter func(journal.Event) // puts an event into the journal and tells the conversions
 	now   func() time.Time

@@ -216,6 +216,26 @@ func TestLogLinesOfAStormAreCounted(t *testing.T) {
 	}
 }
 
+// A full disk in a storm must not become a storm of lines.
+func TestLeasesAreLoggedOnceAndNotEachThatIsNotStored(t *testing.T) {
+	b := open(t, t.TempDir(), map[string]string{site.FileName: goodSite})
+	var out strings.Builder
+	b.log = slog.New(slog.NewTextHandler(&out, nil))
+	at := netip.MustParseAddr("127.77.5.1")
+	b.onDHCP(dhcp.Event{Kind: dhcp.EventAck, MAC: numbered(1), Address: at, Duration: time.Hour})
+	b.settle()
+	if n := strings.Count(out.String(), "ip=127.77.5.1"); n != 1 {
+		t.Errorf("got %d lines of one lease:\n%s", n, &out)
+	}
+	for i := range 1000 {
+		b.onDHCP(dhcp.Event{Kind: dhcp.EventNotStored, MAC: numbered(i), Address: at, Err: io.ErrShortWrite})
+	}
+	b.settle()
+	if n := strings.Count(out.String(), "lease not stored"); n < summaryLines || n > 3*summaryLines {
+		t.Errorf("got %d lines of 1,000 leases that were not stored", n)
+	}
+}
+
 // dhcpPacket is a DHCP packet with some options.
 func dhcpPacket(op byte, options ...byte) []byte {
 	b := make([]byte, 236)

@@ -19,16 +19,8 @@ import (
 // The servers call the functions here on the goroutines that answer packets; see [recorder] for what they do there.
 
 func (b *Box) onDHCP(e dhcp.Event) {
-	switch e.Kind {
-	case dhcp.EventHeld:
-		b.log.Warn("dhcp holds back", "svc", "dhcp", "reason", e.Reason)
-	case dhcp.EventServing:
-		b.log.Info("dhcp serves", "svc", "dhcp")
-	case dhcp.EventNotStored:
-		b.log.Error("lease not stored", "svc", "dhcp", "mac", e.MAC, "ip", e.Address, "err", e.Err)
-	case dhcp.EventIgnored:
+	if e.Kind == dhcp.EventIgnored {
 		b.unanswered.add("dhcp", e.Reason, e.MAC, netip.Addr{})
-	default:
 	}
 	if text := b.harm(e); text != "" {
 		b.note("dhcp", text)
@@ -43,10 +35,16 @@ func (b *Box) onDHCP(e dhcp.Event) {
 type dhcpReport dhcp.Event
 
 func (r *dhcpReport) record(b *Box) (journal.Event, bool) {
-	if r.Kind == dhcp.EventAck {
+	switch r.Kind {
+	case dhcp.EventNotStored: // of each lease while a disk is full
+		if left, ok := b.unstoredLog.take(); ok {
+			b.log.Error("lease not stored", append(left, "svc", "dhcp", "mac", r.MAC, "ip", r.Address, "err", r.Err)...)
+		}
+	case dhcp.EventAck:
 		if left, ok := b.leaseLog.take(); ok {
 			b.log.Info("lease", append(left, "svc", "dhcp", "mac", r.MAC, "ip", r.Address, "renewal", r.Renewal)...)
 		}
+	default:
 	}
 	return fromDHCP(dhcp.Event(*r))
 }

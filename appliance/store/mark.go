@@ -43,9 +43,13 @@ func (e *IncompleteError) Unwrap() error { return dhcp.ErrIncomplete }
 // Elapsed returns Ran.
 func (e *IncompleteError) Elapsed() time.Duration { return e.Ran }
 
-// setMark notes damage that may have cost leases, of which the longest that is known lasts that long.
+// setMark notes damage that may have cost leases, of which the longest that is known lasts that long. What is left to
+// wait after an earlier damage counts as well.
 func (s *Store) setMark(longest time.Duration) {
 	s.markMu.Lock()
+	if s.mark != nil {
+		longest = max(longest, time.Duration(s.mark.Need-s.mark.Ran)*time.Second)
+	}
 	s.mark = &mark{At: time.Now().Unix(), Need: int64(max(longest, markLeast).Seconds())}
 	s.markFrom = time.Now()
 	s.markMu.Unlock()
@@ -83,8 +87,14 @@ func (s *Store) Complete(ctx context.Context) error {
 // readMark takes over what a former start noted.
 func (s *Store) readMark() {
 	raw, err := s.Value(context.Background(), markName)
+	if err == nil {
+		s.takeMark(raw)
+	}
+}
+
+func (s *Store) takeMark(raw []byte) {
 	var m mark
-	if err != nil || raw == nil || json.Unmarshal(raw, &m) != nil {
+	if raw == nil || json.Unmarshal(raw, &m) != nil {
 		return
 	}
 	s.markMu.Lock()

@@ -11,6 +11,8 @@ import (
 
 	"go.etcd.io/bbolt"
 	"golang.org/x/sys/unix"
+
+	"phonebox/services/dhcp/lease"
 )
 
 // openLeases checks leases.db whole and opens it, or saves what it holds into a new one; then it takes over what the
@@ -181,6 +183,7 @@ func (s *Store) readIndex(tx *bbolt.Tx) error {
 				return err
 			}
 			s.index.own(r.Address, r.Key)
+			s.longest = max(s.longest, duration(&r))
 		}
 		return nil
 	})
@@ -189,7 +192,6 @@ func (s *Store) readIndex(tx *bbolt.Tx) error {
 // replay takes over what the logs hold and leases.db doesn't.
 func (s *Store) replay(scans [2]scan) {
 	var records []logged
-	longest := time.Duration(0)
 	for _, l := range scans {
 		for _, r := range l.records {
 			if r.epoch > s.over.folded {
@@ -205,18 +207,23 @@ func (s *Store) replay(scans [2]scan) {
 	}
 	if why := missing(scans, s.over.folded); why != "" {
 		for _, r := range records {
-			longest = max(longest, duration(r))
+			_, content, _ := unseal(r.key, r.value)
+			known, _ := decodeLease(r.key, content)
+			s.longest = max(s.longest, duration(&known))
 		}
-		s.setMark(longest)
+		s.setMark(s.longest)
 		s.saveMark()
 		s.fault(fmt.Sprintf("Leases may be missing: %s. Every address is looked for on the wire before it is given, until they have run out.", why))
 	}
 }
 
-func duration(l logged) time.Duration {
-	_, content, _ := unseal(l.key, l.value)
-	r, _ := decodeLease(l.key, content)
-	return max(r.Duration, r.End.Sub(r.Start))
+// duration returns the most that the client of a record was told at a time. Start and End may be of two clocks: one that
+// was not set yet, and the right one when the address was given back.
+func duration(r *lease.Record) time.Duration {
+	if r.Duration > 0 || r.State != lease.Bound {
+		return r.Duration
+	}
+	return r.End.Sub(r.Start)
 }
 
 // saveMark keeps the mark that was just set.
@@ -304,6 +311,7 @@ func (s *Store) replaceDamaged(path string, why error, scans [2]scan) error {
 	if s.leases, err = newFile(fresh, s.opts); err != nil {
 		return fmt.Errorf("replacing the damaged leases.db: %w", err)
 	}
+	s.takeMark(found.values[markName])
 	if lost != "" {
 		s.setMark(found.longest)
 		s.markMu.Lock()

@@ -110,7 +110,7 @@ func (out *salvaged) take(found []sealed) {
 			if err != nil {
 				continue
 			}
-			out.longest = max(out.longest, r.Duration, r.End.Sub(r.Start))
+			out.longest = max(out.longest, duration(&r))
 			out.leases = append(out.leases, logged{key: s.key, value: s.value, seq: s.seq, addr: r.Address, owner: r.Key})
 		case valuePrefix:
 			if v := decodeValue(s.content); v != nil {

@@ -33,9 +33,10 @@ type Store struct {
 
 	dbMu     sync.RWMutex // held while leases.db is closed and opened again
 	seq      atomic.Uint64
-	logs     logs   // owned by the committer
-	index    *index // likewise
-	readOnly bool   // likewise: leases.db was opened for reading only
+	logs     logs          // owned by the committer
+	index    *index        // likewise
+	readOnly bool          // likewise: leases.db was opened for reading only
+	longest  time.Duration // of the leases in leases.db at the start
 	over     overlay
 
 	journalMu   sync.RWMutex // held while journal.db is rewritten

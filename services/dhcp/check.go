@@ -102,7 +102,9 @@ func (s *Server) quarantine(eff *effects, r *request, addr netip.Addr, by phone.
 	s.table.Quarantine(addr, by[:], m)
 	s.checked.remove(addr)
 	why := refuse("address_in_use", "%s is in use by %s, which did not get it here", addr, by)
-	s.log.Warn("address in use by a stranger", "ip", addr, "mac", by)
+	if !s.repeated("", why.code, m.Mono) { // a router that answers for all addresses must not fill the log
+		s.log.Warn("address in use by a stranger", "ip", addr, "mac", by)
+	}
 	eff.event(s.eventOf(r, Event{Kind: EventDecline, Address: addr, Reason: why.text}))
 }
 
@@ -144,7 +146,7 @@ func (s *Server) probed(ctx context.Context, eff *effects, j job, by phone.MAC, 
 	case ctx.Err() != nil:
 		s.table.Abort(rec)
 		s.dropped(eff, r, s.unserved())
-	case !s.phase.running():
+	case !s.phase.running() && (used || standing != lease.Own || !s.passes(r, m)):
 		s.table.Abort(rec)
 		s.dropped(eff, r, s.phase.why())
 	case used:

@@ -208,6 +208,7 @@ func (s *Server) acknowledge(eff *effects, j job, onDisk bool, m lease.Moment) {
 	delete(s.busy, rec.Key)
 	// The settings may have changed while the disk was busy: the address may even be the box's own now.
 	if standing := s.table.Standing(rec.Key, rec.Address, m); standing != lease.Own && standing != lease.Free {
+		s.table.Unsure(rec)
 		s.table.Abort(rec)
 		s.deny(eff, r, s.st.refuseAs(r, standing, rec.Address).why)
 		return
@@ -224,15 +225,10 @@ func (s *Server) acknowledge(eff *effects, j job, onDisk bool, m lease.Moment) {
 		eff.neighbours = append(eff.neighbours, neighbour{rec.Address, r.mac})
 	}
 	s.checked.remove(rec.Address)
-	stored := "no"
-	if onDisk {
-		stored = "now"
-	}
 	if !j.renewal {
 		s.tookUp(r, m)
 	}
 	ev := Event{Kind: EventAck, Address: rec.Address, Duration: rec.Duration, Renewal: j.renewal}
-	s.logLease(r, ev, stored, m)
 	s.reply(eff, r, ev, s.st.lend(r, dhcpv4.MessageTypeAck, rec.Address, rec.Duration))
 }
 
@@ -243,6 +239,7 @@ func (s *Server) unstored(ctx context.Context, out sender, eff *effects, j job, 
 	rec, r := j.records[0], j.request
 	eff.event(s.eventOf(r, Event{Kind: EventNotStored, Address: rec.Address, Err: err, Reason: notStoredText}))
 	delete(s.busy, rec.Key)
+	s.table.Unsure(rec)
 	if standing := s.table.Standing(rec.Key, rec.Address, m); standing != lease.Own {
 		s.table.Abort(rec)
 		s.deny(eff, r, s.st.refuseAs(r, standing, rec.Address).why)

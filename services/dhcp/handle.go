@@ -185,7 +185,7 @@ func (s *Server) sendOffer(eff *effects, r *request, addr netip.Addr, m lease.Mo
 func (s *Server) bind(ctx context.Context, out sender, eff *effects, r *request, v verdict, m lease.Moment) {
 	term := s.table.Duration(v.addr)
 	if !v.probe && !s.suspects(r, v.addr, m) && s.table.Extend(r.client, v.addr, term, m) {
-		s.extended(eff, r, v, term, m)
+		s.extended(eff, r, v, term)
 		return
 	}
 	probe := s.mustProbe(r, v, m)
@@ -202,10 +202,9 @@ func (s *Server) bind(ctx context.Context, out sender, eff *effects, r *request,
 }
 
 // extended acknowledges a lease for which nothing had to be written.
-func (s *Server) extended(eff *effects, r *request, v verdict, term time.Duration, m lease.Moment) {
+func (s *Server) extended(eff *effects, r *request, v verdict, term time.Duration) {
 	s.metrics.extended.Inc()
 	ev := Event{Kind: EventAck, Address: v.addr, Duration: term, Renewal: v.renewal}
-	s.logLease(r, ev, "before", m)
 	s.reply(eff, r, ev, s.st.lend(r, dhcpv4.MessageTypeAck, v.addr, term))
 }
 

@@ -8,17 +8,22 @@ import (
 	"phonebox/services/dhcp/lease"
 )
 
-// After damage (see ErrIncomplete) the server takes the records that are left, and for one whole lease it gives out no
-// address without a probe, also where PingCheck is off, unless it has acknowledged it to the client itself since it
+// After damage (see ErrIncomplete) the server takes the records that are left, and for one whole lease, the longest that
+// is known, it gives out no address without a probe, also where PingCheck is off, unless it has acknowledged it to the client itself since it
 // started: a record that is left may be older than what was acknowledged last.
 
 const incompleteText = "records of leases were lost with the damaged file: until %s every address is probed before it is given out"
 
-// lost begins the time in which missing leases may still run; the caller holds the lock.
-func (s *Server) lost(err error, m lease.Moment) {
-	s.suspectTill = m.Mono.Add(s.st.Lease)
+// lost begins the time in which missing leases may still run; the caller holds the lock. Those that are left tell how long
+// leases were before the settings were changed.
+func (s *Server) lost(err error, left []lease.Record, m lease.Moment) {
+	longest := s.st.Lease
+	for i := range left {
+		longest = max(longest, left[i].Duration)
+	}
+	s.suspectTill = m.Mono.Add(longest)
 	s.log.Warn("records of leases may be missing; every address is probed before it is given out",
-		"dur", s.st.Lease, "err", err)
+		"dur", longest, "err", err)
 }
 
 func (s *Server) suspecting(m lease.Moment) bool { return m.Mono.Before(s.suspectTill) }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"phonebox/services/dhcp/lease"
@@ -79,6 +80,21 @@ func TestProbingForLostRecordsEndsAfterALeaseTime(t *testing.T) {
 		b.want(msgOffer, "10.77.1.2", packet(t, msgDiscover, mac(5)))
 		if slices.Contains(b.wire.probed, ip("10.77.1.2")) {
 			t.Error("probed after a whole lease time, with ping_check off")
+		}
+	})
+}
+
+// Another server appears while every address is probed: who has a lease that was saved keeps it, after the probe.
+func TestSavedLeaseIsRenewedWhileServingIsHeld(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		b := damaged(t)
+		defer b.stop()
+		b.wire.hear(other)
+		synctest.Wait()
+		b.wantState("held")
+		b.want(msgAck, "10.77.1.1", packet(t, msgRequest, mac(1), has("10.77.1.1")))
+		if got := b.in(packet(t, msgRequest, mac(2), has("10.77.1.2"))); len(got) != 0 {
+			t.Errorf("got %v for an address of which there is no record", got)
 		}
 	})
 }

@@ -4,8 +4,6 @@ import (
 	"time"
 
 	"github.com/insomniacslk/dhcp/dhcpv4"
-
-	"phonebox/services/dhcp/lease"
 )
 
 const (
@@ -75,46 +73,4 @@ func (s *Server) storeTrouble() string {
 		return s.troubles()
 	}
 	return join2(notStoredText, s.troubles())
-}
-
-// tally logs the first of many lines of one kind, and the number of the rest every ten seconds: a storm of phones must
-// not become a storm of lines.
-type tally struct {
-	began   time.Time
-	lines   int
-	skipped int
-}
-
-const (
-	tallyEvery = 10 * time.Second
-	tallyLines = 50
-)
-
-// take reports whether a line may be written now.
-func (t *tally) take(now time.Time) bool {
-	if t.lines >= tallyLines {
-		t.skipped++
-		return false
-	}
-	if t.began.IsZero() {
-		t.began = now
-	}
-	t.lines++
-	return true
-}
-
-// rest returns how many lines were left out, when the ten seconds are over.
-func (t *tally) rest(now time.Time) (n int) {
-	if !t.began.IsZero() && now.Sub(t.began) >= tallyEvery {
-		n = t.skipped
-		*t = tally{}
-	}
-	return n
-}
-
-// logLease writes the line of an ACK; stored is "now", "before" or "no". The caller holds the lock.
-func (s *Server) logLease(r *request, ack Event, stored string, m lease.Moment) {
-	if s.given.take(m.Mono) {
-		s.log.Info("lease given", "mac", r.mac, "ip", ack.Address, "dur", ack.Duration, "renewal", ack.Renewal, "stored", stored)
-	}
 }

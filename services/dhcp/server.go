@@ -54,7 +54,6 @@ type Server struct {
 	seen      *recent[lease.Key, transaction]
 	said      *recent[saying, time.Time]
 	strangers *strangers
-	given     tally // lines about leases
 
 	suspectTill time.Time // records may be missing: see ErrIncomplete
 	lastPanic   time.Time
@@ -296,7 +295,7 @@ func (s *Server) load(ctx context.Context) {
 	m := s.moment()
 	switch {
 	case errors.Is(err, ErrIncomplete):
-		s.lost(err, m)
+		s.lost(err, records, m)
 	case err != nil:
 		s.storeFailed(fmt.Errorf("reading leases: %w", err))
 		return

@@ -322,23 +322,3 @@ func TestRecentForgetsTheOldestAndNeverAll(t *testing.T) {
 		t.Errorf("got %d, %v, %d entries", v, ok, r.len())
 	}
 }
-
-func TestLinesOfAStormAreCounted(t *testing.T) {
-	var l tally
-	now := time.Now()
-	lines := 0
-	for range 5000 {
-		if l.take(now) {
-			lines++
-		}
-	}
-	if early := l.rest(now.Add(time.Second)); lines != tallyLines || early != 0 {
-		t.Errorf("got %d lines, %d counted early", lines, early)
-	}
-	if got := l.rest(now.Add(tallyEvery)); got != 5000-tallyLines {
-		t.Errorf("got %d left out, want %d", got, 5000-tallyLines)
-	}
-	if !l.take(now.Add(tallyEvery)) {
-		t.Error("no line after that")
-	}
-}

@@ -64,9 +64,6 @@ func (s *Server) tidyTable(eff *effects, retry bool) {
 		untaken = s.table.Untaken(takeUp, m)
 	}
 	s.strangers.look(untaken)
-	if n := s.given.rest(m.Mono); n > 0 {
-		s.log.Info("more leases given", "leases", n, "dur", tallyEvery)
-	}
 	if s.phase.running() {
 		s.phase = s.judge() // the detail follows the store's trouble
 	}

@@ -112,3 +112,16 @@ func (t *Table) Dirty(limit int, skip func(Key, netip.Addr) bool) []Record {
 	}
 	return out
 }
+
+// Unsure notes that the record may be on disk, though its lease does not run: its write failed, or the client was refused
+// while it was written. So the record of its address and that of its client may be gone from there. Both are written
+// anew, and until then no renewal relies on them.
+func (t *Table) Unsure(rec Record) {
+	addrs := [...]netip.Addr{rec.Address, t.byKey[rec.Key]}
+	for _, addr := range addrs {
+		if e, ok := t.entries[addr]; ok {
+			e.dirty = true
+			t.dirty[addr] = e
+		}
+	}
+}

@@ -60,7 +60,8 @@ type hold struct {
 	key   Key
 	addr  netip.Addr
 	until time.Time
-	at    int // its place among all
+	taken bool // the client asked for it
+	at    int  // its place among all
 }
 
 // stored is what the disk says of an address.
@@ -112,7 +113,7 @@ func (e *entry) live(m Moment) bool {
 // keep promises the address to the client until then; an earlier promise to the same client ends.
 func (t *Table) keep(key Key, addr netip.Addr, until time.Time) {
 	if h, ok := t.holds[addr]; ok && h.key == key && t.holdOf[key] == addr {
-		h.until = until
+		h.until, h.taken = until, false
 		t.promised.fix(h.at)
 		return
 	}
@@ -196,6 +197,7 @@ func (t *Table) Drop(key Key) bool {
 // [Table.Abort] follows.
 func (t *Table) Begin(c Client, addr netip.Addr, d time.Duration, m Moment) Record {
 	t.keep(c.Key, addr, m.Mono.Add(OfferTime))
+	t.holds[addr].taken = true
 	rec := c.record()
 	rec.Address, rec.State = addr, Bound
 	rec.Start, rec.Trusted = m.wall(), m.Trusted
@@ -209,16 +211,20 @@ func (t *Table) Abort(rec Record) { t.drop(rec.Key) }
 // Finish makes the lease of a record from Begin run, from now and for the record's Duration. onDisk tells whether the
 // record was written; [Table.Stored] was called for it then. It returns the address that the client had before, when
 // that was another one, and refuses when the address went to somebody else meanwhile, which takes a disk slower than
-// OfferTime.
+// OfferTime. A record that is yet to be written does not end before what the client is told now.
 func (t *Table) Finish(rec Record, onDisk bool, m Moment) (before netip.Addr, err error) {
 	if old, ok := t.entries[rec.Address]; t.heldByOther(rec.Key, rec.Address, m) ||
 		(ok && old.live(m) && old.rec.Key != rec.Key) {
+		t.Unsure(rec)
 		t.drop(rec.Key)
 		return netip.Addr{}, refusal("taken", "%s went to another while it was written to disk", rec.Address)
 	}
 	t.drop(rec.Key)
 	if h, ok := t.holds[rec.Address]; ok { // a promise that lapsed
 		t.drop(h.key)
+	}
+	if end := m.wall().Add(rec.Duration); !onDisk && (end.After(rec.End) || rec.Trusted != m.Trusted) {
+		rec.Start, rec.End, rec.Trusted = m.wall(), end, m.Trusted
 	}
 	e := newEntry(t.shared(rec))
 	e.deadline, e.told, e.dirty = m.Mono.Add(rec.Duration), true, !onDisk

@@ -78,12 +78,8 @@ func (t *Table) Trust(m Moment) {
 	t.alive.order()
 }
 
-const (
-	// restampAfter is how much too early the stored end of a lease may be: a slow disk makes it so, too.
-	restampAfter = 15 * time.Second
-	// clockMoved is by how much the wall clock must have been set until the leases are looked at again.
-	clockMoved = time.Second
-)
+// clockMoved is by how much the wall clock must have been set until the leases are looked at again.
+const clockMoved = time.Second
 
 // stamp is how the two clocks stood when [Table.Restamp] last looked at every lease.
 type stamp struct {
@@ -115,7 +111,7 @@ func (t *Table) Restamp(m Moment) (n int) {
 			continue
 		}
 		end := m.wall().Add(e.deadline.Sub(m.Mono))
-		if end.Sub(e.rec.End) <= restampAfter {
+		if !end.After(e.rec.End) {
 			continue
 		}
 		rec := *e.rec
@@ -177,10 +173,10 @@ func (t *Table) Room(p Place) (free, all int) {
 	return t.pools[p].free, t.pools[p].open
 }
 
-// Untaken returns how many addresses were promised at least so long ago and are still waiting for their clients.
+// Untaken returns how many addresses were offered at least so long ago and that their clients did not ask for yet.
 func (t *Table) Untaken(age time.Duration, m Moment) (n int) {
 	for _, h := range t.promised.items {
-		if !h.until.After(m.Mono.Add(OfferTime - age)) {
+		if !h.taken && !h.until.After(m.Mono.Add(OfferTime-age)) {
 			n++
 		}
 	}
