@@ -80,6 +80,7 @@ func (s *Server) some(u *turn, t *transfer) {
 			return
 		}
 		t.timers.sent(u.now)
+		s.noteEnding(t)
 	}
 	if more && !t.queued {
 		t.queued = true

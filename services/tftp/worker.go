@@ -229,6 +229,7 @@ func (s *Server) wasRead(u *turn, t *transfer, n int64, packet []byte, err error
 		t.out = u.out(t.lane)
 		t.sender.data(n, packet)
 		t.out = nil
+		s.noteEnding(t)
 		t.timers.sent(u.now)
 		s.attend(t)
 	}
