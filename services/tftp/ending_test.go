@@ -5,6 +5,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"phonebox/services/tftp"
 )
@@ -37,5 +38,38 @@ func TestFinishedTransfersDoNotCount(t *testing.T) {
 	}
 	if refused > 0 {
 		t.Errorf("%d requests were dropped because the client had too many transfers", refused)
+	}
+}
+
+// The last ACK comes while the block that it is for is being read from a disk once more, because it was late: the file
+// has arrived, and the phone will answer no resend.
+func TestAckWhileTheBlockIsReadAgain(t *testing.T) {
+	t.Parallel()
+	whole := content(600)
+	again, gate := make(chan struct{}), make(chan struct{})
+	reads := 0 // of the last block, by one worker at a time
+	files := filesFunc(func(tftp.Request) (tftp.File, error) {
+		return tftp.File{Content: readerFunc(func(b []byte, off int64) (int, error) {
+			if off >= 512 {
+				if reads++; reads == 2 {
+					close(again)
+					<-gate
+				}
+			}
+			return copy(b, whole[off:]), nil
+		}), Size: int64(len(whole))}, nil
+	})
+	b := serve(t, files, tftp.Config{Resend: 50 * time.Millisecond, GiveUp: 2 * time.Second})
+	p := newPhone(t, b)
+	p.ask("f", "octet")
+	p.want("the first block", data(1, whole[:512]))
+	p.ack(1)
+	p.want("the last block", data(2, whole[512:]))
+	<-again
+	p.ack(2)
+	e := b.event(t, tftp.EventSent, tftp.EventAborted)
+	close(gate)
+	if e.Kind != tftp.EventSent {
+		t.Errorf("reported %+v", e)
 	}
 }
