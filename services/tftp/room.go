@@ -25,10 +25,12 @@ func (s *Server) others() int { return len(s.sessions) - s.probes }
 func (s *Server) accept(in *incoming) {
 	var u turn
 	u.now = time.Now()
-	s.mu.Lock()
-	in.cfg = s.cfg
-	code, reason := s.admit(&u, in)
-	s.mu.Unlock()
+	code, reason := func() (dropCode, string) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		in.cfg = s.cfg
+		return s.admit(&u, in)
+	}()
 	s.conclude(&u)
 	if code != "" {
 		s.dropped(Event{From: in.from, Name: in.name, Reason: reason}, code)
