@@ -180,7 +180,9 @@ func (s *Server) begin(u *turn, sess *session) {
 	}
 	t.lane = s.laneFor(sess.in, u.now)
 	sess.transfer, sess.phase = t, running
-	s.silent.add(sess)
+	if !sess.probe { // it has a place of its own, which is nobody else's
+		s.silent.add(sess)
+	}
 	s.guarded(u, t, func() { s.send(u, t) })
 }
 
