@@ -23,6 +23,8 @@ const (
 	// glanceTime is how long packets of a server that was just understood are not read again: the wire of a busy one has
 	// thousands a second.
 	glanceTime = time.Second
+	// serverSilent is how long a server is silent until it gives its place to another one, where there is no room.
+	serverSilent = 10 * time.Minute
 )
 
 // toClients accepts what a DHCP server sends to a client (BOOTREPLY from port 67 to 68, not a fragment) in a frame of
@@ -147,11 +149,26 @@ func (o *overheard) add(s dhcp.OtherServer, from phone.MAC, src netip.Addr) bool
 			s.Offered, s.Options = o.servers[i].Offered, o.servers[i].Options
 		}
 		o.servers[i] = s
-	case len(o.servers) < maxOverheard:
+	case len(o.servers) < maxOverheard || o.makeRoom():
 		o.servers = append(o.servers, s)
 		return true
 	}
 	return false
+}
+
+// makeRoom forgets the server that was silent longest, if that was for long; the caller holds the lock.
+func (o *overheard) makeRoom() bool {
+	oldest := 0
+	for i := range o.servers {
+		if o.servers[i].Seen.Before(o.servers[oldest].Seen) {
+			oldest = i
+		}
+	}
+	if o.now().Sub(o.servers[oldest].Seen) < serverSilent {
+		return false
+	}
+	o.servers = slices.Delete(o.servers, oldest, oldest+1)
+	return true
 }
 
 func (o *overheard) list() []dhcp.OtherServer {

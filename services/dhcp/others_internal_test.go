@@ -124,6 +124,29 @@ func TestServerThatWasOverheardAndIsGone(t *testing.T) {
 	})
 }
 
+// A server that was gone and answers again is no news to the wire, which knows it; it holds all the same, within seconds.
+func TestServerThatIsOverheardAgainHolds(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		b := started(t, config(), newStore())
+		defer b.stop()
+		b.wire.hear(other)
+		synctest.Wait()
+		b.wantState("held")
+		time.Sleep(20 * time.Second)
+		b.s.LookAgain()
+		time.Sleep(4 * time.Second)
+		b.wantState("running")
+		time.Sleep(time.Hour) // by now a look comes each 10 to 15 minutes
+		b.wire.set(func(w *fakeWire) { w.overheard[0].Seen = time.Now() })
+		looks, _ := b.wire.looked()
+		time.Sleep(2 * rejudgeEvery)
+		b.wantState("held")
+		if n, _ := b.wire.looked(); n == looks {
+			t.Error("what was overheard was not looked for")
+		}
+	})
+}
+
 // What is overheard is not looked at all the time, however often it is news.
 func TestNewsDoNotMakeTheBoxLookAllTheTime(t *testing.T) {
 	inBubble(t, func(t *testing.T) {

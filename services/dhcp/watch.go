@@ -18,6 +18,10 @@ const (
 	recheckOthers = 60 * time.Second
 	recheckSoon   = 10 * time.Second // while the box's own address is in use elsewhere, or the wire cannot be looked at
 
+	// The wire tells of a server that it did not know; one that it knows may be back after a long time. To ask the wire what
+	// it heard costs nobody anything.
+	rejudgeEvery = 5 * time.Second
+
 	// On a quiet wire a single packet looks every 10 to 15 minutes; boxes that started together do not look together.
 	quietPackets = 1
 	quietLook    = 10 * time.Minute
@@ -273,6 +277,12 @@ func (s *Server) idle(ctx context.Context, changes <-chan bool, news <-chan stru
 		defer t.Stop()
 		timer = t.C
 	}
+	var heard <-chan time.Time
+	if s.deps.Wire != nil {
+		t := time.NewTicker(rejudgeEvery)
+		defer t.Stop()
+		heard = t.C
+	}
 	for {
 		select {
 		case <-ctx.Done():
@@ -286,6 +296,10 @@ func (s *Server) idle(ctx context.Context, changes <-chan bool, news <-chan stru
 			return
 		case <-timer:
 			return
+		case <-heard:
+			if s.hearsOther() {
+				return // a look each minute tells when it is gone
+			}
 		case <-news:
 			s.rejudge() // what was heard counts at once; the look that follows may find more
 			wait := recheckSoon - time.Since(s.looked)
@@ -299,6 +313,15 @@ func (s *Server) idle(ctx context.Context, changes <-chan bool, news <-chan stru
 			}
 		}
 	}
+}
+
+// hearsOther judges what the wire overheard, and reports whether the box is no longer alone there.
+func (s *Server) hearsOther() bool {
+	s.mu.Lock()
+	met := s.metOthers
+	s.mu.Unlock()
+	s.rejudge()
+	return !met && s.notAlone()
 }
 
 // kicked deals with what a person or the settings want, and reports whether the wire is to be looked at.

@@ -18,7 +18,7 @@ type Config struct {
 	GiveUp       time.Duration  // a transfer without any ACK for so long is over; default 25 s (phones.md a.8: 20-30 s)
 	MaxTransfers int            // transfers at once; default 8192. Above it a request is not answered (the phone asks again) and counted
 	MaxImages    int            // of those, transfers of files over 64 KiB at once; default half of MaxTransfers. Further ones wait for their turn
-	MaxPerClient int            // transfers at once from one address; default 8
+	MaxPerClient int            // transfers at once from one address, not counting up to twice as many that wait for their last ACK; default 8
 }
 
 const (

@@ -28,6 +28,7 @@ const (
 )
 
 const (
+	maxRequest = 512 // bytes of a request (RFC 2347); what follows is not looked at, and not kept
 	maxName    = 255 // bytes of a file name
 	maxOptions = 16  // of a request; five are defined
 )

@@ -42,14 +42,15 @@ var broadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
 
 // readRequest takes a read request.
 func (s *Server) readRequest(conn *udp.Conn, p *udp.Packet, replies []udp.Reply) []udp.Reply {
-	req, err := parseRequest(p.Payload)
+	raw := p.Payload[:min(len(p.Payload), maxRequest)]
+	req, err := parseRequest(raw)
 	switch {
 	case err != nil:
 		s.refused(p, "", "the request is malformed: "+strings.TrimPrefix(err.Error(), errMalformed.Error()+": "), refusedMalformed)
 	case req.mode != modeOctet && req.mode != modeNetascii:
 		s.refused(p, req.name, fmt.Sprintf("the mode is %.16q; octet and netascii are served", req.mode), refusedMode)
 	default:
-		s.accept(&incoming{request: req, raw: string(p.Payload), from: p.From, local: p.To, conn: conn})
+		s.accept(&incoming{request: req, raw: string(raw), from: p.From, local: p.To, conn: conn})
 		return replies
 	}
 	return append(replies, errorReply(p, codeNotFound, notFound))

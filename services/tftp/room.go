@@ -25,10 +25,12 @@ func (s *Server) others() int { return len(s.sessions) - s.probes }
 func (s *Server) accept(in *incoming) {
 	var u turn
 	u.now = time.Now()
-	s.mu.Lock()
-	in.cfg = s.cfg
-	code, reason := s.admit(&u, in)
-	s.mu.Unlock()
+	code, reason := func() (dropCode, string) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		in.cfg = s.cfg
+		return s.admit(&u, in)
+	}()
 	s.conclude(&u)
 	if code != "" {
 		s.dropped(Event{From: in.from, Name: in.name, Reason: reason}, code)
@@ -43,7 +45,7 @@ func (s *Server) admit(u *turn, in *incoming) (code dropCode, reason string) {
 		return "", ""
 	}
 	probe := in.name == ProbeName
-	client := s.clients[key>>16]
+	of := s.clients[key>>16]
 	switch {
 	case s.stopping:
 		return dropStopping, "phonebox is stopping"
@@ -51,12 +53,26 @@ func (s *Server) admit(u *turn, in *incoming) (code dropCode, reason string) {
 		return dropTransfers, fmt.Sprintf("there are %d probes already", s.probes)
 	case !probe && s.others() >= in.cfg.MaxTransfers && !s.makeRoom(u):
 		return dropTransfers, fmt.Sprintf("there are %d transfers already", s.others())
-	case !probe && client >= in.cfg.MaxPerClient:
-		return dropClient, fmt.Sprintf("that address has %d transfers already", client)
+	case !probe && of.full(in.cfg.MaxPerClient):
+		return dropClient, fmt.Sprintf("that address has %d transfers already", of.sessions)
 	}
 	s.enter(in, u.now)
 	return "", ""
 }
+
+// tally counts the sessions of an address.
+//
+// One whose last block is on its way may be over: its last ACK comes to another socket than the next request, and may be
+// read after it, or it is lost. So that a client that asks for its next files is not kept out by those that it has, they
+// count apart.
+type tally struct {
+	sessions int
+	ending   int // of those, the ones whose last block was sent
+}
+
+// full reports whether the address has as many sessions as it may. Of those that are ending it may have one on each lane
+// for each that runs: before a lane brings a client on, it reads the ACK that the client sent there before.
+func (c tally) full(most int) bool { return c.sessions-c.ending >= most || c.ending > lanes*most }
 
 // askedAgain takes a request from a port that has a session: the same one asks for the last packet again; another one
 // ends the session and takes its place.
@@ -108,7 +124,9 @@ func (s *Server) enter(in *incoming, now time.Time) {
 	if sess.probe {
 		s.probes++
 	} else {
-		s.clients[key>>16]++
+		of := s.clients[key>>16]
+		of.sessions++
+		s.clients[key>>16] = of
 	}
 	s.submit(job{sess: sess})
 }
@@ -119,8 +137,8 @@ func (s *Server) leave(sess *session) {
 	delete(s.sessions, key)
 	if sess.probe {
 		s.probes--
-	} else if s.clients[key>>16]--; s.clients[key>>16] == 0 {
-		delete(s.clients, key>>16)
+	} else {
+		s.leaveClient(sess, key>>16)
 	}
 	if sess.image {
 		s.images--
@@ -132,6 +150,32 @@ func (s *Server) leave(sess *session) {
 		t.place = -1
 	}
 	sess.phase = over
+}
+
+func (s *Server) leaveClient(sess *session, addr tid) {
+	of := s.clients[addr]
+	of.sessions--
+	if sess.ending {
+		of.ending--
+	}
+	if of.sessions == 0 {
+		delete(s.clients, addr)
+	} else {
+		s.clients[addr] = of
+	}
+}
+
+// noteEnding notes that the last block of a transfer was sent.
+func (s *Server) noteEnding(t *transfer) {
+	sess := t.sess
+	if sess.ending || sess.probe || t.sender.highest != t.sender.last {
+		return
+	}
+	sess.ending = true
+	key := tidOf(sess.in.from) >> 16
+	of := s.clients[key]
+	of.ending++
+	s.clients[key] = of
 }
 
 // mustWait reports whether a session has no room yet for what is an image; else it takes the room. Smaller files have

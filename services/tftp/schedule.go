@@ -82,8 +82,18 @@ const (
 // dueAtOnce bounds how many transfers are looked at while the lock is held.
 const dueAtOnce = 64
 
-// keepTime sends again and gives up what is due, until ctx ends.
+// keepTime sends again and gives up what is due, until ctx ends, and survives panics.
 func (s *Server) keepTime(ctx context.Context) {
+	for ctx.Err() == nil {
+		func() {
+			defer s.panics.Recover(nil)
+			s.keep(ctx)
+		}()
+	}
+}
+
+// keep does the work of keepTime.
+func (s *Server) keep(ctx context.Context) {
 	alarm := time.NewTimer(time.Hour)
 	defer alarm.Stop()
 	u := &turn{}

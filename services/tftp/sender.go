@@ -126,7 +126,7 @@ const (
 func (s *sender) ack(block uint16) verdict {
 	step := int64(block - uint16(s.acked))
 	switch {
-	case step > s.sent-s.acked:
+	case step > s.highest-s.acked: // more than was ever sent: what is about to be sent again may well be acknowledged before
 		return ignore
 	case step == 0 && (s.window == 1 || s.answered || s.acked < 0):
 		return ignore

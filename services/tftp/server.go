@@ -40,12 +40,12 @@ type Server struct {
 	given    netip.AddrPort // the address of a socket that Serve was given
 	stopping bool
 	sessions map[tid]*session
-	clients  map[tid]int // sessions of each address
-	probes   int         // sessions of probes, counted apart
-	images   int         // sessions of images that have their place
-	silent   queue       // transfers to who never acknowledged anything
-	waiting  queue       // sessions of images that have no place yet
-	expired  time.Time   // when waiting was looked through
+	clients  map[tid]tally // by address
+	probes   int           // sessions of probes, counted apart
+	images   int           // sessions of images that have their place
+	silent   queue         // transfers to who never acknowledged anything
+	waiting  queue         // sessions of images that have no place yet
+	expired  time.Time     // when waiting was looked through
 	timed    schedule
 	alarm    time.Time // when the keeper of time wakes up
 	jobs     jobs
@@ -65,7 +65,7 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	}
 	s := &Server{
 		deps: deps, cfg: &cfg, binding: udp.NewBinding(listenConfig(cfg)),
-		sessions: make(map[tid]*session), clients: make(map[tid]int),
+		sessions: make(map[tid]*session), clients: make(map[tid]tally),
 		probing: make(chan struct{}, maxProbes), sooner: make(chan struct{}, 1),
 	}
 	if s.metrics, err = newMetrics(deps.Metrics, s); err != nil {

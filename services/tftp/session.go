@@ -51,6 +51,7 @@ type session struct {
 	cancel   context.CancelFunc // ends the opening of the file; nil while that has not begun
 	file     File
 	image    bool      // it is one of the images that are counted
+	ending   bool      // its last block was sent
 	asked    time.Time // when the client asked last
 	active   time.Time // when data was last acknowledged; zero = never
 	transfer *transfer // from the moment in which it runs

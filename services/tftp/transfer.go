@@ -80,6 +80,7 @@ func (s *Server) some(u *turn, t *transfer) {
 			return
 		}
 		t.timers.sent(u.now)
+		s.noteEnding(t)
 	}
 	if more && !t.queued {
 		t.queued = true
@@ -89,7 +90,6 @@ func (s *Server) some(u *turn, t *transfer) {
 
 // ack takes an ACK of the client. Only ACKs that are new move the timers: a flood of others changes nothing.
 func (s *Server) ack(u *turn, t *transfer, block uint16) {
-	sent := t.sender.sent
 	verdict := t.sender.ack(block)
 	switch verdict {
 	case ignore:
@@ -98,7 +98,7 @@ func (s *Server) ack(u *turn, t *transfer, block uint16) {
 		t.timers.repeats()
 	default:
 		s.acked(u, t)
-		if t.sender.acked < sent {
+		if t.sender.acked < t.sender.highest {
 			t.timers.repeats() // what follows the gap
 		}
 	}

@@ -108,15 +108,20 @@ func (s *Server) tell(u *turn) {
 		if !e.probe {
 			s.report(e.event)
 		}
-		if e.close == nil {
-			continue
-		}
-		if err := e.close(); err != nil && !errors.Is(err, fs.ErrClosed) {
-			s.deps.Log.Warn("closing a file failed", "file", e.event.Name, "err", err)
+		if e.close != nil {
+			s.close(e)
 		}
 	}
 	clear(u.ended)
 	u.ended = u.ended[:0]
+}
+
+// close closes the file of a session that is over. That may panic; who waits for the turn has no part in it.
+func (s *Server) close(e *ending) {
+	defer s.panics.Recover(nil)
+	if err := e.close(); err != nil && !errors.Is(err, fs.ErrClosed) {
+		s.deps.Log.Warn("closing a file failed", "file", e.event.Name, "err", err)
+	}
 }
 
 // report tells an event. Who is told may panic; the packet that it was about is gone by then.

@@ -98,26 +98,34 @@ func (s *Server) do(u *turn, j job) {
 func (s *Server) open(u *turn, sess *session) {
 	file, err := s.openFile(sess)
 	u.now = time.Now()
+	switch s.opened(u, sess, file, err) {
+	case running:
+		s.begin(u, sess)
+	case over:
+		s.sendError(sess.in.conn, sess.in.local, sess.in.from, codeNotFound, notFound)
+	default:
+	}
+}
+
+// opened takes what became of the opening of a file: the transfer is to run, to wait, or is over with an ERROR; opening
+// says that nobody waits for it any more.
+func (s *Server) opened(u *turn, sess *session, file File, err error) phase {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	sess.file = file
-	why := sess.ended()
-	switch {
+	switch why := sess.ended(); {
 	case why != "":
 		// No ERROR: the client would take it for the answer to what it asked next.
 		s.finish(u, sess, EventAborted, why, nil)
+		return opening
 	case err != nil:
 		s.finish(u, sess, EventMissing, "", err)
+		return over
 	case s.mustWait(sess):
 		s.wait(u, sess)
-	default:
-		s.mu.Unlock()
-		s.begin(u, sess)
-		return
+		return waiting
 	}
-	s.mu.Unlock()
-	if why == "" && err != nil {
-		s.sendError(sess.in.conn, sess.in.local, sess.in.from, codeNotFound, notFound)
-	}
+	return running
 }
 
 // openFile asks Files, and answers the probe itself.
@@ -172,7 +180,9 @@ func (s *Server) begin(u *turn, sess *session) {
 	}
 	t.lane = s.laneFor(sess.in, u.now)
 	sess.transfer, sess.phase = t, running
-	s.silent.add(sess)
+	if !sess.probe { // it has a place of its own, which is nobody else's
+		s.silent.add(sess)
+	}
 	s.guarded(u, t, func() { s.send(u, t) })
 }
 
@@ -229,6 +239,7 @@ func (s *Server) wasRead(u *turn, t *transfer, n int64, packet []byte, err error
 		t.out = u.out(t.lane)
 		t.sender.data(n, packet)
 		t.out = nil
+		s.noteEnding(t)
 		t.timers.sent(u.now)
 		s.attend(t)
 	}

@@ -101,7 +101,7 @@ func TestWhatWasNotAnsweredIsInTheStatusAndOnThePage(t *testing.T) {
 		t.Errorf("got %v", list)
 	}
 	page := r.do(call{path: "/help", cookie: cookie}).Body.String()
-	for _, want := range []string{"too many addresses are being probed", "<td>12</td>", `<a href="/phones/0006D7AA2A2E">00:06:D7:AA:2A:2E</a>`, "10.77.9.9"} {
+	for _, want := range []string{"too many addresses are being probed", `data-label="How often">12</td>`, `<a href="/phones/0006D7AA2A2E">00:06:D7:AA:2A:2E</a>`, "10.77.9.9"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the page lacks %q", want)
 		}

@@ -3,6 +3,7 @@ package web_test
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/chromedp/chromedp"
@@ -55,11 +56,11 @@ func TestOtherDHCPServerInABrowser(t *testing.T) {
 	r.box.status.Services = map[string]web.Service{"dhcp": {State: "held", Detail: "another server answers"}, "web": {State: "running"}}
 	r.box.status.Others = []web.OtherDHCP{{
 		Address: "10.77.0.254", MAC: "52:54:00:12:34:56", Offered: "10.77.9.9", Seen: r.clock.Now(),
-		Options: []web.DHCPOption{{Code: 3, Name: "router", Value: "10.77.0.253"}},
+		Options: []web.DHCPOption{{Code: 3, Name: "router", Value: "10.77.0.253"}, {Code: 43, Value: "0x" + strings.Repeat("0123456789abcdef", 16)}},
 	}}
 	r.box.mu.Unlock()
 	b.see("Another DHCP server answers on this network")
-	b.see("It tells: router 10.77.0.253.")
+	b.see("It tells its clients: router 10.77.0.253, option 43 0x0123")
 	b.shoot("held")
 	b.do(chromedp.Click(chromedp.CSS(`form[action="/look-again"] button`)))
 	b.see("The box looks for other DHCP servers now.")
