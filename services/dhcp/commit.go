@@ -263,14 +263,20 @@ const notStoredText = "leases cannot be written to disk: listed phones and store
 // flush sends the records on their way that differ from what is on disk and that nobody waits for; the caller holds the
 // lock. A client whose lease is on its way is left out, or its older record would follow the newer one.
 func (s *Server) flush(q *queue) {
-	if s.flushing || q == nil || !s.loaded {
+	if !s.flushing {
+		s.flushSome(q, maxFlush)
+	}
+}
+
+func (s *Server) flushSome(q *queue, most int) {
+	if q == nil || !s.loaded {
 		return
 	}
 	addresses := make(map[netip.Addr]bool, len(s.busy))
 	for _, addr := range s.busy {
 		addresses[addr] = true
 	}
-	records := s.table.Dirty(maxFlush, func(key lease.Key, addr netip.Addr) bool {
+	records := s.table.Dirty(most, func(key lease.Key, addr netip.Addr) bool {
 		_, busy := s.busy[key]
 		return busy || addresses[addr]
 	})

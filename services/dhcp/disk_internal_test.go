@@ -79,3 +79,27 @@ func TestProbingForLostRecordsLastsAsLongAsTheLongestLease(t *testing.T) {
 		b.want(msgOffer, "10.77.1.3", packet(t, msgDiscover, mac(5)))
 	})
 }
+
+// What could not be written while the disk was full is written when the server stops, all of it.
+func TestStopWritesAllThatIsNotOnDisk(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		store := newStore()
+		b := started(t, wide(), store)
+		full := true
+		store.onCommit(func([]lease.Record) error {
+			if full {
+				return errDisk
+			}
+			return nil
+		})
+		const clients = maxFlush + 100
+		if got := b.storm(clients, time.Second); got != clients {
+			t.Fatalf("got %d of %d leases", got, clients)
+		}
+		full = false
+		b.stop()
+		if n := len(store.records); n != clients {
+			t.Errorf("got %d of %d leases on disk after the stop", n, clients)
+		}
+	})
+}

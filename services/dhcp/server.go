@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net/netip"
 	"runtime/debug"
 	"sync"
@@ -187,7 +188,7 @@ func (s *Server) begin(q *queue, addr netip.AddrPort) {
 // end hands the last records to the committer and lets it stop.
 func (s *Server) end(q *queue) {
 	s.mu.Lock()
-	s.flush(q)
+	s.flushSome(q, math.MaxInt) // those that are on their way once more
 	s.queue, s.phase = nil, phaseOff()
 	s.mu.Unlock()
 	q.close()

@@ -60,7 +60,10 @@ func (t *Table) anyFree(p Place, key Key, m Moment) (netip.Addr, error) {
 	if len(pool.class) == 0 {
 		return netip.Addr{}, refusal("pool_empty", "there is no pool, and no address is reserved for this client")
 	}
-	return netip.Addr{}, refusal("pool_empty", "all %d addresses of the pool are in use", len(pool.class))
+	if pool.free > 0 {
+		return netip.Addr{}, refusal("pool_empty", "none of the %d free addresses of the pool is given to a new client: records on disk name others, and none can be written now", pool.free)
+	}
+	return netip.Addr{}, refusal("pool_empty", "all %d addresses of the pool are in use", pool.open)
 }
 
 // searchAgain is how long a search is not repeated that looked at free addresses and found none for its client, which

@@ -120,3 +120,27 @@ func TestRestampIsExact(t *testing.T) {
 		t.Errorf("the disk frees %s 10 s before its client's lease ends, and nothing is written", addr)
 	}
 }
+
+// The sentence counts what could be given at all, and tells when it is the store that keeps free addresses back.
+func TestEmptyPoolIsToldAsItIs(t *testing.T) {
+	m := start()
+	s := settings()
+	s.Pools = []lease.Range{{First: ip("10.77.1.1"), Last: ip("10.77.1.4")}}
+	s.Reservations = map[lease.Key]netip.Addr{key(9): ip("10.77.1.2")}
+	s.Exclude = []netip.Addr{ip("10.77.1.3")}
+	s.Listed = nil
+	tab := lease.New(s)
+	give(t, tab, 1, m)
+	give(t, tab, 2, m)
+	_, err := tab.Offer(lease.Home, key(3), netip.Addr{}, m)
+	wantCode(t, err, "pool_empty")
+	if err.Error() != "all 2 addresses of the pool are in use" {
+		t.Errorf("got %q", err)
+	}
+	tab.Careful(true)
+	_, err = tab.Offer(lease.Home, key(3), netip.Addr{}, after(m, 9*time.Hour))
+	wantCode(t, err, "pool_empty")
+	if err.Error() != "none of the 2 free addresses of the pool is given to a new client: records on disk name others, and none can be written now" {
+		t.Errorf("got %q", err)
+	}
+}
