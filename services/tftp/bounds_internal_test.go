@@ -89,10 +89,10 @@ func TestLongRequestsCostNoMemory(t *testing.T) {
 // for, nor dies for it.
 func TestProbesGiveNoPlaceAway(t *testing.T) {
 	t.Parallel()
-	s, conn := serveInside(t, Config{MaxTransfers: 1, Resend: 10 * time.Millisecond, GiveUp: time.Hour})
+	s, conn := serveInside(t, Config{MaxTransfers: 1, Resend: 2 * time.Second, GiveUp: time.Hour})
 	askFor(t, conn.LocalAddr(), ProbeName, nil)
 	askFor(t, conn.LocalAddr(), "first", nil)
-	time.Sleep(10 * time.Millisecond) // what is younger than a quarter of Resend gives no place
+	time.Sleep(600 * time.Millisecond) // what is younger than a quarter of Resend gives no place
 	askFor(t, conn.LocalAddr(), "second", nil)
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -59,7 +59,7 @@ func TestAckWhileTheBlockIsReadAgain(t *testing.T) {
 			return copy(b, whole[off:]), nil
 		}), Size: int64(len(whole))}, nil
 	})
-	b := serve(t, files, tftp.Config{Resend: 50 * time.Millisecond, GiveUp: 2 * time.Second})
+	b := serve(t, files, tftp.Config{Resend: 50 * time.Millisecond, GiveUp: 8 * time.Second})
 	p := newPhone(t, b)
 	p.ask("f", "octet")
 	p.want("the first block", data(1, whole[:512]))

@@ -18,7 +18,7 @@ func TestPanicOfCloseCostsNobody(t *testing.T) {
 		}
 		return f, nil
 	})
-	b := serve(t, files, tftp.Config{GiveUp: time.Second})
+	b := serve(t, files, tftp.Config{GiveUp: 5 * time.Second})
 	p := newPhone(t, b)
 	p.ask("bad", "octet")
 	for e := b.event(t, tftp.EventAborted, tftp.EventSent); e.Name != "bad"; e = b.event(t, tftp.EventAborted) {

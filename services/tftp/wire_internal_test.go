@@ -189,6 +189,8 @@ func FuzzAcks(f *testing.F) {
 				ack(w.acks[which%len(w.acks)])
 			case e&7 == 6 && len(w.flight) < 1000: // the timer fires
 				send()
+			case e&7 == 7: // it fires, and what is to be sent again has to wait for a disk
+				s.rewind()
 			}
 		}
 		// From here on the network is good.
