@@ -28,11 +28,18 @@ type check struct {
 	until time.Time
 }
 
-// inUse probes an address for a client; its own answer does not count.
+// inUse probes an address that a client claims; its own answer does not count. Behind a relay nobody can tell whose answer
+// an echo is, so nothing is asked there.
 func (s *Server) inUse(ctx context.Context, r *request, addr netip.Addr) (by phone.MAC, used bool, err error) {
 	if !s.settings().onWire(addr) {
 		return by, false, fmt.Errorf("%s lies behind a relay, where ARP does not reach", addr)
 	}
+	return s.answers(ctx, r, addr)
+}
+
+// answers probes an address for a client: by ARP on the wire, by ICMP echo behind a relay, where the MAC stays zero. The
+// client's own answer does not count.
+func (s *Server) answers(ctx context.Context, r *request, addr netip.Addr) (by phone.MAC, used bool, err error) {
 	by, used, err = s.deps.Wire.Probe(ctx, addr, probeWait)
 	if err != nil {
 		s.warn("address not probed", "ip", addr, "err", err)
@@ -44,7 +51,7 @@ func (s *Server) inUse(ctx context.Context, r *request, addr netip.Addr) (by pho
 // from its address: the phone looks itself, too.
 func (s *Server) offerAfterProbe(ctx context.Context, out sender, r *request, addr netip.Addr) {
 	for range maxTries {
-		by, used, err := s.inUse(ctx, r, addr)
+		by, used, err := s.answers(ctx, r, addr) // who searches has no address: an echo is not its own
 		if err == nil && !used && by.IsZero() {
 			s.foundFree(addr)
 		}
@@ -101,9 +108,13 @@ func (s *Server) foundFree(addr netip.Addr) {
 func (s *Server) quarantine(eff *effects, r *request, addr netip.Addr, by phone.MAC, m lease.Moment) {
 	s.table.Quarantine(addr, by[:], m)
 	s.checked.remove(addr)
-	why := refuse("address_in_use", "%s is in use by %s, which did not get it here", addr, by)
+	who := by.String()
+	if by.IsZero() {
+		who = "a host behind the relay"
+	}
+	why := refuse("address_in_use", "%s is in use by %s, which did not get it here", addr, who)
 	if !s.repeated("", why.code, m.Mono) { // a router that answers for all addresses must not fill the log
-		s.log.Warn("address in use by a stranger", "ip", addr, "mac", by)
+		s.log.Warn("address in use by a stranger", "ip", addr, "by", who)
 	}
 	eff.event(s.eventOf(r, Event{Kind: EventDecline, Address: addr, Reason: why.text}))
 }

@@ -80,10 +80,11 @@ func (st *settings) discover(t *lease.Table, r *request, m lease.Moment) verdict
 	}
 	live, ok := t.At(addr, m)
 	own := running && ok && live.Record.Key == r.client.Key
-	return verdict{act: offer, addr: addr, probe: st.probes(addr) && !own}
+	return verdict{act: offer, addr: addr, probe: st.PingCheck && !st.Relayed && !own}
 }
 
-// probes reports whether an address is probed before it is given out: ARP does not reach beyond a relay.
+// probes reports whether an address that a client claims is probed before it is acknowledged. Behind a relay only what is
+// offered is: an echo does not tell whose it is, and who claims an address may be using it.
 func (st *settings) probes(addr netip.Addr) bool {
 	return st.PingCheck && !st.Relayed && st.onWire(addr)
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 
 	"phonebox/services/dhcp/lease"
 	"phonebox/services/internal/udp"
+	"phonebox/services/phone"
 )
 
 // branches is the example with two networks behind relays: a warehouse, and a tower whose two floors have pools of their
@@ -138,11 +140,29 @@ func TestDecisionsAcrossNetworks(t *testing.T) {
 			if v.act != tt.act || code != tt.code || (tt.addr != "" && v.addr != ip(tt.addr)) {
 				t.Errorf("got act %d, %s, %q (%v), want act %d, %s, %q", v.act, v.addr, code, v.why, tt.act, tt.addr, tt.code)
 			}
-			if v.probe && !st.Server.Contains(v.addr) {
-				t.Errorf("%s is to be probed, which lies behind a relay", v.addr)
+			if v.probe && v.act != offer && !st.Server.Contains(v.addr) {
+				t.Errorf("%s is to be probed, which lies behind a relay and which its client may use", v.addr)
 			}
 		})
 	}
+}
+
+// An address behind a relay is probed by an echo before it is offered, and a host that answers keeps it.
+func TestAnOfferBehindARelayIsProbed(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		cfg := branches()
+		cfg.PingCheck = true
+		b := newBench(t, cfg, newStore())
+		b.wire.hosts[ip("10.78.0.50")] = phone.MAC{} // an echo tells no MAC
+		b.start()
+		time.Sleep(lookTime + 100*time.Millisecond)
+		defer b.stop()
+		b.want(msgOffer, "10.78.0.51", packet(t, msgDiscover, mac(3), through("10.78.0.1")))
+		if evs := b.kinds(EventDecline); len(evs) != 1 || !strings.Contains(evs[0].Reason, "a host behind the relay") {
+			t.Errorf("got %+v", evs)
+		}
+		b.want(msgAck, "10.78.0.51", packet(t, msgRequest, mac(3), through("10.78.0.1"), wanted("10.78.0.51"), toServer("10.77.0.1")))
+	})
 }
 
 // What a client behind a relay is told is of its network; what names the box stays, and what the relay sent comes back.
