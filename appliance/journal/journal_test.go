@@ -308,6 +308,40 @@ func (s *memory) len() int {
 	return len(s.m)
 }
 
+// After a storm the new events of all phones in one transaction would take more memory than the journal itself. When the card
+// fails in between, what was not written is written later, and nothing twice.
+func TestAStormIsWrittenInParts(t *testing.T) {
+	const phones = 1300
+	s := &memory{}
+	j := open(t, journal.Config{MaxStrangers: phones}, s)
+	for i := range phones {
+		j.Add(note(i, "here"))
+	}
+	writes, broken := 0, errors.New("disk full")
+	s.block = func() {
+		if writes++; writes == 2 {
+			s.fail = broken
+		}
+	}
+	if err := j.Flush(); !errors.Is(err, broken) || writes != 2 {
+		t.Fatalf("got %v after %d writes, want a failure in the second of three", err, writes)
+	}
+	s.block, s.fail = nil, nil
+	part := s.len()
+	if err := j.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	if part == 0 || part >= s.len() {
+		t.Errorf("%d of %d records were written before the failure, want a part", part, s.len())
+	}
+	j = open(t, journal.Config{MaxStrangers: phones}, s)
+	for i := range phones {
+		if got := texts(j.Events(mac(i))); got != "here" {
+			t.Fatalf("phone %d has the timeline %q", i, got)
+		}
+	}
+}
+
 func TestWhatCannotBeWrittenWaitsAndIsTriedAgain(t *testing.T) {
 	s := &memory{fail: errors.New("disk full")}
 	j := open(t, journal.Config{MaxEvents: 3}, s)

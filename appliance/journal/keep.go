@@ -69,12 +69,33 @@ func noteText(p *Phone) string {
 	return "is in step " + string(p.Step) + " now"
 }
 
+// together is how many phones are written in one transaction: after a storm those of all together would take more memory
+// than the timelines themselves.
+const together = 512
+
 // Flush writes all that is new and returns when it is on disk. What can't be written stays in memory, within the
 // bounds, and is tried again.
 func (j *Journal) Flush() error {
 	j.writing.Lock()
 	defer j.writing.Unlock()
-	w := j.pending()
+	j.mu.Lock()
+	changed := slices.Collect(maps.Keys(j.changed))
+	j.oldest = time.Time{}
+	j.mu.Unlock()
+	for {
+		some := changed[:min(together, len(changed))]
+		changed = changed[len(some):]
+		if err := j.write(j.pending(some)); err != nil {
+			return err
+		}
+		if len(changed) == 0 {
+			return nil
+		}
+	}
+}
+
+// write writes some phones. Those that can't be written are new again, and so are the ones that would have followed.
+func (j *Journal) write(w writing) error {
 	if len(w.put) == 0 && len(w.remove) == 0 {
 		return nil
 	}
@@ -101,7 +122,7 @@ func (j *Journal) Flush() error {
 	return nil
 }
 
-// writing is what one Flush writes.
+// writing is what is written in one transaction.
 type writing struct {
 	put    map[string][]byte
 	remove []string
@@ -115,13 +136,8 @@ type taken struct {
 	exchanges [slots]*Exchange
 }
 
-// pending collects what Flush writes: the phones that changed, and nothing of the others. Between a few dozen phones it
-// lets others at the journal.
-func (j *Journal) pending() writing {
-	j.mu.Lock()
-	changed := slices.Collect(maps.Keys(j.changed))
-	j.oldest = time.Time{}
-	j.mu.Unlock()
+// pending collects what is written of phones that changed. Between a few dozen phones it lets others at the journal.
+func (j *Journal) pending(changed []*entry) writing {
 	w := writing{put: make(map[string][]byte, 4*len(changed))}
 	for some := range slices.Chunk(changed, batch) {
 		j.mu.Lock()
