@@ -39,11 +39,11 @@ func main() {
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// leanHeap collects garbage when the heap has grown by half, not when it has doubled: a Pi Zero 2 W has 512 MB for all, and
+// leanHeap collects garbage when the heap has grown by two fifths, not when it has doubled: a Pi Zero 2 W has 512 MB for all, and
 // a storm of 1,000 phones is to stay under 80. GOGC overrules it.
 func leanHeap() {
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(50)
+		debug.SetGCPercent(40)
 	}
 }
 
