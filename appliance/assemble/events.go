@@ -48,14 +48,23 @@ func fromDHCP(e dhcp.Event) (ev journal.Event, ok bool) {
 		ev.Kind, ev.Text, ev.Address = journal.LeaseTrouble, "was not answered: "+e.Reason, netip.Addr{}
 	case dhcp.EventRelease:
 		ev.Kind, ev.Text = journal.LeaseEnded, fmt.Sprintf("gave the address %s back", e.Address)
+		goesOn(&ev, e.Still)
 	case dhcp.EventExpire:
 		ev.Kind, ev.Text = journal.LeaseEnded, fmt.Sprintf("no longer has the address %s: it was not renewed", e.Address)
+		goesOn(&ev, e.Still)
 	case dhcp.EventInform:
 		ev.Kind, ev.Text = journal.Packet, "has an address of its own and asks for the rest"
 	default:
 		return journal.Event{}, false
 	}
 	return ev, !e.MAC.IsZero()
+}
+
+// goesOn tells of a phone that gave up one address and has another: in another network, or there after it moved.
+func goesOn(ev *journal.Event, still netip.Addr) {
+	if still.IsValid() {
+		ev.Kind, ev.Text, ev.Address = journal.Note, ev.Text+", and goes on with "+still.String(), netip.Addr{}
+	}
 }
 
 // fromTFTP tells an event of a transfer; what Files decided was told when the file was opened.

@@ -113,7 +113,6 @@ func mustSettings(t testing.TB, cfg Config) *settings {
 type memoryStore struct {
 	mu       sync.Mutex
 	records  map[netip.Addr]lease.Record
-	keys     map[lease.Key]netip.Addr
 	decision Decision
 	before   func([]lease.Record) error // nil = always works
 	readErr  error
@@ -121,9 +120,9 @@ type memoryStore struct {
 }
 
 func newStore(records ...lease.Record) *memoryStore {
-	s := &memoryStore{records: make(map[netip.Addr]lease.Record), keys: make(map[lease.Key]netip.Addr)}
+	s := &memoryStore{records: make(map[netip.Addr]lease.Record)}
 	for _, rec := range records {
-		s.records[rec.Address], s.keys[rec.Key] = rec, rec.Address
+		s.records[rec.Address] = rec
 	}
 	return s
 }
@@ -147,10 +146,11 @@ func (s *memoryStore) Commit(_ context.Context, records ...lease.Record) error {
 	defer s.mu.Unlock()
 	s.commits++
 	for _, rec := range records {
-		if addr, ok := s.keys[rec.Key]; ok && s.records[addr].Key == rec.Key {
-			delete(s.records, addr)
+		if rec.State == lease.Forgotten {
+			delete(s.records, rec.Address)
+			continue
 		}
-		s.records[rec.Address], s.keys[rec.Key] = rec, rec.Address
+		s.records[rec.Address] = rec
 	}
 	return nil
 }

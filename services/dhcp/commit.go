@@ -213,13 +213,9 @@ func (s *Server) acknowledge(eff *effects, j job, onDisk bool, m lease.Moment) {
 		s.deny(eff, r, s.st.refuseAs(r, standing, rec.Address).why)
 		return
 	}
-	before, err := s.table.Finish(rec, onDisk, m)
-	if err != nil {
+	if err := s.table.Finish(rec, onDisk, m); err != nil {
 		s.deny(eff, r, codeOf(err))
 		return
-	}
-	if before.IsValid() {
-		eff.unbind(before)
 	}
 	if !r.mac.IsZero() && !r.relayed() && s.st.onWire(rec.Address) {
 		eff.neighbours = append(eff.neighbours, neighbour{rec.Address, r.mac})
@@ -227,6 +223,9 @@ func (s *Server) acknowledge(eff *effects, j job, onDisk bool, m lease.Moment) {
 	s.checked.remove(rec.Address)
 	if !j.renewal {
 		s.tookUp(r, m)
+		if other, ok := s.table.Other(rec.Key, rec.Address, m); ok {
+			eff.unbind(other) // it is kept for the client, but ARP tells better now who has it
+		}
 	}
 	ev := Event{Kind: EventAck, Address: rec.Address, Duration: rec.Duration, Renewal: j.renewal}
 	s.reply(eff, r, ev, s.st.lend(r, dhcpv4.MessageTypeAck, rec.Address, rec.Duration))

@@ -85,7 +85,7 @@ type Store interface {
 	// Leases returns every stored record.
 	Leases(ctx context.Context) ([]lease.Record, error)
 	// Commit returns once all records are on disk; the ACK leaves after it. Concurrent calls are committed together.
-	// A record of an address replaces the record of that address and that of its key.
+	// A record replaces the one of its address, and no other; one that is [lease.Forgotten] only removes that.
 	Commit(ctx context.Context, records ...lease.Record) error
 	// Decision returns what a person said about another server on the wire, and SetDecision remembers it.
 	Decision(ctx context.Context) (Decision, error)
@@ -172,11 +172,12 @@ type Event struct {
 	Time        time.Time
 	MAC         phone.MAC // zero for clients that are not on Ethernet
 	Address     netip.Addr
-	VendorClass string  // option 60, trailing NULs removed
-	Hostname    string  // option 12
-	Requested   []uint8 // option 55
-	Renewal     bool    // the client had the address already (RENEWING, REBINDING or INIT-REBOOT)
-	Boot        bool    // the packet belongs to a start of the client (DISCOVER, SELECTING or INIT-REBOOT)
+	Still       netip.Addr // of EventRelease and EventExpire: the address of another network that the client goes on with
+	VendorClass string     // option 60, trailing NULs removed
+	Hostname    string     // option 12
+	Requested   []uint8    // option 55
+	Renewal     bool       // the client had the address already (RENEWING, REBINDING or INIT-REBOOT)
+	Boot        bool       // the packet belongs to a start of the client (DISCOVER, SELECTING or INIT-REBOOT)
 	Duration    time.Duration
 	Reason      string // why a packet was ignored or refused, in words for people
 	Other       []OtherServer

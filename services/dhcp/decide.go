@@ -73,14 +73,11 @@ func (st *settings) serves(t *lease.Table, r *request, m lease.Moment) bool {
 }
 
 func (st *settings) discover(t *lease.Table, r *request, m lease.Moment) verdict {
-	_, running := t.Of(r.client.Key, m)
 	addr, err := t.Offer(r.place, r.client.Key, r.wanted, m)
 	if err != nil {
 		return verdict{act: ignore, why: codeOf(err)}
 	}
-	live, ok := t.At(addr, m)
-	own := running && ok && live.Record.Key == r.client.Key
-	return verdict{act: offer, addr: addr, probe: st.PingCheck && !st.Relayed && !own}
+	return verdict{act: offer, addr: addr, probe: st.PingCheck && !st.Relayed && !runs(t, r.client.Key, addr, m)}
 }
 
 // probes reports whether an address that a client claims is probed before it is acknowledged. Behind a relay only what is
@@ -142,7 +139,7 @@ func (st *settings) rebooting(t *lease.Table, r *request, sole bool, m lease.Mom
 		}
 	}
 	if s == lease.Own {
-		return verdict{act: bind, addr: addr, renewal: true, probe: st.probes(addr) && !runs(t, key, m)}
+		return verdict{act: bind, addr: addr, renewal: true, probe: st.probes(addr) && !runs(t, key, addr, m)}
 	}
 	return st.unrecorded(t, r, addr, s, sole, m)
 }
@@ -153,7 +150,7 @@ func (st *settings) renewing(t *lease.Table, r *request, sole bool, m lease.Mome
 	key, addr := r.client.Key, r.ciaddr
 	s := t.StandingAt(r.place, key, addr, m)
 	if s == lease.Own {
-		return verdict{act: bind, addr: addr, renewal: true, probe: st.probes(addr) && !runs(t, key, m)}
+		return verdict{act: bind, addr: addr, renewal: true, probe: st.probes(addr) && !runs(t, key, addr, m)}
 	}
 	if s == lease.Free {
 		if home, ok := t.Home(r.place, key, m); ok {
@@ -193,10 +190,10 @@ func (st *settings) refuseAs(r *request, s lease.Standing, addr netip.Addr) verd
 	}
 }
 
-// runs reports whether the client has a running lease.
-func runs(t *lease.Table, key lease.Key, m lease.Moment) bool {
-	_, ok := t.Of(key, m)
-	return ok
+// runs reports whether the client has a running lease of the address.
+func runs(t *lease.Table, key lease.Key, addr netip.Addr, m lease.Moment) bool {
+	live, ok := t.At(addr, m)
+	return ok && live.Record.Key == key
 }
 
 func (st *settings) decline(t *lease.Table, r *request, m lease.Moment) verdict {

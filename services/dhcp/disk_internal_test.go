@@ -33,9 +33,9 @@ func TestSlowDiskIsNoStarvation(t *testing.T) {
 	})
 }
 
-// The settings change while a lease is written, and its client is refused. On disk it has lost its former lease for it,
-// which it still has in memory: that one must be written again.
-func TestLeaseThatWasReplacedOnDiskForNothingIsWrittenAgain(t *testing.T) {
+// The settings change while a lease is written, and its client is refused. Its former lease is on disk as before, and the
+// one that it was refused is removed from there.
+func TestLeaseThatWasWrittenForNothingIsRemoved(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		store := newStore()
 		b := started(t, config(), store)
@@ -56,6 +56,9 @@ func TestLeaseThatWasReplacedOnDiskForNothingIsWrittenAgain(t *testing.T) {
 		synctest.Wait()
 		if rec, _ := store.record(addr); rec.Key != lease.MACKey(mac(1)) {
 			t.Errorf("the lease of %s runs and is not on disk", addr)
+		}
+		if rec, ok := store.record("10.77.0.60"); ok {
+			t.Errorf("on disk is a lease that nobody has: %+v", rec)
 		}
 	})
 }

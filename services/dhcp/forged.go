@@ -2,6 +2,8 @@ package dhcp
 
 import (
 	"context"
+	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/insomniacslk/dhcp/dhcpv4"
@@ -18,10 +20,29 @@ func (s *Server) implausible(r *request, m lease.Moment) *refusal {
 	case r.typ == dhcpv4.MessageTypeRelease && !r.relayed() && !s.st.Relayed && r.from.Addr() != r.ciaddr:
 		// RFC 2131 section 4.4.4: it is sent from the address that is given back.
 		return refuse("forged_release", "the RELEASE of %s came from %s; a client sends it from the address that it gives back", r.ciaddr, r.from.Addr())
+	case r.relayed() && s.elsewhere(r):
+		return refuse("forged_"+strings.ToLower(r.typ.String()), "the %s of %s came through the relay of another network, %s", r.typ, givenBack(r), r.giaddr)
 	case r.typ == dhcpv4.MessageTypeDecline && !s.st.known[r.mac] && !s.strangers.port(r, m.Mono).declining.take(declineAllowance, m.Mono):
 		return refuse("decline_limit", "too many addresses were declined by unlisted clients on that port")
 	}
 	return nil
+}
+
+// givenBack returns the address that a RELEASE or a DECLINE is about.
+func givenBack(r *request) netip.Addr {
+	switch r.typ {
+	case dhcpv4.MessageTypeRelease:
+		return r.ciaddr
+	case dhcpv4.MessageTypeDecline:
+		return r.wanted
+	}
+	return netip.Addr{}
+}
+
+// elsewhere reports whether a client gives back an address of another network than that which its packet is from.
+func (s *Server) elsewhere(r *request) bool {
+	addr := givenBack(r)
+	return addr.IsValid() && s.st.locate(r) == nil && !s.st.network(r).prefix.Contains(addr)
 }
 
 const (
@@ -35,16 +56,12 @@ const (
 // that does not use the address, so one that still answers for it did not send the packet. It reports whether the answer
 // is waited for, or the packet was dropped.
 func (s *Server) doubted(ctx context.Context, out sender, eff *effects, r *request, m lease.Moment) bool {
-	addr := r.wanted
-	switch r.typ {
-	case dhcpv4.MessageTypeDecline:
-	case dhcpv4.MessageTypeRelease:
-		addr = r.ciaddr
-	default:
+	addr := givenBack(r)
+	if !addr.IsValid() {
 		return false
 	}
 	live, runs := s.table.At(addr, m)
-	if r.relayed() || s.st.Relayed || !s.st.onWire(addr) || !runs || live.Record.Key != r.client.Key {
+	if s.st.Relayed || !s.st.onWire(addr) || !runs || live.Record.Key != r.client.Key {
 		return false
 	}
 	switch {

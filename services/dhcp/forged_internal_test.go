@@ -24,6 +24,8 @@ func TestReleaseIsBelievedFromItsAddressOnly(t *testing.T) {
 		}
 		relayed := packet(t, msgRelease, mac(1), has(addr), toServer("10.77.0.1"), dhcpv4.WithGatewayIP(ip("10.77.9.9").AsSlice()))
 		b.in(relayed, sentFrom("10.77.9.9"))
+		time.Sleep(leaveTime + probeWait)
+		synctest.Wait()
 		if _, ok := b.s.LeaseFor(mac(1)); ok {
 			t.Error("a RELEASE through a relay was not believed")
 		}

@@ -137,7 +137,8 @@ func (s *Server) act(ctx context.Context, out sender, eff *effects, r *request, 
 		s.reply(eff, r, Event{Kind: EventInform, Address: v.addr}, s.st.inform(r, v.addr))
 	case released:
 		eff.unbind(v.addr)
-		eff.event(s.eventOf(r, Event{Kind: EventRelease, Address: v.addr, Reason: v.why.text}))
+		still, _ := s.table.Other(r.client.Key, v.addr, m)
+		eff.event(s.eventOf(r, Event{Kind: EventRelease, Address: v.addr, Still: still, Reason: v.why.text}))
 	case declined:
 		eff.unbind(v.addr)
 		eff.event(s.eventOf(r, Event{Kind: EventDecline, Address: v.addr, Reason: v.why.text}))

@@ -229,8 +229,11 @@ func TestAPhoneMovesBetweenNetworks(t *testing.T) {
 		if naks := b.kinds(EventNak); len(naks) != 1 || len(naks[0].Asked) == 0 || len(naks[0].Sent) == 0 {
 			t.Errorf("the NAK: got %+v", naks)
 		}
-		if _, ok := b.s.LeaseOf(ip(home)); ok {
-			t.Errorf("%s is still leased", home)
+		if l, ok := b.s.LeaseOf(ip(home)); !ok || l.MAC != mac(1) {
+			t.Errorf("%s is no longer kept for the phone, and its end has not come", home)
+		}
+		if l, ok := b.s.LeaseFor(mac(1)); !ok || l.Address != ip(addr) {
+			t.Errorf("the phone is said to be at %s, want %s", l.Address, addr)
 		}
 		renewal := packet(t, msgRequest, mac(1), has(addr))
 		alone := func(p *udp.Packet) { p.From, p.To = netip.AddrPortFrom(ip(addr), 68), ip("10.77.0.1") }
@@ -241,7 +244,9 @@ func TestAPhoneMovesBetweenNetworks(t *testing.T) {
 			t.Errorf("%s behind the relay got a neighbour entry", addr)
 		}
 		b.want(msgNak, "", packet(t, msgRequest, mac(1), wanted(addr)))
-		b.lease(1)
+		if got := b.lease(1); got != home {
+			t.Errorf("back at home it got %s, want %s again", got, home)
+		}
 	})
 }
 

@@ -48,8 +48,9 @@ func (s *Server) tidyTable(eff *effects, retry bool) {
 	}
 	for _, rec := range s.table.Expire(m) {
 		eff.unbind(rec.Address)
+		still, _ := s.table.Other(rec.Key, rec.Address, m)
 		eff.event(Event{
-			Kind: EventExpire, Time: s.deps.Clock.Now(), MAC: macOf(&rec), Address: rec.Address,
+			Kind: EventExpire, Time: s.deps.Clock.Now(), MAC: macOf(&rec), Address: rec.Address, Still: still,
 			VendorClass: rec.VendorClass, Hostname: rec.Hostname,
 		})
 	}

@@ -25,8 +25,7 @@ func (t *Table) choose(p Place, key Key, want netip.Addr, m Moment) (netip.Addr,
 	if addr, ok := t.Home(p, key, m); ok {
 		return addr, nil
 	}
-	former, had := t.byKey[key]
-	had = had && t.available(p, key, former, m)
+	former, had := t.former(p, key, m)
 	offered, promised := t.holdOf[key]
 	promised = promised && t.available(p, key, offered, m)
 	if promised && (!had || former == offered) {
@@ -76,8 +75,8 @@ func (t *Table) Home(p Place, key Key, m Moment) (netip.Addr, bool) {
 	if addr, ok := t.rules.Reservations[key]; ok && t.available(p, key, addr, m) {
 		return addr, true
 	}
-	if addr, ok := t.byKey[key]; ok && t.entries[addr].live(m) && t.available(p, key, addr, m) {
-		return addr, true
+	if e := t.running(p, key, m); e != nil {
+		return e.rec.Address, true
 	}
 	return netip.Addr{}, false
 }
@@ -85,8 +84,7 @@ func (t *Table) Home(p Place, key Key, m Moment) (netip.Addr, bool) {
 // Known reports whether the client has a reservation or a record, running or not.
 func (t *Table) Known(key Key) bool {
 	_, reserved := t.rules.Reservations[key]
-	_, recorded := t.byKey[key]
-	return reserved || recorded
+	return reserved || t.byKey[key] != nil
 }
 
 // available reports whether the client could have the address at its place now.

@@ -40,15 +40,18 @@ func TestRefusedRecordDoesNotReplaceOthersOnDisk(t *testing.T) {
 			t.Error("renewed without a record on disk")
 		}
 	})
-	t.Run("of the client", func(t *testing.T) {
+	t.Run("of no one", func(t *testing.T) {
 		tab := lease.New(settings())
 		addr := give(t, tab, 1, m)
-		rec := tab.Begin(client(1), ip("10.77.1.9"), 8*time.Hour, m)
+		rec := tab.Begin(client(1), ip("10.77.1.3"), 8*time.Hour, m)
 		tab.Stored(rec, m)
 		tab.Unsure(rec)
 		tab.Abort(rec)
-		if got := dirty(tab)[addr]; got.Key != key(1) {
-			t.Errorf("the disk has no lease of %s, and none is written", addr)
+		if got := dirty(tab); len(got) != 1 || got[rec.Address].State != lease.Forgotten {
+			t.Errorf("the disk names %s for %s, and what is written is %+v", rec.Key, rec.Address, got)
+		}
+		if !tab.Extend(client(1), addr, time.Hour, m) {
+			t.Error("the record of another address of the client is as good as it was")
 		}
 	})
 }
@@ -57,13 +60,13 @@ func TestRefusedRecordDoesNotReplaceOthersOnDisk(t *testing.T) {
 func TestFailedWriteIsNotReliedOn(t *testing.T) {
 	tab, m := lease.New(settings()), start()
 	addr := give(t, tab, 1, m)
-	rec := tab.Begin(client(1), ip("10.77.1.9"), 8*time.Hour, m)
+	rec := tab.Begin(client(1), addr, 4*time.Hour, m)
 	tab.Unsure(rec)
 	tab.Abort(rec)
 	if tab.Extend(client(1), addr, time.Hour, m) {
 		t.Error("renewed without a write, though the record may have been replaced on disk")
 	}
-	if got := dirty(tab)[addr]; got.Key != key(1) {
+	if got := dirty(tab)[addr]; got.Key != key(1) || got.Duration != 8*time.Hour {
 		t.Errorf("the lease of %s is not written anew", addr)
 	}
 }
@@ -73,7 +76,7 @@ func TestUnstoredLeaseEndsOnDiskNotBeforeItsClientIsTold(t *testing.T) {
 	tab, m := lease.New(settings()), start()
 	rec := tab.Begin(client(1), ip("10.77.1.1"), 8*time.Hour, m)
 	told := after(m, 40*time.Second) // the disk took so long to fail
-	if _, err := tab.Finish(rec.Shorten(lease.UnstoredTime), false, told); err != nil {
+	if err := tab.Finish(rec.Shorten(lease.UnstoredTime), false, told); err != nil {
 		t.Fatal(err)
 	}
 	end := told.Wall.Add(lease.UnstoredTime)

@@ -37,8 +37,11 @@ func TestAddressesAreOfTheClientsPlace(t *testing.T) {
 		t.Errorf("the other pool of the same network: got %v, want Unusable", s)
 	}
 	bind(t, tab, 1, moved, m)
-	if _, ok := tab.At(home, m); ok {
-		t.Errorf("%s is still leased", home)
+	if l, ok := tab.At(home, m); !ok || l.Record.Key != key(1) {
+		t.Errorf("%s is no longer leased, and its end has not come", home)
+	}
+	if l, _ := tab.Of(key(1), m); l.Record.Address != moved {
+		t.Errorf("the client is at %s, want the latest", l.Record.Address)
 	}
 	if got, _ := tab.Offer(2, key(2), netip.Addr{}, m); got != ip("10.78.0.20") {
 		t.Errorf("got %s, want one of the third place", got)
@@ -234,7 +237,7 @@ func BenchmarkChurn(b *testing.B) {
 			continue
 		}
 		rec := tab.Begin(c, addr, 8*time.Hour, m)
-		_, _ = tab.Finish(rec, true, m)
+		_ = tab.Finish(rec, true, m)
 	}
 }
 
@@ -255,7 +258,7 @@ func filled(size, used int) (*lease.Table, lease.Moment) {
 		if err != nil {
 			panic(err)
 		}
-		_, _ = tab.Finish(tab.Begin(c, addr, 8*time.Hour, m), true, m)
+		_ = tab.Finish(tab.Begin(c, addr, 8*time.Hour, m), true, m)
 	}
 	return tab, m
 }

@@ -14,13 +14,16 @@ const (
 	Released State = "released" // the client gave it back; kept so that the same phone gets the same address
 	Declined State = "declined" // a client found it in use; nobody gets it until End
 	Expired  State = "expired"  // End passed; kept for the same reason as Released
+	// Forgotten is the state of a record that only removes the one of its address. It has no key, and no store gives it
+	// back: see Erased.
+	Forgotten State = "forgotten"
 )
 
 // Key is the identity that a lease belongs to: the hardware address on Ethernet, the client identifier elsewhere
 // (RFC 2131 section 4.2 would take the client identifier first; phones change it between loads and keep their MAC).
 type Key string
 
-// Record is one lease as it is stored: plain values, wall clock times with a note of whether they could be trusted.
+// Record is one lease as it is stored, where its address tells it apart: plain values, wall clock times with a note of whether they could be trusted.
 type Record struct {
 	Key         Key           `json:"key"`
 	HType       uint8         `json:"htype"`
@@ -35,6 +38,9 @@ type Record struct {
 	Hostname    string        `json:"hostname,omitempty"`     // option 12
 	VendorClass string        `json:"vendor_class,omitempty"` // option 60, trailing NULs removed
 }
+
+// Erased returns the record that removes the one of the address from the store.
+func Erased(addr netip.Addr) Record { return Record{Address: addr, State: Forgotten} }
 
 // Range is an inclusive range of addresses.
 type Range struct{ First, Last netip.Addr }

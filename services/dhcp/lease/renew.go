@@ -24,6 +24,7 @@ func (t *Table) Extend(c Client, addr netip.Addr, d time.Duration, m Moment) boo
 		t.alive.fix(e.inAlive)
 	}
 	e.told = true
+	t.latest(e)
 	return true
 }
 

@@ -61,7 +61,7 @@ func TestExtend(t *testing.T) {
 func TestExtendNeedsTheRecordThatIsOnDisk(t *testing.T) {
 	tab, m := lease.New(settings()), start()
 	rec := tab.Begin(client(1), ip("10.77.1.1"), 8*time.Hour, m)
-	if _, err := tab.Finish(rec, false, m); err != nil {
+	if err := tab.Finish(rec, false, m); err != nil {
 		t.Fatal(err)
 	}
 	if tab.Extend(client(1), ip("10.77.1.1"), 8*time.Hour, m) {
@@ -151,15 +151,10 @@ func (p *slackPlay) ask(n byte) {
 		rec := p.tab.Begin(client(n), addr, d, m)
 		p.store.commit(rec)
 		p.tab.Stored(rec, m)
-		if _, err := p.tab.Finish(rec, true, m); err != nil {
+		if err := p.tab.Finish(rec, true, m); err != nil {
 			return
 		}
 		p.written++
-	}
-	for other, was := range p.told {
-		if was.to == n {
-			delete(p.told, other)
-		}
 	}
 	p.told[addr] = promise{n, p.truth.Add(d)}
 }

@@ -133,14 +133,13 @@ func TestRestoreSurvivesOddRecords(t *testing.T) {
 	}
 }
 
-// disk is a store as the table's user sees it: a record replaces that of its address and that of its key.
+// disk is a store as the table's user sees it: a record replaces that of its address.
 type disk map[netip.Addr]lease.Record
 
 func (d disk) commit(rec lease.Record) {
-	for addr, old := range d {
-		if old.Key == rec.Key {
-			delete(d, addr)
-		}
+	if rec.State == lease.Forgotten {
+		delete(d, rec.Address)
+		return
 	}
 	d[rec.Address] = rec
 }
@@ -237,17 +236,12 @@ func (p *play) boot(t *testing.T, step int, n byte) {
 	rec := p.tab.Begin(client(n), addr, p.tab.Duration(addr), m)
 	p.store.commit(rec)
 	p.tab.Stored(rec, m)
-	if _, err := p.tab.Finish(rec, true, m); err != nil {
+	if err := p.tab.Finish(rec, true, m); err != nil {
 		t.Fatalf("step %d: %v", step, err)
 	}
 	p.acks++
 	if was, ok := p.told[addr]; ok && was.to != n && p.truth.Before(was.until) {
 		t.Fatalf("step %d: %s given to %d while %d has it until %s (now %s)", step, addr, n, was.to, was.until, p.truth)
-	}
-	for other, was := range p.told { // a phone that takes an address leaves the one before
-		if was.to == n {
-			delete(p.told, other)
-		}
 	}
 	p.told[addr] = promise{n, p.truth.Add(rec.Duration)}
 }

@@ -57,16 +57,15 @@ func (t *Table) namesOther(key Key, addr netip.Addr) bool {
 	return ok && s.rec.Key != key
 }
 
-// Stored notes that the record is on disk now, where it replaced the one of its address and the one of its key.
+// Stored notes that the record is on disk now, where it replaced the one of its address.
 func (t *Table) Stored(rec Record, m Moment) {
-	if addr, ok := t.diskOf[rec.Key]; ok && t.disk[addr].rec.Key == rec.Key {
-		delete(t.disk, addr)
-	}
-	if old, ok := t.disk[rec.Address]; ok && t.diskOf[old.rec.Key] == rec.Address {
-		delete(t.diskOf, old.rec.Key)
+	if rec.State == Forgotten {
+		delete(t.disk, rec.Address)
+		delete(t.forgotten, rec.Address)
+		return
 	}
 	s := stored{rec: &rec, deadline: m.Mono.Add(protects(rec, m))}
-	t.disk[rec.Address], t.diskOf[rec.Key] = s, rec.Address
+	t.disk[rec.Address] = s
 	if e, ok := t.dirty[rec.Address]; ok && same(e.rec, s.rec) {
 		e.rec, e.dirty = s.rec, false
 		delete(t.dirty, rec.Address)
@@ -110,18 +109,26 @@ func (t *Table) Dirty(limit int, skip func(Key, netip.Addr) bool) []Record {
 			out = append(out, *e.rec)
 		}
 	}
+	for addr := range t.forgotten {
+		if len(out) >= limit {
+			break
+		}
+		if !skip("", addr) {
+			out = append(out, Erased(addr))
+		}
+	}
 	return out
 }
 
 // Unsure notes that the record may be on disk, though its lease does not run: its write failed, or the client was refused
-// while it was written. So the record of its address and that of its client may be gone from there. Both are written
-// anew, and until then no renewal relies on them.
+// while it was written. So the record of its address may be gone from there. That one is written anew, and until then no
+// renewal relies on it; where there was none, none is to stay.
 func (t *Table) Unsure(rec Record) {
-	addrs := [...]netip.Addr{rec.Address, t.byKey[rec.Key]}
-	for _, addr := range addrs {
-		if e, ok := t.entries[addr]; ok {
-			e.dirty = true
-			t.dirty[addr] = e
-		}
+	e, ok := t.entries[rec.Address]
+	if !ok {
+		t.erase(rec.Address)
+		return
 	}
+	e.dirty = true
+	t.dirty[rec.Address] = e
 }

@@ -18,20 +18,21 @@ type Moment struct {
 // wall returns the wall clock without a monotonic reading, so that what is stored and compared later is the wall clock.
 func (m Moment) wall() time.Time { return m.Wall.Round(0) }
 
-// Table is every address that is in use, promised, or was: at most one per client and one client per address. It is
-// not safe for concurrent use; the caller holds a lock of its own.
+// Table is every address that is in use, promised, or was: one client per address, and for each client one address in a
+// network (see tidy). It is not safe for concurrent use; the caller holds a lock of its own.
 type Table struct {
 	rules   rules
 	careful bool // the store does not take records: see Careful
 
 	entries map[netip.Addr]*entry
-	byKey   map[Key]netip.Addr
+	byKey   map[Key]*entry // the latest of a client; the others follow by next
 	holds   map[netip.Addr]*hold
 	holdOf  map[Key]netip.Addr
 	disk    map[netip.Addr]stored // what the store holds, as far as it could be read or was written
-	diskOf  map[Key]netip.Addr
 	dirty   map[netip.Addr]*entry // entries that differ from what is on disk
 	stamp   stamp
+
+	forgotten map[netip.Addr]struct{} // without an entry, and maybe with a record on disk
 
 	// The same, sorted for the questions that come with every packet: see pool.
 	pools    []*pool // by Place
@@ -39,7 +40,7 @@ type Table struct {
 	promised pile[*hold]
 	lapsed   []*entry       // ended by themselves; Expire reports them
 	declined map[string]int // quarantines that run, by hardware address
-	listed   map[Key]Place  // where a listed client waits for an address
+	listed   map[Key]*waits // where a listed client waits for an address
 	unseen   int            // listed clients of which there is no record
 }
 
@@ -49,6 +50,7 @@ type entry struct {
 	deadline time.Time // when Bound or Declined ends
 	told     bool      // acknowledged since this process started: what was told is not shortened
 	dirty    bool      // differs from what is on disk
+	next     *entry    // of the same client, not later than this one
 
 	inAlive, inGone int // its places among those that run and those that ended
 }
@@ -74,9 +76,9 @@ type stored struct {
 func New(s Settings) *Table {
 	t := &Table{
 		rules:   newRules(s),
-		entries: make(map[netip.Addr]*entry), byKey: make(map[Key]netip.Addr),
+		entries: make(map[netip.Addr]*entry), byKey: make(map[Key]*entry),
 		holds: make(map[netip.Addr]*hold), holdOf: make(map[Key]netip.Addr),
-		disk: make(map[netip.Addr]stored), diskOf: make(map[Key]netip.Addr),
+		disk: make(map[netip.Addr]stored), forgotten: make(map[netip.Addr]struct{}),
 		dirty: make(map[netip.Addr]*entry), declined: make(map[string]int),
 		alive: pile[*entry]{
 			less:  func(a, b *entry) bool { return a.deadline.Before(b.deadline) },
@@ -147,25 +149,17 @@ func (t *Table) heldByOther(key Key, addr netip.Addr, m Moment) bool {
 	return ok && h.key != key && m.Mono.Before(h.until)
 }
 
-// put makes e the entry of its address and its key. It returns the address that the client had before, when that was
-// another one.
-func (t *Table) put(e *entry) (before netip.Addr) {
+// put makes e the entry of its address.
+func (t *Table) put(e *entry) {
 	old, replaced := t.entries[e.rec.Address]
 	if replaced {
 		t.leave(old)
-		if t.byKey[old.rec.Key] == e.rec.Address {
-			delete(t.byKey, old.rec.Key)
-		}
+		t.unlink(old)
 	}
-	if addr, ok := t.byKey[e.rec.Key]; ok && addr != e.rec.Address {
-		before = addr
-		t.leave(t.entries[addr])
-		delete(t.entries, addr)
-		delete(t.dirty, addr)
-		t.sort(addr)
-	}
-	t.entries[e.rec.Address], t.byKey[e.rec.Key] = e, e.rec.Address
+	t.entries[e.rec.Address] = e
+	t.link(e)
 	delete(t.dirty, e.rec.Address)
+	delete(t.forgotten, e.rec.Address)
 	if e.dirty {
 		t.dirty[e.rec.Address] = e
 	}
@@ -177,7 +171,7 @@ func (t *Table) put(e *entry) (before netip.Addr) {
 	if replaced {
 		t.recount(old.rec.Key)
 	}
-	return before
+	t.tidy(e.rec.Key)
 }
 
 // change gives an entry another record, which is not on disk yet.
@@ -209,15 +203,15 @@ func (t *Table) Begin(c Client, addr netip.Addr, d time.Duration, m Moment) Reco
 func (t *Table) Abort(rec Record) { t.drop(rec.Key) }
 
 // Finish makes the lease of a record from Begin run, from now and for the record's Duration. onDisk tells whether the
-// record was written; [Table.Stored] was called for it then. It returns the address that the client had before, when
-// that was another one, and refuses when the address went to somebody else meanwhile, which takes a disk slower than
-// OfferTime. A record that is yet to be written does not end before what the client is told now.
-func (t *Table) Finish(rec Record, onDisk bool, m Moment) (before netip.Addr, err error) {
+// record was written; [Table.Stored] was called for it then. It refuses when the address went to somebody else meanwhile,
+// which takes a disk slower than OfferTime. A record that is yet to be written does not end before what the client is told
+// now. Another lease of the client goes on to its end.
+func (t *Table) Finish(rec Record, onDisk bool, m Moment) error {
 	if old, ok := t.entries[rec.Address]; t.heldByOther(rec.Key, rec.Address, m) ||
 		(ok && old.live(m) && old.rec.Key != rec.Key) {
 		t.Unsure(rec)
 		t.drop(rec.Key)
-		return netip.Addr{}, refusal("taken", "%s went to another while it was written to disk", rec.Address)
+		return refusal("taken", "%s went to another while it was written to disk", rec.Address)
 	}
 	t.drop(rec.Key)
 	if h, ok := t.holds[rec.Address]; ok { // a promise that lapsed
@@ -228,7 +222,8 @@ func (t *Table) Finish(rec Record, onDisk bool, m Moment) (before netip.Addr, er
 	}
 	e := newEntry(t.shared(rec))
 	e.deadline, e.told, e.dirty = m.Mono.Add(rec.Duration), true, !onDisk
-	return t.put(e), nil
+	t.put(e)
+	return nil
 }
 
 // Release ends the client's lease of the address at its own wish; the record stays so that it gets the same address
@@ -241,6 +236,7 @@ func (t *Table) Release(key Key, addr netip.Addr, m Moment) bool {
 	rec := *e.rec
 	rec.End, rec.Trusted = m.wall(), m.Trusted
 	t.end(e, rec, Released)
+	t.tidy(key)
 	return true
 }
 

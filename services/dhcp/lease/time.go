@@ -7,7 +7,7 @@ import (
 
 // Restore takes what the store held. A lease that ran gets its full Duration again, from now, unless both clocks (then
 // and now) could be trusted: then it gets what is left of it, and never more than its Duration. Records without an IPv4
-// address or a key are left out; where two name the same client or address, the running and then the later one stays.
+// address or a key are left out; where two name the same address, the running and then the later one stays.
 func (t *Table) Restore(records []Record, m Moment) {
 	for _, rec := range records {
 		if !rec.Address.Is4() || rec.Key == "" {
@@ -17,7 +17,7 @@ func (t *Table) Restore(records []Record, m Moment) {
 			rec.Duration = t.Duration(rec.Address)
 		}
 		e := newEntry(&rec)
-		t.disk[rec.Address], t.diskOf[rec.Key] = stored{&rec, m.Mono.Add(remains(&rec, m))}, rec.Address
+		t.disk[rec.Address] = stored{&rec, m.Mono.Add(remains(&rec, m))}
 		if rec.State == Bound || rec.State == Declined {
 			e.deadline = m.Mono.Add(left(&rec, m))
 			if !e.live(m) {
@@ -26,7 +26,7 @@ func (t *Table) Restore(records []Record, m Moment) {
 				e.rec, e.dirty = &over, true
 			}
 		}
-		if t.yields(t.entries[rec.Address], e, m) && t.yields(t.entries[t.byKey[rec.Key]], e, m) {
+		if t.yields(t.entries[rec.Address], e, m) {
 			t.put(e)
 		}
 	}
@@ -135,6 +135,7 @@ func (t *Table) Expire(m Moment) []Record {
 			over = append(over, *e.rec)
 		}
 		t.end(e, *e.rec, Expired)
+		t.tidy(e.rec.Key)
 	}
 	t.lapsed = nil
 	return over
@@ -208,11 +209,12 @@ func (t *Table) At(addr netip.Addr, m Moment) (Live, bool) {
 	return Live{Record: *e.rec, Left: e.deadline.Sub(m.Mono)}, true
 }
 
-// Of returns the running lease of a client.
+// Of returns the running lease of a client; of several, which are in different networks, the one that was acknowledged last.
 func (t *Table) Of(key Key, m Moment) (Live, bool) {
-	addr, ok := t.byKey[key]
-	if !ok {
-		return Live{}, false
+	for e := t.byKey[key]; e != nil; e = e.next {
+		if live, ok := t.At(e.rec.Address, m); ok {
+			return live, true
+		}
 	}
-	return t.At(addr, m)
+	return Live{}, false
 }
