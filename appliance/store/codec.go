@@ -166,7 +166,7 @@ func setField(r *lease.Record, field byte, value []byte) (err error) {
 
 // state returns one string for all records of a state.
 func state(b []byte) lease.State {
-	for _, s := range []lease.State{lease.Bound, lease.Released, lease.Declined, lease.Expired} {
+	for _, s := range []lease.State{lease.Bound, lease.Released, lease.Declined, lease.Expired, lease.Forgotten} {
 		if string(b) == string(s) {
 			return s
 		}

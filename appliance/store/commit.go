@@ -27,8 +27,8 @@ type request struct {
 }
 
 // Commit stores the records and returns once they are on disk. Calls that come while another group is written are
-// written together. A record of an address replaces the record of that address and that of its key; with an empty key
-// only the former. After an error, or when ctx ends first, the records may or may not be stored; the next call is tried
+// written together. A record replaces the one of its address, and no other; one that is [lease.Forgotten] only removes
+// that. After an error, or when ctx ends first, the records may or may not be stored; the next call is tried
 // all the same.
 func (s *Store) Commit(ctx context.Context, records ...lease.Record) error {
 	r, err := newRequest(records)
@@ -176,7 +176,7 @@ func (s *Store) write(records []logged) error {
 		}
 		s.metrics.wrote(pages(size) * logPage)
 		s.over.mu.Lock()
-		apply(s.index, s.over.active, records[:n])
+		apply(s.over.active, records[:n])
 		s.over.mu.Unlock()
 		records = records[n:]
 	}

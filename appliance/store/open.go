@@ -104,7 +104,7 @@ func (s *Store) reopen() error {
 	}
 	for n := range s.logs.files {
 		if s.logs.files[n] == nil {
-			if err := s.openLog(n, scan{present: true}); err != nil {
+			if err := s.openLog(n, s.unopened[n]); err != nil {
 				return err
 			}
 		}
@@ -113,6 +113,9 @@ func (s *Store) reopen() error {
 }
 
 func (s *Store) reopenLeases() error {
+	if s.rescued != nil {
+		return s.replaceAgain()
+	}
 	path := filepath.Join(s.dir, leasesFile)
 	f, err := os.OpenFile(path, os.O_RDWR, 0) // bbolt would wait for its own lock
 	if err != nil {
@@ -137,9 +140,8 @@ func (s *Store) reopenLeases() error {
 	return err
 }
 
-// readAll runs bbolt's own check and reads every record, which also fills the index.
+// readAll runs bbolt's own check and reads every record.
 func (s *Store) readAll(db *bbolt.DB) error {
-	s.index = newIndex()
 	err := guarded(func() error {
 		return db.View(func(tx *bbolt.Tx) error {
 			var faults []error
@@ -149,7 +151,7 @@ func (s *Store) readAll(db *bbolt.DB) error {
 			if len(faults) > 0 {
 				return fmt.Errorf("%w: %w", errFault, faults[0])
 			}
-			if err := s.readIndex(tx); err != nil {
+			if err := s.readRecords(tx); err != nil {
 				return fmt.Errorf("%w: %w", errFault, err)
 			}
 			return nil
@@ -161,8 +163,8 @@ func (s *Store) readAll(db *bbolt.DB) error {
 	return err
 }
 
-// readIndex reads every record of leases.db; a record that can't be read is an error.
-func (s *Store) readIndex(tx *bbolt.Tx) error {
+// readRecords reads every record of leases.db; a record that can't be read is an error.
+func (s *Store) readRecords(tx *bbolt.Tx) error {
 	b := tx.Bucket([]byte(bucketName))
 	if b == nil {
 		return errors.New("the bucket is gone")
@@ -182,7 +184,6 @@ func (s *Store) readIndex(tx *bbolt.Tx) error {
 			if err != nil {
 				return err
 			}
-			s.index.own(r.Address, r.Key)
 			s.longest = max(s.longest, duration(&r))
 		}
 		return nil
@@ -202,7 +203,7 @@ func (s *Store) replay(scans [2]scan) {
 	if len(records) > 0 {
 		sortLogged(records)
 		s.over.folding = map[netip.Addr][]byte{}
-		apply(s.index, s.over.folding, records)
+		apply(s.over.folding, records)
 		s.over.upTo = max(scans[0].epoch, scans[1].epoch)
 	}
 	if why := missing(scans, s.over.folded); why != "" {
@@ -248,6 +249,7 @@ func (s *Store) openLogs(scans [2]scan) error {
 	if l.epochs[0] > l.epochs[1] {
 		l.cur = 0
 	}
+	s.unopened = scans
 	if s.readOnly {
 		return nil
 	}
@@ -286,105 +288,7 @@ func (s *Store) openLog(n int, found scan) error {
 	if err != nil {
 		return fmt.Errorf("opening %s: %w", logName(n), err)
 	}
-	s.logs.files[n] = f
+	s.logs.files[n], s.unopened[n] = f, scan{}
 	// What a killed process wrote may be in memory only; from now on it counts as stored.
 	return s.logs.sync(n)
-}
-
-// replaceDamaged puts a new leases.db with all that could be saved in the place of the damaged one. At every moment
-// one of the two has the name, so that a power cut only means that it is done again.
-func (s *Store) replaceDamaged(path string, why error, scans [2]scan) error {
-	found := readDamaged(path)
-	lost := ""
-	if !found.whole {
-		lost = "more"
-	} else if lost = missing(scans, found.folded); lost == "" {
-		scans = unfolded(scans, found.folded)
-	}
-	found.merge(scans)
-	s.seq.Store(max(s.seq.Load(), found.seq))
-	fresh := path + ".new"
-	if err := os.Remove(fresh); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("replacing the damaged leases.db: %w", err)
-	}
-	var err error
-	if s.leases, err = newFile(fresh, s.opts); err != nil {
-		return fmt.Errorf("replacing the damaged leases.db: %w", err)
-	}
-	s.takeMark(found.values[markName])
-	if lost != "" {
-		s.setMark(found.longest)
-		s.markMu.Lock()
-		found.values[markName], _ = json.Marshal(s.mark) // numbers only
-		s.markMu.Unlock()
-	}
-	if err := s.restore(found, max(scans[0].epoch, scans[1].epoch, found.folded)); err != nil {
-		s.leases.Close()
-		return fmt.Errorf("replacing the damaged leases.db: %w", err)
-	}
-	aside := ""
-	if _, statErr := os.Lstat(path); statErr == nil {
-		aside, err = setAside(path, 3)
-	}
-	if err == nil {
-		err = os.Rename(fresh, path)
-	}
-	if err == nil {
-		err = syncDir(s.dir)
-	}
-	if err != nil {
-		s.leases.Close()
-		return fmt.Errorf("replacing the damaged leases.db: %w", err)
-	}
-	s.tellReplaced(why, aside, found, lost)
-	return nil
-}
-
-func (s *Store) tellReplaced(why error, aside string, found salvaged, lost string) {
-	if aside != "" {
-		aside = " and was set aside as " + aside
-	}
-	text := "Nothing that was in use is missing."
-	if lost != "" {
-		text = "Some may be missing or old: every address is looked for on the wire before it is given, until they have run out."
-	}
-	s.fault(fmt.Sprintf("leases.db was damaged (%s)%s. Saved from it and its log: %d leases and %d settings. %s",
-		plain(why), aside, len(s.index.owner), found.settings(), text))
-}
-
-// restore fills the new leases.db. epoch is the newest of the logs, all of which is in it now.
-func (s *Store) restore(found salvaged, epoch uint32) error {
-	s.index = newIndex()
-	leases := map[netip.Addr][]byte{}
-	apply(s.index, leases, found.leases)
-	err := guarded(func() error {
-		return s.leases.Update(func(tx *bbolt.Tx) error {
-			if err := s.putLeases(tx, leases); err != nil {
-				return err
-			}
-			for name, v := range found.values {
-				key := valueKey(name)
-				if err := tx.Bucket([]byte(bucketName)).Put(key, seal(key, s.seq.Add(1), encodeValue(v))); err != nil {
-					return err
-				}
-			}
-			return s.putFolded(tx, epoch)
-		})
-	})
-	s.over.folded = epoch
-	return err
-}
-
-// unfolded leaves out of the logs what leases.db has.
-func unfolded(scans [2]scan, folded uint32) [2]scan {
-	for n := range scans {
-		var keep []logged
-		for _, r := range scans[n].records {
-			if r.epoch > folded {
-				keep = append(keep, r)
-			}
-		}
-		scans[n].records = keep
-	}
-	return scans
 }

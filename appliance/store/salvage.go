@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"phonebox/services/dhcp/lease"
 )
 
 // salvageStep is what pages are aligned to at least; bbolt uses the page size of the machine, 4,096 bytes or a multiple.
@@ -111,7 +113,9 @@ func (out *salvaged) take(found []sealed) {
 				continue
 			}
 			out.longest = max(out.longest, duration(&r))
-			out.leases = append(out.leases, logged{key: s.key, value: s.value, seq: s.seq, addr: r.Address, owner: r.Key})
+			out.leases = append(out.leases, logged{
+				key: s.key, value: s.value, seq: s.seq, addr: r.Address, forgotten: r.State == lease.Forgotten,
+			})
 		case valuePrefix:
 			if v := decodeValue(s.content); v != nil {
 				out.values[string(s.key[1:])] = v

@@ -16,7 +16,8 @@ type logged struct {
 	seq   uint64
 	epoch uint32
 	addr  netip.Addr
-	owner lease.Key // "" = nobody's
+
+	forgotten bool // it removes the record of its address
 }
 
 // logLease makes the record of a lease, yet without its sequence number, at the end of b.
@@ -41,7 +42,7 @@ func logLease(b []byte, r *lease.Record) ([]byte, logged, error) {
 	}
 	b[start] = byte(value - start - 3)
 	binary.LittleEndian.PutUint16(b[start+1:], uint16(len(b)-value))
-	return b, logged{addr: clean.Address, owner: clean.Key}, nil
+	return b, logged{addr: clean.Address, forgotten: clean.State == lease.Forgotten}, nil
 }
 
 // locate sets the slices of the record that begins at b and ends at its end.
@@ -180,7 +181,7 @@ func (out *scan) take(l logged, epoch uint32) {
 	if err != nil {
 		return
 	}
-	l.seq, l.epoch, l.addr, l.owner = seq, epoch, r.Address, r.Key
+	l.seq, l.epoch, l.addr, l.forgotten = seq, epoch, r.Address, r.State == lease.Forgotten
 	out.records = append(out.records, l)
 }
 

@@ -52,8 +52,8 @@ func TestScanReadsWhatPackWrote(t *testing.T) {
 			t.Errorf("groups %v: %d records of %d, damage %q", groups, len(got.records), sum, got.damage)
 		}
 		for i, l := range got.records {
-			if l.owner != matrixLease(i).Key || !bytes.Equal(l.key, leaseKey(matrixLease(i).Address)) {
-				t.Fatalf("groups %v: record %d is that of %q", groups, i, l.owner)
+			if want := matrixLease(i).Address; l.addr != want || !bytes.Equal(l.key, leaseKey(want)) || l.forgotten {
+				t.Fatalf("groups %v: record %d is that of %s", groups, i, l.addr)
 			}
 		}
 	}

@@ -34,8 +34,9 @@ type Store struct {
 	dbMu     sync.RWMutex // held while leases.db is closed and opened again
 	seq      atomic.Uint64
 	logs     logs          // owned by the committer
-	index    *index        // likewise
 	readOnly bool          // likewise: leases.db was opened for reading only
+	rescued  *rescue       // likewise: what is served from memory, for it could not be put on disk yet; nil = nothing
+	unopened [2]scan       // likewise: of the logs that are not open for writing
 	longest  time.Duration // of the leases in leases.db at the start
 	over     overlay
 
@@ -88,7 +89,8 @@ func (o Options) openFile(name string, flag int, mode os.FileMode) (*os.File, er
 }
 
 // Open opens both files in dir, which is made when absent. It fails with [ErrLocked] when another process has them, and
-// when leases.db can be neither opened nor made. A damaged file is no failure: [Store.Faults] tells about it.
+// when there is no leases.db and none can be made. A damaged file is no failure, nor is one that can't be replaced or
+// written: [Store.Faults] tells about it.
 func Open(dir string, log *slog.Logger) (*Store, error) {
 	return OpenWith(dir, Options{Log: log})
 }
@@ -205,7 +207,9 @@ func (s *Store) Leases(ctx context.Context) ([]lease.Record, error) {
 		if err != nil {
 			return err
 		}
-		out = append(out, r)
+		if r.State != lease.Forgotten {
+			out = append(out, r)
+		}
 		return nil
 	}
 	err := s.view(ctx, func(b *bbolt.Bucket) error {
