@@ -122,7 +122,7 @@ func TestUpgradeKeepsLeases(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := s.Commit(t.Context(), moved); err != nil {
+		if err := s.Commit(t.Context(), moved, lease.Erased(matrixLease(7).Address)); err != nil {
 			t.Fatal(err)
 		}
 		got, err := s.Leases(t.Context())
