@@ -40,12 +40,21 @@ func (s *Store) replaceDamaged(path string, why error, scans [2]scan) error {
 		s.leases, s.rescued, s.readOnly, s.failing = db, r, true, err
 		r.failed, r.next = err, time.Now().Add(replaceRetry)
 		s.fault(fmt.Sprintf("leases.db is damaged (%s) and no new one can be made (%s). %s What is given or changed meanwhile is not kept.",
-			plain(why), plain(err), r.sentence()))
+			plain(why), cause(err), r.sentence()))
 	}
 	s.over.mu.Lock()
 	s.over.folded = r.epoch
 	s.over.mu.Unlock()
 	return nil
+}
+
+// cause shortens the error of a file for a sentence: what is wrong, without the name of a file that nobody knows.
+func cause(err error) string {
+	var of *os.PathError
+	if errors.As(err, &of) {
+		err = of.Err
+	}
+	return plain(err)
 }
 
 // rescue reads what can be read, and notes when some of it may be missing.

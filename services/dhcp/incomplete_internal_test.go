@@ -30,6 +30,30 @@ func damaged(t *testing.T) *bench {
 	return b
 }
 
+// The file is damaged, and the card takes no new one: a new phone gets what nobody answers for and no readable record
+// names, for ten minutes; who is in a readable record keeps its address.
+func TestLostRecordsOnACardThatTakesNoWrites(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		b := damaged(t)
+		defer b.stop()
+		b.store.onCommit(func([]lease.Record) error { return errDisk })
+		b.wire.set(func(w *fakeWire) { w.hosts[ip("10.77.1.1")], w.hosts[ip("10.77.1.2")] = mac(1), mac(2) })
+		b.want(msgOffer, "10.77.1.3", packet(t, msgDiscover, mac(5)))
+		if got := b.want(msgAck, "10.77.1.3", selecting(t, 5, "10.77.1.3")); got.IPAddressLeaseTime(0) != lease.UnstoredTime {
+			t.Errorf("a new lease lasts %s", got.IPAddressLeaseTime(0))
+		}
+		if got := b.want(msgAck, "10.77.1.1", packet(t, msgRequest, mac(1), has("10.77.1.1"))); got.IPAddressLeaseTime(0) < 7*time.Hour {
+			t.Errorf("the lease on disk lasts %s", got.IPAddressLeaseTime(0))
+		}
+		// When its user is off, a readable record keeps the address, and the lost one of phone 2 can't.
+		b.wire.set(func(w *fakeWire) { clear(w.hosts) })
+		b.want(msgNak, "", selecting(t, 6, "10.77.1.1"))
+		if _, detail, _ := b.s.State(); !strings.Contains(detail, "records of leases were lost") || !strings.Contains(detail, "cannot be written") {
+			t.Errorf("state: got %q", detail)
+		}
+	})
+}
+
 func TestLostRecordsAreReplacedByProbes(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		b := damaged(t)
