@@ -24,6 +24,15 @@
 // the addresses of clients that went away longer, after a restart only: while the process runs an address is free when
 // the end that was told has passed.
 //
+// # Who has what
+//
+// A record is told apart by its address. A client has one for each address that it was acknowledged and whose end has not
+// come: it may show up in another network, or somebody may ask there in its name, and the address before stays its own.
+// [Table.Offer] gives a client what it has in that network already, so that it has one in each. When it is over, the record
+// stays so that the client may get the same address again; [Table.Dirty] has an [Erased] record for what it can do without.
+//
+// # A clock that is set
+//
 // A wall clock that is set forward makes every End too early; [Table.Restamp] has such records written anew. One that is
 // set back makes them too late, which only keeps an address for longer.
 package lease
