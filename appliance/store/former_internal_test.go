@@ -10,6 +10,8 @@ import (
 	"slices"
 	"testing"
 
+	"go.etcd.io/bbolt"
+
 	"phonebox/services/dhcp/lease"
 )
 
@@ -107,7 +109,22 @@ func TestRemovedRecordStaysRemovedThroughDamage(t *testing.T) {
 	if err := s.FoldNow(); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.Commit(t.Context(), lease.Erased(matrixLease(1).Address)); err != nil {
+	if err := s.Commit(t.Context(), lease.Erased(matrixLease(1).Address), matrixLease(3)); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.FoldNow(); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Commit(t.Context(), lease.Erased(matrixLease(2).Address)); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.leases.View(func(tx *bbolt.Tx) error {
+		b := tx.Bucket([]byte(bucketName))
+		if b.Get(leaseKey(matrixLease(1).Address)) != nil || b.Get(leaseKey(matrixLease(2).Address)) == nil {
+			t.Error("leases.db has what was removed before it was folded, or lost what was removed after")
+		}
+		return nil
+	}); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Close(); err != nil {
@@ -126,7 +143,7 @@ func TestRemovedRecordStaysRemovedThroughDamage(t *testing.T) {
 	}
 	defer s.Close()
 	leases, _ := s.Leases(t.Context())
-	if !slices.EqualFunc(leases, []lease.Record{matrixLease(2)}, func(a, b lease.Record) bool { return a.Address == b.Address }) || len(s.Faults()) != 1 {
+	if !slices.EqualFunc(leases, []lease.Record{matrixLease(3)}, func(a, b lease.Record) bool { return a.Address == b.Address }) || len(s.Faults()) != 1 {
 		t.Errorf("found %+v, told is %q", leases, s.Faults())
 	}
 }

@@ -52,12 +52,23 @@ func TestForgedRoamingFreesNothing(t *testing.T) {
 		again.Restore(store.records(), boot)
 		kept(fmt.Sprintf("after a restart (clock trusted: %v)", trusted), again, boot)
 	}
-	now := after(m, 4*time.Hour)
-	if !tab.Extend(client(1), home.Address, 8*time.Hour, now) {
-		t.Error("the client at home cannot renew without a write")
-	}
-	if l, ok := tab.Of(key(1), now); !ok || l.Record.Address != home.Address {
-		t.Errorf("it renewed %s, and its address is said to be %s", home.Address, l.Record.Address)
+}
+
+// A client is where it was acknowledged last, with a write or without.
+func TestClientIsWhereItWasAcknowledgedLast(t *testing.T) {
+	tab, m := lease.New(branch()), start()
+	home, away := take(t, tab, lease.Home, 1, m), take(t, tab, 1, 1, m)
+	far := take(t, tab, 2, 1, m)
+	m = after(m, time.Minute)
+	for _, rec := range []lease.Record{home, far, away, home, away} {
+		if !tab.Extend(client(1), rec.Address, rec.Duration, m) {
+			t.Fatalf("%s is not renewed without a write", rec.Address)
+		}
+		l, ok := tab.Of(key(1), m)
+		other, _ := tab.Other(key(1), rec.Address, m)
+		if !ok || l.Record.Address != rec.Address || !other.IsValid() || other == rec.Address {
+			t.Errorf("it renewed %s, and its address is said to be %s, another one %s", rec.Address, l.Record.Address, other)
+		}
 	}
 }
 
@@ -130,6 +141,23 @@ func TestFormerAddressOfTheSameNetworkIsErased(t *testing.T) {
 	tab.Release(key(2), rec.Address, m)
 	if got := dirty(tab)[rec.Address]; got.State != lease.Released || next.Address == rec.Address {
 		t.Errorf("to be written: got %+v, want the release", got)
+	}
+}
+
+// So is what it gives back while another of its leases runs in that network.
+func TestReleasedAddressIsErasedWhileAnotherRuns(t *testing.T) {
+	tab, m := lease.New(settings()), start()
+	first := bind(t, tab, 1, ip("10.77.1.1"), m)
+	s := settings()
+	s.Reservations[key(1)] = ip("10.77.1.2")
+	tab.Apply(s)
+	second := take(t, tab, lease.Home, 1, m)
+	tab.Release(key(1), second.Address, m)
+	if got := dirty(tab); len(got) != 1 || got[second.Address].State != lease.Forgotten {
+		t.Errorf("to be written: got %+v, want that %s is removed", got, second.Address)
+	}
+	if l, ok := tab.At(first.Address, m); !ok || l.Record.Key != key(1) {
+		t.Errorf("%s is no longer leased", first.Address)
 	}
 }
 
