@@ -49,9 +49,11 @@ func TestForgedRoamingTakesNoAddressAway(t *testing.T) {
 		for _, addr := range []string{"10.78.0.53", "10.78.0.54"} { // it has one there already
 			b.want(msgNak, "", roams(t, 1, addr))
 		}
-		if free, all := b.s.table.Room(1); free != all-1 {
-			t.Errorf("the warehouse has %d of %d addresses left", free, all)
-		}
+		b.s.locked(func() {
+			if free, all := b.s.table.Room(1); free != all-1 {
+				t.Errorf("the warehouse has %d of %d addresses left", free, all)
+			}
+		})
 		b.stop()
 		b.make(narrow())
 		b.start()
@@ -59,8 +61,10 @@ func TestForgedRoamingTakesNoAddressAway(t *testing.T) {
 		b.take()
 		noneLeft("after a restart")
 		time.Sleep(4 * time.Hour)
+		synctest.Wait()
 		writes := store.commits
 		b.want(msgAck, home, packet(t, msgRequest, mac(1), has(home)))
+		synctest.Wait()
 		if store.commits != writes {
 			t.Error("a renewal that changes nothing but time was written")
 		}
@@ -146,6 +150,7 @@ func TestFormerAddressIsProbedWhileAnotherLeaseRuns(t *testing.T) {
 		time.Sleep(45 * time.Minute)
 		b.wire.set(func(w *fakeWire) { w.hosts[ip(home)], w.probed = mac(77), nil })
 		got := b.want(msgNak, "", packet(t, msgRequest, mac(1), wanted(home)))
+		synctest.Wait()
 		if !slices.Contains(b.wire.probed, ip(home)) || !strings.Contains(got.Message(), "in use") {
 			t.Errorf("probed %v, told %q", b.wire.probed, got.Message())
 		}
