@@ -95,15 +95,16 @@ type Journal struct {
 // entry is one MAC.
 type entry struct {
 	place
-	state     *state
-	refs      []ref    // all events, oldest first
-	fresh     []keep   // of them those that are not in the store, oldest first
-	window    []folded // the last lines, as long as they are such that equal ones fold
-	addrs     []netip.Addr
-	exchanges [slots]heldExchange
-	bytes     int
-	stale     bool // the state differs from the stored one
-	written   bool // the store may hold something of it under its MAC
+	state      *state
+	refs       []ref      // all events, oldest first
+	fresh      []keep     // of them those that are not in the store, oldest first
+	window     []folded   // the last lines, as long as they are such that equal ones fold
+	windowStep phone.Step // in which they were told
+	addrs      []netip.Addr
+	exchanges  [slots]heldExchange
+	bytes      int
+	stale      bool // the state differs from the stored one
+	written    bool // the store may hold something of it under its MAC
 }
 
 // dirty notes that the state of an entry has to be written.
