@@ -85,7 +85,7 @@ func (j *Journal) unkeep(en *entry, e *Event, id uint64) {
 	if !ok {
 		return // dropped meanwhile for the sake of a bound
 	}
-	j.weigh(en, -en.refs[i].size)
+	j.weigh(en, -en.refs[i].size())
 	inStore := len(en.refs) - len(en.fresh)
 	if i < inStore {
 		j.remove[eventKey(id, e.MAC)] = true

@@ -69,7 +69,7 @@ func noteText(p *Phone) string {
 
 // find returns where an event stands in the timeline; false when it was dropped.
 func (en *entry) find(id uint64) (int, bool) {
-	return slices.BinarySearchFunc(en.refs, id, func(r ref, id uint64) int { return cmp.Compare(r.id, id) })
+	return slices.BinarySearchFunc(en.refs, id, func(r ref, id uint64) int { return cmp.Compare(r.id(), id) })
 }
 
 // restore reads the store back.
@@ -122,9 +122,9 @@ func (j *Journal) restoreEvents(ctx context.Context) error {
 			en = &entry{state: newState(mac)}
 			j.entries[mac] = en
 		}
-		size := len(value) + eventKeySize
-		en.refs = append(en.refs, ref{id, size})
-		en.bytes += size
+		r := newRef(id, len(value)+eventKeySize)
+		en.refs = append(en.refs, r)
+		en.bytes += r.size()
 		return true
 	})
 }
