@@ -157,22 +157,54 @@ func (b *box) terminate() (code int, took time.Duration) {
 	return b.proc.Cmd.ProcessState.ExitCode(), took
 }
 
-// residentKB returns VmRSS of the daemon.
+// residentKB returns what the daemon has in memory.
 func (b *box) residentKB() int {
 	b.t.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", b.proc.Cmd.Process.Pid))
+	return b.statusKB("VmRSS:")
+}
+
+// statusKB returns a size of the daemon's status, of proc(5).
+func (b *box) statusKB(field string) int {
+	b.t.Helper()
+	kb, ok := sizeKB(b.t, b.procFile("status"), field)
+	if !ok {
+		b.t.Fatalf("no %s in the daemon's status", field)
+	}
+	return kb
+}
+
+// residentOf returns how much of a file of its data the daemon has in memory.
+func (b *box) residentOf(name string) int {
+	b.t.Helper()
+	maps := b.procFile("smaps")
+	i := strings.Index(maps, "/"+name+"\n")
+	if i < 0 {
+		b.t.Fatalf("the daemon has not mapped %s", name)
+	}
+	kb, _ := sizeKB(b.t, maps[i:], "Rss:")
+	return kb
+}
+
+func (b *box) procFile(name string) string {
+	b.t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", b.proc.Cmd.Process.Pid, name))
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	for line := range strings.Lines(string(text)) {
-		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+	return string(text)
+}
+
+// sizeKB returns the size in the first line that begins with a field.
+func sizeKB(t *testing.T, text, field string) (kb int, ok bool) {
+	t.Helper()
+	for line := range strings.Lines(text) {
+		if rest, ok := strings.CutPrefix(line, field); ok {
 			kb, err := strconv.Atoi(strings.TrimSuffix(strings.TrimSpace(rest), " kB"))
 			if err != nil {
-				b.t.Fatal(err)
+				t.Fatal(err)
 			}
-			return kb
+			return kb, true
 		}
 	}
-	b.t.Fatal("no VmRSS in the daemon's status")
-	return 0
+	return 0, false
 }

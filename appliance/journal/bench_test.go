@@ -91,3 +91,25 @@ func BenchmarkTick(b *testing.B) {
 		j.Tick()
 	}
 }
+
+// BenchmarkFlushStorm writes what a storm of 1,000 phones leaves, 24 events of each, into a journal.db on the disk.
+func BenchmarkFlushStorm(b *testing.B) {
+	const phones, events = 1000, 24
+	j := open(b, journal.Config{}, openStore(b, b.TempDir()))
+	for i := range phones {
+		j.Add(journal.Event{MAC: mac(i), Service: "dhcp", Kind: journal.Lease, Address: addr(i), Text: "got the address 10.77.1.5 for 8h"})
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		b.StopTimer()
+		for e := range events {
+			for i := range phones {
+				j.Add(journal.Event{MAC: mac(i), Service: "tftp", Kind: journal.Note, Address: addr(i), Text: fmt.Sprintf("asked for file %d of those that a phone wants", e)})
+			}
+		}
+		b.StartTimer()
+		if err := j.Flush(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

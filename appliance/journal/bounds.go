@@ -47,9 +47,9 @@ func (j *Journal) drop(en *entry, n int) {
 	bytes := 0
 	for i, r := range en.refs[:n] {
 		if i < inStore {
-			j.remove[eventKey(r.id, mac)] = true
+			j.remove[eventKey(r.id(), mac)] = true
 		}
-		bytes += r.size
+		bytes += r.size()
 	}
 	if n > inStore {
 		clear(en.fresh[:n-inStore]) // what they held is free at once, the places with the next growth

@@ -2,6 +2,7 @@ package journal
 
 import (
 	"fmt"
+	"hash/maphash"
 	"slices"
 	"time"
 
@@ -15,10 +16,17 @@ const foldWindow = 8
 // folded is a kept line that an equal one may still be counted into.
 type folded struct {
 	id    uint64
-	like  likeness
-	since time.Time
+	like  uint64 // what the line says, see hash
+	since int64  // ns since 1970
 	count int
 }
+
+// likeSeed makes the hashes of this process; nobody outside can make two lines of the same hash.
+var likeSeed = maphash.MakeSeed()
+
+// hash stands for what a line says. The texts of the last lines of two thousand phones would take megabytes; that two lines
+// have the same hash will not be seen by anybody.
+func (l likeness) hash() uint64 { return maphash.Comparable(likeSeed, l) }
 
 // likeness is what makes two lines of a timeline say the same. How long a transfer took is not in it.
 type likeness struct {
@@ -49,14 +57,15 @@ func likenessOf(e *Event) (l likeness, ok bool) {
 // line is dropped, and the event stands for both. A phone that polls for a day leaves a few lines and its history stays.
 func (j *Journal) fold(en *entry, e *Event) {
 	like, ok := likenessOf(e)
-	if n := len(en.window); !ok || n > 0 && en.window[n-1].like.step != like.step {
-		en.window = en.window[:0]
-	}
 	if !ok {
+		en.window = nil
 		return
 	}
-	f := folded{id: e.ID, like: like, since: e.Time, count: 1}
-	if i := slices.IndexFunc(en.window, func(w folded) bool { return w.like == like }); i >= 0 {
+	if en.windowStep != like.step {
+		en.window, en.windowStep = en.window[:0], like.step
+	}
+	f := folded{id: e.ID, like: like.hash(), since: e.Time.UnixNano(), count: 1}
+	if i := slices.IndexFunc(en.window, func(w folded) bool { return w.like == f.like }); i >= 0 {
 		f.since, f.count = en.window[i].since, en.window[i].count+1
 		j.unkeep(en, e, en.window[i].id)
 		en.window = slices.Delete(en.window, i, i+1)
@@ -66,7 +75,7 @@ func (j *Journal) fold(en *entry, e *Event) {
 	}
 	en.window = append(en.window, f)
 	if f.count > 1 {
-		e.Count, e.Since = f.count, f.since
+		e.Count, e.Since = f.count, time.Unix(0, f.since).UTC()
 	}
 }
 
@@ -76,7 +85,7 @@ func (j *Journal) unkeep(en *entry, e *Event, id uint64) {
 	if !ok {
 		return // dropped meanwhile for the sake of a bound
 	}
-	j.weigh(en, -en.refs[i].size)
+	j.weigh(en, -en.refs[i].size())
 	inStore := len(en.refs) - len(en.fresh)
 	if i < inStore {
 		j.remove[eventKey(id, e.MAC)] = true

@@ -95,15 +95,16 @@ type Journal struct {
 // entry is one MAC.
 type entry struct {
 	place
-	state     *state
-	refs      []ref    // all events, oldest first
-	fresh     []keep   // of them those that are not in the store, oldest first
-	window    []folded // the last lines, as long as they are such that equal ones fold
-	addrs     []netip.Addr
-	exchanges [slots]heldExchange
-	bytes     int
-	stale     bool // the state differs from the stored one
-	written   bool // the store may hold something of it under its MAC
+	state      *state
+	refs       []ref      // all events, oldest first
+	fresh      []keep     // of them those that are not in the store, oldest first
+	window     []folded   // the last lines, as long as they are such that equal ones fold
+	windowStep phone.Step // in which they were told
+	addrs      []netip.Addr
+	exchanges  [slots]heldExchange
+	bytes      int
+	stale      bool // the state differs from the stored one
+	written    bool // the store may hold something of it under its MAC
 }
 
 // dirty notes that the state of an entry has to be written.
@@ -115,10 +116,17 @@ func (j *Journal) dirty(en *entry) {
 // change notes that something of an entry has to be written.
 func (j *Journal) change(en *entry) { j.changed[en] = struct{}{} }
 
-type ref struct {
-	id   uint64
-	size int
-}
+// ref is an event of a timeline: its number, and what it takes of the bound on all bytes. There may be two hundred thousand.
+type ref uint64
+
+// refSize is how many bits the size has: an event takes less than a megabyte (see [trim]).
+const refSize = 20
+
+func newRef(id uint64, size int) ref { return ref(id<<refSize | uint64(min(size, 1<<refSize-1))) }
+
+func (r ref) id() uint64 { return uint64(r >> refSize) }
+
+func (r ref) size() int { return int(r & (1<<refSize - 1)) }
 
 type keep struct {
 	id      uint64
@@ -266,10 +274,10 @@ func (j *Journal) keep(en *entry, e *Event, now time.Time) {
 	}
 	j.scratch = scratch
 	content := bytes.Clone(scratch)
-	size := len(content) + eventKeySize
-	en.refs = append(en.refs, ref{e.ID, size})
+	r := newRef(e.ID, len(content)+eventKeySize)
+	en.refs = append(en.refs, r)
 	en.fresh = append(en.fresh, keep{e.ID, content})
-	j.weigh(en, size)
+	j.weigh(en, r.size())
 	j.change(en)
 	if j.oldest.IsZero() {
 		j.oldest = now
@@ -316,7 +324,7 @@ func (j *Journal) Events(mac phone.MAC) []Event {
 	fresh := slices.Clone(en.fresh)
 	var keys []string
 	for _, r := range en.refs[:len(en.refs)-len(fresh)] {
-		keys = append(keys, eventKey(r.id, mac))
+		keys = append(keys, eventKey(r.id(), mac))
 	}
 	j.mu.Unlock()
 

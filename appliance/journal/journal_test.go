@@ -255,6 +255,7 @@ type memory struct {
 	m     map[string][]byte
 	fail  error
 	block func()
+	look  func(put map[string][]byte, remove []string) error // what it returns becomes of the write
 	count int
 }
 
@@ -267,6 +268,11 @@ func (s *memory) WriteJournal(_ context.Context, put map[string][]byte, remove [
 	s.count++
 	if s.fail != nil {
 		return s.fail
+	}
+	if s.look != nil {
+		if err := s.look(put, remove); err != nil {
+			return err
+		}
 	}
 	if s.m == nil {
 		s.m = map[string][]byte{}
@@ -311,33 +317,94 @@ func (s *memory) len() int {
 // After a storm the new events of all phones in one transaction would take more memory than the journal itself. When the card
 // fails in between, what was not written is written later, and nothing twice.
 func TestAStormIsWrittenInParts(t *testing.T) {
-	const phones = 1300
+	const phones, events, most = 1300, 4, 512 << 10
+	text := func(i int) string { return fmt.Sprintf("%d %s", i, strings.Repeat("x", 200)) }
 	s := &memory{}
 	j := open(t, journal.Config{MaxStrangers: phones}, s)
-	for i := range phones {
-		j.Add(note(i, "here"))
-	}
-	writes, broken := 0, errors.New("disk full")
-	s.block = func() {
-		if writes++; writes == 2 {
-			s.fail = broken
+	for i := range events {
+		for n := range phones {
+			j.Add(note(n, text(i)))
 		}
 	}
-	if err := j.Flush(); !errors.Is(err, broken) || writes != 2 {
-		t.Fatalf("got %v after %d writes, want a failure in the second of three", err, writes)
+	writes, newest, broken := 0, "", errors.New("disk full")
+	s.look = func(put map[string][]byte, remove []string) error {
+		writes++
+		size := 0
+		keys := slices.Sorted(maps.Keys(put))
+		for _, k := range keys {
+			size += len(k) + len(put[k])
+		}
+		if size > most || len(remove) > 0 {
+			t.Errorf("write %d: %d bytes and %d removals, wanted at most %d and none", writes, size, len(remove), most)
+		}
+		if len(keys) > 0 && keys[0][0] == 'e' {
+			if keys[0] <= newest {
+				t.Errorf("write %d: begins with an event that is older than one of the write before", writes)
+			}
+			if i := slices.IndexFunc(keys, func(k string) bool { return k[0] != 'e' }); i >= 0 {
+				keys = keys[:i]
+			}
+			newest = keys[len(keys)-1]
+		}
+		if writes == 2 {
+			return broken
+		}
+		return nil
 	}
-	s.block, s.fail = nil, nil
+	if err := j.Flush(); !errors.Is(err, broken) || writes != 2 {
+		t.Fatalf("got %v after %d writes, want a failure in the second of several", err, writes)
+	}
 	part := s.len()
+	newest = ""
 	if err := j.Flush(); err != nil {
 		t.Fatal(err)
 	}
-	if part == 0 || part >= s.len() {
-		t.Errorf("%d of %d records were written before the failure, want a part", part, s.len())
+	if part == 0 || part >= s.len() || writes < 4 {
+		t.Errorf("%d of %d records were written before the failure, all in %d writes; want a part, in four at least", part, s.len(), writes)
 	}
 	j = open(t, journal.Config{MaxStrangers: phones}, s)
-	for i := range phones {
-		if got := texts(j.Events(mac(i))); got != "here" {
-			t.Fatalf("phone %d has the timeline %q", i, got)
+	for n := range phones {
+		got := j.Events(mac(n))
+		if len(got) != events {
+			t.Fatalf("phone %d has %d events, want %d", n, len(got), events)
+		}
+		for i, e := range got {
+			if e.Text != text(i) {
+				t.Fatalf("event %d of phone %d is %q", i, n, e.Text)
+			}
+		}
+	}
+}
+
+// What is dropped goes after what is new is there, some hundred entries at a time: a power cut in between must not cost a line
+// into which others were counted.
+func TestWhatIsDroppedGoesLastAndInParts(t *testing.T) {
+	const phones, most = 2000, 512
+	s := &memory{}
+	j := open(t, journal.Config{MaxStrangers: phones}, s)
+	ask := func() {
+		for n := range phones {
+			j.Add(journal.Event{MAC: mac(n), Service: "tftp", Kind: journal.FileMissing, File: phone.ParseFileName("RINGLIST.DAT"), Text: "asks"})
+		}
+	}
+	ask()
+	flush(t, j)
+	ask() // counts into the lines before, which go
+	removed := 0
+	s.look = func(put map[string][]byte, remove []string) error {
+		if removed > 0 && len(put) > 0 || len(remove) > most {
+			t.Errorf("%d entries and %d removals after %d removals, wanted no entries after them and at most %d", len(put), len(remove), removed, most)
+		}
+		removed += len(remove)
+		return nil
+	}
+	flush(t, j)
+	if removed != phones {
+		t.Errorf("%d entries were removed, want %d", removed, phones)
+	}
+	for n := range phones {
+		if got := j.Events(mac(n)); len(got) != 1 || got[0].Count != 2 {
+			t.Fatalf("phone %d has the events %+v, want one that stands for two", n, got)
 		}
 	}
 }

@@ -3,8 +3,6 @@ package journal
 import (
 	"cmp"
 	"context"
-	"encoding/json"
-	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -55,7 +53,7 @@ func (j *Journal) Tick() {
 	}
 }
 
-// batch is how many phones are looked at or written under one lock.
+// batch is how many phones are looked at under one lock.
 const batch = 64
 
 // noteText tells a step that came with time alone.
@@ -69,162 +67,9 @@ func noteText(p *Phone) string {
 	return "is in step " + string(p.Step) + " now"
 }
 
-// together is how many phones are written in one transaction: after a storm those of all together would take more memory
-// than the timelines themselves.
-const together = 512
-
-// Flush writes all that is new and returns when it is on disk. What can't be written stays in memory, within the
-// bounds, and is tried again.
-func (j *Journal) Flush() error {
-	j.writing.Lock()
-	defer j.writing.Unlock()
-	j.mu.Lock()
-	changed := slices.Collect(maps.Keys(j.changed))
-	j.oldest = time.Time{}
-	j.mu.Unlock()
-	for {
-		some := changed[:min(together, len(changed))]
-		changed = changed[len(some):]
-		if err := j.write(j.pending(some)); err != nil {
-			return err
-		}
-		if len(changed) == 0 {
-			return nil
-		}
-	}
-}
-
-// write writes some phones. Those that can't be written are new again, and so are the ones that would have followed.
-func (j *Journal) write(w writing) error {
-	if len(w.put) == 0 && len(w.remove) == 0 {
-		return nil
-	}
-	err := j.store.WriteJournal(context.Background(), w.put, w.remove)
-
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if err != nil {
-		j.lost.Inc()
-		if !j.failing {
-			j.log.Warn("journal cannot be written", "err", err)
-		}
-		j.failing = true
-		j.oldest = time.Now()
-		for _, t := range w.taken {
-			if j.entries[t.en.state.MAC] == t.en {
-				j.dirty(t.en)
-			}
-		}
-		return fmt.Errorf("writing the journal: %w", err)
-	}
-	j.failing = false
-	j.stored(w)
-	return nil
-}
-
-// writing is what is written in one transaction.
-type writing struct {
-	put    map[string][]byte
-	remove []string
-	taken  []taken
-}
-
-// taken is a phone of which something is written.
-type taken struct {
-	en        *entry
-	last      uint64 // the newest of its events that are written
-	exchanges [slots]*Exchange
-}
-
-// pending collects what is written of phones that changed. Between a few dozen phones it lets others at the journal.
-func (j *Journal) pending(changed []*entry) writing {
-	w := writing{put: make(map[string][]byte, 4*len(changed))}
-	for some := range slices.Chunk(changed, batch) {
-		j.mu.Lock()
-		for _, en := range some {
-			if _, still := j.changed[en]; still { // else it was forgotten meanwhile
-				delete(j.changed, en)
-				j.take(&w, en)
-			}
-		}
-		j.mu.Unlock()
-	}
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	w.remove = slices.Collect(maps.Keys(j.remove))
-	return w
-}
-
-// take collects what is to be written of one phone.
-func (j *Journal) take(w *writing, en *entry) {
-	mac := en.state.MAC
-	t := taken{en: en}
-	put := func(key string, content []byte) {
-		w.put[key] = content
-		delete(j.remove, key) // it was forgotten and came back
-		en.written = true
-	}
-	for _, k := range en.fresh {
-		w.put[eventKey(k.id, mac)], t.last = k.content, k.id
-	}
-	for slot, held := range en.exchanges {
-		if held.fresh != nil {
-			put(exchangeKey(mac, slot), encodeExchange(held.fresh))
-			t.exchanges[slot] = held.fresh
-		}
-	}
-	if en.stale && !mac.IsZero() {
-		if content, err := json.Marshal(en.state); err != nil {
-			j.log.Error("phone not kept", "mac", mac, "err", err) // a program error
-		} else {
-			put(phoneKey(mac), content)
-			en.stale = false
-		}
-	}
-	w.taken = append(w.taken, t)
-}
-
-// stored takes out of memory what is in the store now. What was dropped while it was being written has to go from there
-// with the next write.
-func (j *Journal) stored(w writing) {
-	for _, k := range w.remove {
-		delete(j.remove, k)
-	}
-	for key := range w.put {
-		id, mac, ok := parseEventKey(key)
-		if !ok {
-			continue
-		}
-		if en := j.entries[mac]; en != nil {
-			if _, kept := en.find(id); kept {
-				continue
-			}
-		}
-		j.remove[key] = true
-	}
-	for _, t := range w.taken {
-		n := 0
-		for n < len(t.en.fresh) && t.en.fresh[n].id <= t.last {
-			n++
-		}
-		if n > 0 {
-			t.en.fresh = slices.Clone(t.en.fresh[n:])
-		}
-		for slot, x := range t.exchanges {
-			if held := &t.en.exchanges[slot]; x != nil && held.fresh == x {
-				size := exchangeKeySize + len(w.put[exchangeKey(t.en.state.MAC, slot)])
-				if j.entries[t.en.state.MAC] == t.en {
-					j.weigh(t.en, size-held.size)
-				}
-				held.size, held.fresh = size, nil
-			}
-		}
-	}
-}
-
 // find returns where an event stands in the timeline; false when it was dropped.
 func (en *entry) find(id uint64) (int, bool) {
-	return slices.BinarySearchFunc(en.refs, id, func(r ref, id uint64) int { return cmp.Compare(r.id, id) })
+	return slices.BinarySearchFunc(en.refs, id, func(r ref, id uint64) int { return cmp.Compare(r.id(), id) })
 }
 
 // restore reads the store back.
@@ -277,9 +122,9 @@ func (j *Journal) restoreEvents(ctx context.Context) error {
 			en = &entry{state: newState(mac)}
 			j.entries[mac] = en
 		}
-		size := len(value) + eventKeySize
-		en.refs = append(en.refs, ref{id, size})
-		en.bytes += size
+		r := newRef(id, len(value)+eventKeySize)
+		en.refs = append(en.refs, r)
+		en.bytes += r.size()
 		return true
 	})
 }

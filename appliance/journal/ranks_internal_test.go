@@ -49,7 +49,7 @@ func checkRanks(t *testing.T, j *Journal) {
 			before = en.active
 			size := 0
 			for _, r := range en.refs {
-				size += r.size
+				size += r.size()
 			}
 			for _, held := range en.exchanges {
 				size += held.size
@@ -143,7 +143,7 @@ func checkStore(t *testing.T, j *Journal, s *kept) {
 			want[phoneKey(mac)] = true
 		}
 		for _, ref := range en.refs {
-			want[eventKey(ref.id, mac)] = true
+			want[eventKey(ref.id(), mac)] = true
 		}
 		for slot, held := range en.exchanges {
 			if held.size > 0 {

@@ -1,8 +1,6 @@
 package journal
 
 import (
-	"maps"
-	"slices"
 	"time"
 
 	"phonebox/services/phone"
@@ -110,10 +108,10 @@ func (s *state) transfer(e *Event, m moment) {
 	case Started, Progress:
 		s.opened(e, m)
 	case Sent:
-		delete(s.open, e.Transfer)
+		s.open.end(e.Transfer)
 		s.sent(e, m)
 	case Aborted:
-		delete(s.open, e.Transfer)
+		s.open.end(e.Transfer)
 		if e.File.Kind.IsFirmware() {
 			s.firmware = m.now
 		}
@@ -122,13 +120,7 @@ func (s *state) transfer(e *Event, m moment) {
 }
 
 func (s *state) opened(e *Event, m moment) {
-	if s.open == nil {
-		s.open = map[uint64]phone.FileName{}
-	}
-	if _, known := s.open[e.Transfer]; !known && len(s.open) >= maxOpen {
-		delete(s.open, slices.Min(slices.Collect(maps.Keys(s.open))))
-	}
-	s.open[e.Transfer] = e.File
+	s.open.begin(e.Transfer, e.File)
 	if !e.File.Kind.IsFirmware() {
 		return
 	}

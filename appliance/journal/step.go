@@ -61,21 +61,21 @@ type state struct {
 	First   string         `json:"first,omitempty"`       // the file that it asked for first after that
 	After   time.Duration  `json:"first_after,omitempty"` // how long after that
 
-	next     string                    // what its conversion does or waits for, a sentence; "" = nothing
-	offered  string                    // load that the file being sent names
-	open     map[uint64]phone.FileName // transfers that run, by their number
-	percent  int64                     // of the firmware that is being sent
-	mark     uint64                    // transfers up to this number began before the boot
-	ackedAt  time.Time                 // Acked for timers; zero = not since the box started
-	asksNot  bool                      // it has an address of ours and asks for no file
-	entered  time.Time                 // of Base; this and the next two are for timers
-	hunt     time.Time                 // last request that belongs to a search for a load
-	firmware time.Time                 // end of the last firmware transfer
-	told     time.Time                 // when it got the last file that names a load to its SIP application
-	xml      string                    // load that the last XML file of this boot named, until the phone is seen to go on from it
-	xmlAt    time.Time                 // when it got that file
-	blind    time.Time                 // when the box started again, while it is not known how the boot went on meanwhile
-	answered time.Time                 // last answer to OPTIONS
+	next     string    // what its conversion does or waits for, a sentence; "" = nothing
+	offered  string    // load that the file being sent names
+	open     transfers // that run
+	percent  int64     // of the firmware that is being sent
+	mark     uint64    // transfers up to this number began before the boot
+	ackedAt  time.Time // Acked for timers; zero = not since the box started
+	asksNot  bool      // it has an address of ours and asks for no file
+	entered  time.Time // of Base; this and the next two are for timers
+	hunt     time.Time // last request that belongs to a search for a load
+	firmware time.Time // end of the last firmware transfer
+	told     time.Time // when it got the last file that names a load to its SIP application
+	xml      string    // load that the last XML file of this boot named, until the phone is seen to go on from it
+	xmlAt    time.Time // when it got that file
+	blind    time.Time // when the box started again, while it is not known how the boot went on meanwhile
+	answered time.Time // last answer to OPTIONS
 	repeats  repeats
 }
 
@@ -379,8 +379,8 @@ func (s *state) limit() time.Duration {
 
 // flashing reports whether a firmware transfer runs.
 func (s *state) flashing() bool {
-	for _, f := range s.open {
-		if f.Kind.IsFirmware() {
+	for _, t := range s.open {
+		if t.file.Kind.IsFirmware() {
 			return true
 		}
 	}

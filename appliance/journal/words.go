@@ -2,8 +2,6 @@ package journal
 
 import (
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 	"time"
 
@@ -63,9 +61,9 @@ func (s *state) waits() string {
 	case phone.Loading:
 		return s.waitsForFile()
 	case phone.Upgrading:
-		for _, f := range s.open {
-			if f.Kind.IsFirmware() {
-				return fmt.Sprintf("the rest of %s (%d %% sent)", f.Clean, s.percent)
+		for _, t := range s.open {
+			if t.file.Kind.IsFirmware() {
+				return fmt.Sprintf("the rest of %s (%d %% sent)", t.file.Clean, s.percent)
 			}
 		}
 		return "the phone to write its firmware and start again; do not cut its power"
@@ -83,7 +81,7 @@ func (s *state) waitsForFile() string {
 	case s.Lacks != "":
 		return s.lack()
 	case len(s.open) > 0:
-		return "the rest of " + s.open[slices.Min(slices.Collect(maps.Keys(s.open)))].Clean
+		return "the rest of " + s.open[0].file.Clean
 	case s.App:
 		return "its configuration, SIP" + s.MAC.Name() + ".cnf"
 	case s.Hunted && (s.Told == "" || application(s.Told, phone.SCCP)):

@@ -73,23 +73,19 @@ func (d *Device) reconcileNeighbours(cfg Config, f facts) error {
 	}
 	d.neighbourMu.Lock()
 	defer d.neighbourMu.Unlock()
-	entries, err := dump(func() ([]netlink.Neigh, error) { return netlink.NeighList(f.index, netlink.FAMILY_V4) })
+	entries, err := dump(func() ([]permanent, error) { return permanentNeighbours(f.index) })
 	if err != nil {
 		return fmt.Errorf("reading the neighbour table: %w", err)
 	}
 	var faults []error
-	right := make(map[netip.Addr]bool)
+	right := make(map[netip.Addr]bool, len(entries))
 	for _, e := range entries {
-		addr, ok := netip.AddrFromSlice(e.IP)
-		if addr = addr.Unmap(); !ok || e.State != netlink.NUD_PERMANENT {
-			continue
-		}
-		wanted, ok := d.neighbours[addr]
+		wanted, ok := d.neighbours[e.addr]
 		switch {
-		case ok && cfg.Address.Contains(addr):
-			right[addr] = wanted == macOf(e.HardwareAddr)
+		case ok && cfg.Address.Contains(e.addr):
+			right[e.addr] = wanted == e.mac
 		case cfg.Manage:
-			faults = append(faults, removeNeighbour(f.index, addr))
+			faults = append(faults, removeNeighbour(f.index, e.addr))
 		}
 	}
 	for addr, mac := range d.neighbours {

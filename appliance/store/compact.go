@@ -81,16 +81,46 @@ func (s *Store) rewriteJournal(path string) error {
 	return nil
 }
 
-// copyBolt writes the content of from into a new file, and syncs it once.
+// copyPart is how much of the journal is copied in one transaction.
+const copyPart = 256 << 10
+
+// copyBolt writes the entries of from into a new file, and syncs it once.
 func copyBolt(path string, from *bbolt.DB, o Options) error {
-	to, err := openBolt(path, false, o)
+	to, err := openJournalBolt(path, o)
 	if err != nil {
 		return err
 	}
 	to.NoSync = true
-	err = bbolt.Compact(to, from, 1<<20)
+	err = from.View(func(tx *bbolt.Tx) error {
+		c := tx.Bucket([]byte(bucketName)).Cursor()
+		for k, v := c.First(); k != nil && err == nil; {
+			k, v, err = copyEntries(to, c, k, v)
+			letGo(tx)
+		}
+		return err
+	})
 	if err == nil {
 		err = to.Sync()
 	}
 	return errors.Join(err, to.Close())
+}
+
+// copyEntries copies the next entries, from k on, in one transaction, and returns the one behind them.
+func copyEntries(to *bbolt.DB, c *bbolt.Cursor, k, v []byte) (nextKey, nextValue []byte, err error) {
+	err = to.Update(func(tx *bbolt.Tx) error {
+		b, err := tx.CreateBucketIfNotExists([]byte(bucketName))
+		if err != nil {
+			return err
+		}
+		b.FillPercent = 1
+		for size := 0; k != nil && size < copyPart; k, v = c.Next() {
+			if err := b.Put(k, v); err != nil {
+				return err
+			}
+			size += len(k) + len(v)
+		}
+		return nil
+	})
+	letGoAll(to)
+	return k, v, err
 }

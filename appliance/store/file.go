@@ -50,21 +50,26 @@ func openBolt(path string, readOnly bool, o Options) (*bbolt.DB, error) {
 	return openBoltWith(path, readOnly, false, o)
 }
 
-// openJournalBolt is openBolt with a count of free pages, which compactJournal needs.
+// openJournalBolt is openBolt with a count of free pages, which compactJournal needs, and all that may be needed mapped.
 func openJournalBolt(path string, o Options) (*bbolt.DB, error) {
 	return openBoltWith(path, false, true, o)
 }
 
-func openBoltWith(path string, readOnly, count bool, o Options) (*bbolt.DB, error) {
+func openBoltWith(path string, readOnly, journal bool, o Options) (*bbolt.DB, error) {
+	mapping := 0
+	if journal {
+		mapping = journalMapping
+	}
 	var file *os.File
 	var db *bbolt.DB
 	err := guarded(func() (err error) {
 		db, err = bbolt.Open(path, 0o600, &bbolt.Options{
-			Timeout:      lockTimeout,
-			FreelistType: bbolt.FreelistMapType,
-			NoStatistics: !count,
-			PageSize:     4096, // of a new file; a machine with larger ones would write four times as much
-			ReadOnly:     readOnly,
+			Timeout:         lockTimeout,
+			FreelistType:    bbolt.FreelistMapType,
+			NoStatistics:    !journal,
+			PageSize:        4096, // of a new file; a machine with larger ones would write four times as much
+			ReadOnly:        readOnly,
+			InitialMmapSize: mapping,
 			OpenFile: func(name string, flag int, mode os.FileMode) (f *os.File, err error) {
 				file, err = o.openFile(name, flag, mode)
 				return file, err
@@ -74,6 +79,9 @@ func openBoltWith(path string, readOnly, count bool, o Options) (*bbolt.DB, erro
 	})
 	switch {
 	case err == nil:
+		if journal {
+			db.AllocSize = journalGrowth
+		}
 		return db, nil
 	case errors.Is(err, errFault):
 		if file != nil {

@@ -18,6 +18,7 @@ var ErrNoJournal = errors.New("journal.db cannot be used")
 // not go through the committer: leases never wait for the journal, except for the card itself.
 func (s *Store) WriteJournal(ctx context.Context, put map[string][]byte, remove []string) error {
 	err := s.useJournal(ctx, func() error {
+		defer letGoAll(s.journal)
 		return s.journal.Update(func(tx *bbolt.Tx) error {
 			b, err := tx.CreateBucketIfNotExists([]byte(bucketName))
 			if err != nil {
@@ -48,8 +49,9 @@ func (s *Store) WriteJournal(ctx context.Context, put map[string][]byte, remove 
 // false. Entries that are damaged are left out. The value is valid during the call only, and visit must not call the store.
 func (s *Store) ScanJournal(ctx context.Context, prefix string, visit func(key string, value []byte) bool) error {
 	return s.viewJournal(ctx, func(b *bbolt.Bucket) {
-		c := b.Cursor()
+		c, pages := b.Cursor(), letter{tx: b.Tx()}
 		for k, v := c.Seek([]byte(prefix)); k != nil && bytes.HasPrefix(k, []byte(prefix)); k, v = c.Next() {
+			pages.saw(k, v)
 			if _, content, err := unseal(k, v); err == nil && !visit(string(k), content) {
 				return
 			}
@@ -73,6 +75,7 @@ func (s *Store) viewJournal(ctx context.Context, read func(*bbolt.Bucket)) error
 		return s.journal.View(func(tx *bbolt.Tx) error {
 			if b := tx.Bucket([]byte(bucketName)); b != nil {
 				read(b)
+				letGo(tx)
 			}
 			return nil
 		})

@@ -23,15 +23,16 @@ func (s *Server) others() int { return len(s.sessions) - s.probes }
 
 // accept takes a read request: it begins a session, or is for the one that has the port.
 func (s *Server) accept(in *incoming) {
-	var u turn
+	u := newTurn()
 	u.now = time.Now()
 	code, reason := func() (dropCode, string) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		in.cfg = s.cfg
-		return s.admit(&u, in)
+		return s.admit(u, in)
 	}()
-	s.conclude(&u)
+	s.conclude(u)
+	u.done()
 	if code != "" {
 		s.dropped(Event{From: in.from, Name: in.name, Reason: reason}, code)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"phonebox/services/internal/udp"
@@ -21,6 +22,15 @@ type turn struct {
 	ended []ending
 	buf   [4 + maxBlock]byte // where packets are made
 }
+
+// turns are those that nobody has: a request takes one, and hundreds of workers do.
+var turns = sync.Pool{New: func() any { return new(turn) }}
+
+// newTurn returns a turn that is nobody's loop's.
+func newTurn() *turn { return turns.Get().(*turn) }
+
+// done gives a turn back that was concluded. One that panicked on the way is not given back.
+func (u *turn) done() { turns.Put(u) }
 
 // ending is an event of a session that is over, and its file.
 type ending struct {

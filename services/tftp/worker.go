@@ -56,13 +56,14 @@ func (q *jobs) take() (j job, ok bool) {
 
 // work does jobs until there are none.
 func (s *Server) work() {
-	u := &turn{}
+	u := newTurn()
 	for {
 		s.mu.Lock()
 		j, ok := s.jobs.take()
 		if !ok {
 			s.workers--
 			s.mu.Unlock()
+			u.done()
 			return
 		}
 		s.mu.Unlock()

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"sync"
 	"syscall"
 
 	"golang.org/x/net/ipv4"
@@ -33,7 +32,7 @@ type Conn struct {
 	UDP    *net.UDPConn
 	pc     *ipv4.PacketConn
 	ifaces interfaces
-	out    sync.Pool // of *outgoing
+	out    outgoings
 
 	overflow uint32 // what the kernel dropped, as it last told; of Serve alone
 }
@@ -72,7 +71,7 @@ func NewConn(uc *net.UDPConn, cfg ListenConfig) (*Conn, error) {
 		_ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1)
 		_ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RXQ_OVFL, 1)
 	})
-	c := &Conn{UDP: uc, pc: pc, out: sync.Pool{New: func() any { return new(outgoing) }}}
+	c := &Conn{UDP: uc, pc: pc}
 	c.SetInterface(cfg.Interface)
 	return c, nil
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"sync"
 
 	"golang.org/x/net/ipv4"
 	"golang.org/x/sys/unix"
@@ -29,12 +30,40 @@ func (c *Conn) Send(replies ...Reply) error {
 	return first
 }
 
-// outgoing is the room for one batch of datagrams on their way to the kernel.
+// outgoing is the room for some datagrams on their way to the kernel.
 type outgoing struct {
-	msgs  [batchSize]ipv4.Message
-	bufs  [batchSize][1][]byte
-	addrs [batchSize]net.UDPAddr
-	ips   [batchSize][4]byte
+	msgs  []ipv4.Message
+	bufs  [][1][]byte
+	addrs []net.UDPAddr
+	ips   [][4]byte
+}
+
+func newOutgoing(count int) *outgoing {
+	return &outgoing{make([]ipv4.Message, count), make([][1][]byte, count), make([]net.UDPAddr, count), make([][4]byte, count)}
+}
+
+// outgoings keeps rooms for batches, of 14 KB each, and for single datagrams, which hundreds of goroutines send at once.
+type outgoings struct{ batch, single sync.Pool }
+
+func (p *outgoings) get(count int) *outgoing {
+	pool, room := &p.batch, batchSize
+	if count == 1 {
+		pool, room = &p.single, 1
+	}
+	if o, ok := pool.Get().(*outgoing); ok {
+		return o
+	}
+	return newOutgoing(room)
+}
+
+// put takes a room back, without the payloads: they must not be kept alive.
+func (p *outgoings) put(o *outgoing) {
+	clear(o.bufs)
+	if len(o.bufs) == 1 {
+		p.single.Put(o)
+		return
+	}
+	p.batch.Put(o)
 }
 
 func (o *outgoing) fill(replies []Reply) []ipv4.Message {
@@ -64,9 +93,11 @@ func (c *Conn) sendAll(replies []Reply, failed func(Reply, error)) {
 	if failed == nil {
 		failed = func(Reply, error) {}
 	}
-	o := c.out.Get().(*outgoing)
-	defer c.out.Put(o)
-	defer clear(o.bufs[:]) // the pool must not keep payloads alive
+	if len(replies) == 0 {
+		return
+	}
+	o := c.out.get(len(replies))
+	defer c.out.put(o)
 	for len(replies) > 0 {
 		if !sendable(replies[0]) {
 			failed(replies[0], fmt.Errorf("the destination %s is no IPv4 address", replies[0].To))

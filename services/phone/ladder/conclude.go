@@ -53,38 +53,54 @@ func compare(a, b Clue) int {
 }
 
 // contradiction is an exact load that a later clue took away.
-type contradiction struct{ load, by Clue }
+type contradiction struct{ load, by *Clue }
 
 func (c contradiction) because() string {
 	return c.load.Text + ", but that does not hold: later " + c.by.Text
 }
 
-// contradict takes out the loads that later clues contradict; of each source it returns the newest one.
+// exactSources are the sources that name loads, in the order in which what they said wrongly is told.
+var exactSources = [...]Source{FromCDP, FromFetched, FromPerson, FromToldNot}
+
+// contradict takes out the loads that later clues contradict; of each source it returns the newest one. It is asked with
+// each clue of each phone.
 func contradict(all []Clue) (sound []Clue, dropped []contradiction) {
-	newest := map[Source]contradiction{}
-	for i, c := range all {
-		if c.Load == "" {
-			sound = append(sound, c)
-			continue
+	var newest [len(exactSources)]contradiction
+	sound = make([]Clue, 0, len(all))
+	for i := range all {
+		c, by := &all[i], -1
+		if c.Load != "" {
+			by = firstAgainst(all[i:], c)
 		}
-		by := slices.IndexFunc(all[i:], func(later Clue) bool { return contradicts(later, c) })
 		if by < 0 {
-			sound = append(sound, c)
+			sound = append(sound, *c)
 			continue
 		}
-		newest[c.Source] = contradiction{c, all[i+by]}
+		if of := slices.Index(exactSources[:], c.Source); of >= 0 {
+			newest[of] = contradiction{c, &all[i+by]}
+		}
 	}
-	for _, source := range []Source{FromCDP, FromFetched, FromPerson, FromToldNot} {
-		if d, ok := newest[source]; ok {
+	for _, d := range newest {
+		if d.load != nil {
 			dropped = append(dropped, d)
 		}
 	}
 	return sound, dropped
 }
 
+// firstAgainst returns where the first clue stands that contradicts c, or -1.
+func firstAgainst(clues []Clue, c *Clue) int {
+	for i := range clues {
+		if contradicts(&clues[i], c) {
+			return i
+		}
+	}
+	return -1
+}
+
 // contradicts reports whether a later clue rules out that the load of an exact one still runs. Only files and SIP
 // answers count: whether every image from before the loader leaves the model out of its DHCP class is not known.
-func contradicts(later, c Clue) bool {
+func contradicts(later, c *Clue) bool {
 	if !later.At.After(c.At) || later.Confidence < Likely || later.Source != FromNames && later.Source != FromAgent {
 		return false
 	}
@@ -146,7 +162,7 @@ func before(sound []Clue, dropped []contradiction, shown *Clue) *Clue {
 	}
 	f := dropped[i].load
 	c := exact(FromFetched, Likely, f.Before, f.At, "it still runs "+f.Before)
-	if shown != nil && (shown.Load == c.Load || shown.At.After(c.At)) || slices.ContainsFunc(sound, func(later Clue) bool { return contradicts(later, c) }) {
+	if shown != nil && (shown.Load == c.Load || shown.At.After(c.At)) || firstAgainst(sound, &c) >= 0 {
 		return nil
 	}
 	return &c
