@@ -43,6 +43,11 @@ type (
 		} `json:"dhcp_decision"`
 		Network struct{ Condition, Text string }
 		Notices []string
+
+		NotAnswered []struct {
+			Service string
+			Count   int
+		} `json:"not_answered"`
 	}
 	phoneEntry struct {
 		MAC        phone.MAC
@@ -82,12 +87,13 @@ func (b *box) client(n *testkit.Node) *http.Client {
 		err  error
 	}
 	return &http.Client{
-		Timeout: 20 * time.Second,
+		Timeout: 30 * time.Second,
 		Transport: &http.Transport{
 			DisableKeepAlives: true,
 			DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
 				d := testkit.In(b.t, n, func() (dialed, error) {
-					conn, err := (&net.Dialer{Timeout: 3 * time.Second}).DialContext(ctx, network, addr)
+					// Time for three SYNs: the first may find a box that has no address yet.
+					conn, err := (&net.Dialer{Timeout: 10 * time.Second}).DialContext(ctx, network, addr)
 					return dialed{conn, err}, nil
 				})
 				return d.conn, d.err
