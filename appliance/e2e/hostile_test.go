@@ -60,7 +60,7 @@ func counted(base phone.MAC, n int) []phone.MAC {
 // TestStormWithLoss boots two hundred phones over a wire that loses every tenth frame in both directions, and repeats and
 // reorders some.
 func TestStormWithLoss(t *testing.T) {
-	waiting.enter(t)
+	crowding.enter(t)
 	const n = 200
 	lan := office(t, testkit.Host{Name: "wire"})
 	base := mustMAC("00:06:d7:53:00:00")
@@ -86,7 +86,7 @@ func TestStormWithLoss(t *testing.T) {
 // of others, flood TFTP and leave transfers half open. Phones that had an address before renew it all the while, and none
 // loses it.
 func TestHostileClients(t *testing.T) {
-	waiting.enter(t)
+	crowding.enter(t)
 	const before, n = 25, 50
 	lan := office(t, testkit.Host{Name: "wire"}, testkit.Host{Name: "desk", MAC: deskMAC.String()})
 	base := mustMAC("00:06:d7:54:00:00")

@@ -32,7 +32,7 @@ func runStorm(t *testing.T, lan *testkit.LAN, args ...string) phonesim.Report {
 
 // TestStorm boots two hundred phones within two seconds, as after a power cut, at the speed of real phones.
 func TestStorm(t *testing.T) {
-	waiting.enter(t)
+	crowding.enter(t)
 	const n = 200
 	lan := office(t, testkit.Host{Name: "wire"})
 	base := mustMAC("00:06:d7:50:00:00")
