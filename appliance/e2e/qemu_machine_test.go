@@ -198,10 +198,11 @@ func (m *machine) tryGet(path string) (code int, date time.Time) {
 // systemClock returns what the computer's system clock shows, in whole seconds: the HTTP server's Date.
 func (m *machine) systemClock() time.Time {
 	m.t.Helper()
-	code, date := m.tryGet("/alive")
-	if code == 0 || date.IsZero() {
-		m.t.Fatal("the page tells no date")
-	}
+	var date time.Time
+	testkit.Eventually(m.t, bootPatience, "the page tells the date", func() bool {
+		_, date = m.tryGet("/alive")
+		return !date.IsZero()
+	})
 	return date
 }
 
