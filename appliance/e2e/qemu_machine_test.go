@@ -23,7 +23,7 @@ import (
 )
 
 // bootPatience is how long an emulated computer may take to serve, on a busy machine.
-const bootPatience = 2 * time.Minute
+const bootPatience = 5 * time.Minute
 
 // machineMAC is the Ethernet address of the virtual computer. The host box, in whose namespace QEMU runs, has another.
 const machineMAC = "02:00:00:00:77:02"

@@ -47,9 +47,9 @@ func NewLAN(t testing.TB, hosts ...Host) *LAN {
 	full := neighboursFull()
 	t.Cleanup(func() {
 		lan.remove(t)
-		if n := neighboursFull() - full; n > 0 && t.Failed() {
+		if now := neighboursFull(); now > full && t.Failed() {
 			t.Logf("the kernel's table of neighbours was full %d times meanwhile: it is one for all namespaces, and hosts do not "+
-				"find each other then. Something else on this machine has a thousand of them", n)
+				"find each other then. Something else on this machine has a thousand of them", now-full)
 		}
 	})
 	ip(t, "netns", "add", lan.sw())
@@ -71,7 +71,8 @@ func NewLAN(t testing.TB, hosts ...Host) *LAN {
 // neighboursFull is how often the kernel had no room for one more neighbour (table_fulls, a hexadecimal number for each
 // processor); 0 where it does not say.
 func neighboursFull() (n uint64) {
-	text, err := os.ReadFile("/proc/net/stat/arp_cache")
+	// Of this thread: the first one of the process may be in a namespace for good (see In), and only the machine's own has it.
+	text, err := os.ReadFile("/proc/thread-self/net/stat/arp_cache")
 	if err != nil {
 		return 0
 	}
