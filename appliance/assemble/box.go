@@ -216,6 +216,7 @@ func (b *Box) makeServices(p plan) error {
 	}
 	if b.dhcp, err = dhcp.New(p.dhcp, dhcp.Deps{
 		Clock: b.clock, Store: b.store, Wire: b.wire, Log: log("dhcp"), Report: b.onDHCP, Metrics: b.metrics,
+		NotAnswered: b.onDHCPUnanswered,
 	}); err != nil {
 		return fmt.Errorf("making dhcp: %w", err)
 	}

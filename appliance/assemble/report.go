@@ -19,9 +19,6 @@ import (
 // The servers call the functions here on the goroutines that answer packets; see [recorder] for what they do there.
 
 func (b *Box) onDHCP(e dhcp.Event) {
-	if e.Kind == dhcp.EventIgnored {
-		b.unanswered.add("dhcp", e.Reason, e.MAC, netip.Addr{})
-	}
 	if text := b.harm(e); text != "" {
 		b.note("dhcp", text)
 	}
@@ -30,6 +27,11 @@ func (b *Box) onDHCP(e dhcp.Event) {
 	}
 	minor := (e.Kind == dhcp.EventOffer || e.Kind == dhcp.EventSeen || e.Kind == dhcp.EventIgnored) && b.index.Load().byMAC[e.MAC] == nil
 	b.recorder.push(fromDHCPServer, minor, (*dhcpReport)(&e))
+}
+
+// onDHCPUnanswered counts; what is told of these packets comes to onDHCP.
+func (b *Box) onDHCPUnanswered(reason string, mac phone.MAC, packets int) {
+	b.unanswered.addPackets("dhcp", reason, mac, netip.Addr{}, packets)
 }
 
 type dhcpReport dhcp.Event

@@ -42,7 +42,14 @@ func newUnanswered(now func() time.Time) *unanswered {
 
 // add counts one packet. mac or addr say who sent it, where that is known.
 func (u *unanswered) add(service, reason string, mac phone.MAC, addr netip.Addr) {
-	reason = generalWords(reason)
+	u.addPackets(service, reason, mac, addr, 1)
+}
+
+// addPackets is add for several packets of which the reason is the same. It is called for each packet of a flood: a reason
+// that is known already costs a look into two maps.
+func (u *unanswered) addPackets(service, reason string, mac phone.MAC, addr netip.Addr, packets int) {
+	var buf [256]byte
+	words := generalWords(buf[:0], reason)
 	now := u.now()
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -51,22 +58,29 @@ func (u *unanswered) add(service, reason string, mac phone.MAC, addr netip.Addr)
 		rows = map[string]*unansweredRow{}
 		u.rows[service] = rows
 	}
-	row := rows[reason]
+	row := rows[string(words)]
 	if row == nil {
-		if len(rows) >= maxReasons {
-			u.clean(rows, now)
-		}
-		if len(rows) >= maxReasons {
-			reason = otherReasons
-		}
-		if row = rows[reason]; row == nil {
-			row = &unansweredRow{minute: minuteOf(now)}
-			rows[reason] = row
-		}
+		row = u.newRow(rows, string(words), now)
 	}
 	row.turn(now)
-	row.counts[row.minute%60]++
+	row.counts[row.minute%60] += uint32(packets)
 	row.last, row.mac, row.addr = now, mac, addr
+}
+
+// newRow makes the row of a reason, or returns that of all others where there is no room for it.
+func (u *unanswered) newRow(rows map[string]*unansweredRow, reason string, now time.Time) *unansweredRow {
+	if len(rows) >= maxReasons {
+		u.clean(rows, now)
+	}
+	if len(rows) >= maxReasons {
+		reason = otherReasons
+	}
+	row := rows[reason]
+	if row == nil {
+		row = &unansweredRow{minute: minuteOf(now)}
+		rows[reason] = row
+	}
+	return row
 }
 
 func minuteOf(t time.Time) int64 { return t.Unix() / 60 }
@@ -126,22 +140,29 @@ func (u *unanswered) list(whose func(netip.Addr) phone.MAC) []web.NotAnswered {
 	return out
 }
 
-// generalWords takes out of a reason what is only of the one packet: an address, a MAC or a number becomes "…", and what is
-// quoted as well. So each kind of reason is one line.
-func generalWords(reason string) string {
-	digits := strings.ContainsAny(reason, "0123456789")
-	if !digits && !strings.ContainsRune(reason, '"') {
-		return reason
+// generalWords appends a reason to buf without what is only of the one packet: an address, a MAC or a number becomes "…", and
+// what is quoted as well. So each kind of reason is one line.
+func generalWords(buf []byte, reason string) []byte {
+	if strings.IndexByte(reason, '"') >= 0 {
+		reason = cutQuoted(reason)
 	}
-	reason = cutQuoted(reason)
-	words := strings.Split(reason, " ")
-	for i, w := range words {
-		if strings.ContainsAny(w, "0123456789") {
-			bare := strings.TrimRight(w, ",.;:)")
-			words[i] = "…" + w[len(bare):]
+	for i := 0; i < len(reason); i++ {
+		word := i
+		digit := false
+		for ; i < len(reason) && reason[i] != ' '; i++ {
+			digit = digit || '0' <= reason[i] && reason[i] <= '9'
+		}
+		if digit {
+			bare := strings.TrimRight(reason[word:i], ",.;:)")
+			buf = append(buf, "…"...)
+			word += len(bare)
+		}
+		buf = append(buf, reason[word:i]...)
+		if i < len(reason) {
+			buf = append(buf, ' ')
 		}
 	}
-	return strings.Join(words, " ")
+	return buf
 }
 
 // cutQuoted puts "…" in place of what stands between quotation marks; it comes from outside.

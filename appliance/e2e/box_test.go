@@ -22,7 +22,7 @@ const (
 	password = "correct horse battery"
 	// patience is how long a daemon may take to come up on a busy machine; three seconds of it go into the look for other
 	// DHCP servers.
-	patience = 30 * time.Second
+	patience = time.Minute
 )
 
 // box is the daemon in the namespace of its own, and a laptop that asks its API.

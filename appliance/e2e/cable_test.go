@@ -12,7 +12,7 @@ import (
 // TestCable takes the cable out and the adapter away: meanwhile nothing is served and the box says why, and afterwards
 // everything comes back by itself.
 func TestCable(t *testing.T) {
-	t.Parallel()
+	waiting.enter(t)
 	lan := office(t, testkit.Host{Name: "wire"})
 	mac := mustMAC("00:06:d7:68:00:00")
 	b := startBox(t, lan, site{phones: listed(mac, 1)}.text(), nil)

@@ -65,6 +65,7 @@ func runClients(t *testing.T, c *load.Clients, job load.Job, who []int, rate flo
 // flag, with conflict probing on as it is by default. Each gets one, and keeps it over a restart of its own. Then three
 // thousand more come within three seconds.
 func TestAThousandAtOnce(t *testing.T) {
+	working.enter(t)
 	const n, all = 1000, 4000
 	lan := office(t, testkit.Host{Name: "wire"})
 	b := startBox(t, lan, site{dhcp: widePool}.text(), nil)
@@ -112,6 +113,7 @@ func TestStormsInARow(t *testing.T) {
 // TestLeasesOutliveKills kills the daemon while it gives leases, five times. Each lease that it acknowledged is there
 // afterwards, and no address is given to two phones.
 func TestLeasesOutliveKills(t *testing.T) {
+	working.enter(t)
 	const kills, each = 5, 150
 	lan := office(t, testkit.Host{Name: "wire"})
 	b := startBox(t, lan, site{dhcp: widePool + "\nping_check = false"}.text(), nil)
@@ -189,6 +191,7 @@ func leavingOut(all, some []int) (out []int) {
 // TestDownloadsAtOnce lets a hundred phones read an image in lockstep at once, while others start and get an address; then
 // they read a small file over and over.
 func TestDownloadsAtOnce(t *testing.T) {
+	working.enter(t)
 	const n, starting = 100, 300
 	files := shelf()
 	files["chime.pcm"] = make([]byte, 1200)
@@ -233,6 +236,7 @@ func download(t *testing.T, w *load.Wire, parallel, total int, file string, file
 // TestRenewalsLeaveMemoryAndFilesFlat is the soak in short: thousands of renewals and restarts of the same phones. Nobody is
 // refused; memory and the files of the leases do not grow.
 func TestRenewalsLeaveMemoryAndFilesFlat(t *testing.T) {
+	working.enter(t)
 	const n, rounds = 300, 5
 	lan := office(t, testkit.Host{Name: "wire"})
 	b := startBox(t, lan, site{dhcp: widePool + "\nping_check = false"}.text(), nil)

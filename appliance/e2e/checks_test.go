@@ -22,7 +22,7 @@ type phoneReport struct {
 // TestPhonesAreAskedAndRestarted lets virtual phones register at a real registrar, asks one of them over telnet what it
 // thinks of that, and restarts all of them from the box.
 func TestPhonesAreAskedAndRestarted(t *testing.T) {
-	t.Parallel()
+	waiting.enter(t)
 	testkit.Need(t, "netns", "kamailio", "kamcmd")
 	lan := office(t, testkit.Host{Name: "pbx", Addr: netip.MustParsePrefix(pbxAddr + "/16")}, testkit.Host{Name: "wire"})
 	pbx := startPBX(t, lan.Node("pbx"))

@@ -25,7 +25,7 @@ var deskMAC = mustMAC("00:06:d7:aa:2a:2e")
 
 // TestClients serves clients that nobody here wrote.
 func TestClients(t *testing.T) {
-	t.Parallel()
+	waiting.enter(t)
 	testkit.Need(t, "netns", "udhcpc", "dhclient", "atftp", "tftp", "curl", "ntpdate", "chronyd", "dig", "sipp")
 	lan := office(t,
 		testkit.Host{Name: "pc1", MAC: "02:00:00:00:77:31"}, testkit.Host{Name: "pc2", MAC: "02:00:00:00:77:32"},

@@ -22,7 +22,7 @@ import (
 // TestGarbage sends two thousand random and mutated packets to each UDP port: none of them panics, and afterwards all
 // works.
 func TestGarbage(t *testing.T) {
-	t.Parallel()
+	waiting.enter(t)
 	const each = 2000
 	lan := office(t, testkit.Host{Name: "wire"}, testkit.Host{Name: "noise", MAC: "02:00:00:00:77:99", Addr: netip.MustParsePrefix("10.77.0.99/16")})
 	mac := mustMAC("00:06:d7:67:00:00")

@@ -16,6 +16,7 @@ import (
 // TestImageLeavesTheCheckoutClean builds the image in a copy of the checkout, with our builder and with plain gok as the
 // quick start tells it, and compares what git says before and after.
 func TestImageLeavesTheCheckoutClean(t *testing.T) {
+	working.enter(t)
 	testkit.Need(t, "git", "mkfs.ext4")
 	root := copyCheckout(t)
 	out := t.TempDir()

@@ -22,6 +22,7 @@ const maxImageZst = 60_000_000
 
 // TestImage builds the image and measures it: what the builder says of it, how large it is, what is in the update archive.
 func TestImage(t *testing.T) {
+	working.enter(t)
 	testkit.Need(t, "zstd")
 	b := sharedImage(t, "arm64")
 	t.Log(b.output)

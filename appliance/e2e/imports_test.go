@@ -127,7 +127,7 @@ func oldRoot(mac, other phone.MAC) map[string][]byte {
 // TestImports hands the box what an office has: an old TFTP root, a list from a spreadsheet, a sound. A phone then boots
 // from what was imported, and another looks people up.
 func TestImports(t *testing.T) {
-	t.Parallel()
+	waiting.enter(t)
 	lan := office(t, testkit.Host{Name: "wire"},
 		testkit.Host{Name: "desk", MAC: deskMAC.String(), Addr: netip.MustParsePrefix("10.77.0.50/16")})
 	mac, other := mustMAC("00:06:d7:66:00:00"), mustMAC("00:06:d7:66:00:01")

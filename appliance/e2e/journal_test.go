@@ -15,7 +15,7 @@ const journalLag = 5 * time.Second
 // TestJournalSurvivesKill kills the daemon while phones boot: every event that was older than five seconds is there
 // afterwards, unchanged, and the steps go on from there.
 func TestJournalSurvivesKill(t *testing.T) {
-	t.Parallel()
+	waiting.enter(t)
 	const n = 5
 	lan := office(t, testkit.Host{Name: "wire"})
 	base := mustMAC("00:06:d7:6a:00:00")

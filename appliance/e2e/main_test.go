@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+	"time"
 )
 
 // programs are what the tests run, built once for each run of the tests.
@@ -20,14 +21,13 @@ var built struct {
 	err error
 }
 
-// TestMain removes the programs that were built, and lets more tests wait at once than the machine has processors: what
-// they do most of the time is waiting.
+// TestMain removes the programs that were built, and leaves it to the lanes how many tests run at once.
 func TestMain(m *testing.M) {
 	flag.Parse()
 	given := false
 	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
 	if !given {
-		if err := flag.Set("test.parallel", "8"); err != nil {
+		if err := flag.Set("test.parallel", "64"); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(2)
 		}
@@ -37,6 +37,29 @@ func TestMain(m *testing.M) {
 		_ = os.RemoveAll(built.dir)
 	}
 	os.Exit(code)
+}
+
+// lane bounds how many tests of a kind run at once, beside those of the other lanes.
+type lane chan struct{}
+
+// The lanes. More tests may wait at once than a machine has processors; of those that keep a processor busy there is one at a
+// time, so that none makes another late, and of those with hundreds of phones as well: the kernel's table of neighbours is one
+// for all namespaces and has room for 1,024. TestPallet, which waits longest, is in none: it begins at once and has all of
+// the others beside it.
+var (
+	waiting  = make(lane, 8) // what it waits for are a phone's own times and a server's timers
+	crowding = make(lane, 1) // the same, with hundreds of phones
+	working  = make(lane, 1) // emulates a computer, builds an image or is a load
+)
+
+// enter makes a test a parallel one that goes on once there is room in its lane; its subtests share its place.
+func (l lane) enter(t *testing.T) {
+	t.Helper()
+	t.Parallel()
+	began := time.Now()
+	l <- struct{}{}
+	t.Cleanup(func() { <-l })
+	t.Logf("waited %.0f s for its turn", time.Since(began).Seconds())
 }
 
 // build returns the programs. Everybody may read their folder, for one test runs the daemon as nobody.

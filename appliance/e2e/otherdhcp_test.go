@@ -21,7 +21,7 @@ const otherServer = "10.77.0.3"
 
 // TestOtherDHCPServer puts dnsmasq on the wire first: the box holds back until dnsmasq is gone, or somebody says so.
 func TestOtherDHCPServer(t *testing.T) {
-	t.Parallel()
+	waiting.enter(t)
 	testkit.Need(t, "dnsmasq", "udhcpc")
 	lan := office(t, testkit.Host{Name: "pc", MAC: "02:00:00:00:77:31"},
 		testkit.Host{Name: "other", MAC: "02:00:00:00:77:03", Addr: netip.MustParsePrefix(otherServer + "/16")})
@@ -88,7 +88,7 @@ func TestOtherDHCPServer(t *testing.T) {
 
 // TestOtherDHCPServerAtLinkUp connects a box that served before to a wire with another DHCP server.
 func TestOtherDHCPServerAtLinkUp(t *testing.T) {
-	t.Parallel()
+	waiting.enter(t)
 	testkit.Need(t, "dnsmasq", "udhcpc")
 	lan := office(t, testkit.Host{Name: "pc", MAC: "02:00:00:00:77:31"},
 		testkit.Host{Name: "other", MAC: "02:00:00:00:77:03", Addr: netip.MustParsePrefix(otherServer + "/16")})
@@ -110,7 +110,7 @@ func TestOtherDHCPServerAtLinkUp(t *testing.T) {
 // TestOtherDHCPServerWhileServing starts dnsmasq while the box serves. A guest that the box does not serve gets an address
 // from it, and by that alone the box knows. The phone that has an address keeps it; people decide about the rest.
 func TestOtherDHCPServerWhileServing(t *testing.T) {
-	t.Parallel()
+	waiting.enter(t)
 	testkit.Need(t, "dnsmasq", "udhcpc")
 	lan := office(t, testkit.Host{Name: "phone", MAC: "02:00:00:00:77:31"}, testkit.Host{Name: "guest", MAC: "02:00:00:00:77:32"},
 		testkit.Host{Name: "other", MAC: "02:00:00:00:77:03", Addr: netip.MustParsePrefix(otherServer + "/16")})

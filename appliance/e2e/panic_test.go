@@ -36,7 +36,7 @@ password = "secret-208"
 // TestPanicCostsOnePacket plants a panic in each service of a box on loopback: one packet is lost, the next is answered,
 // and the others go on.
 func TestPanicCostsOnePacket(t *testing.T) {
-	t.Parallel()
+	waiting.enter(t)
 	b, at := loopbackBox(t)
 	mac := mustMAC("00:06:d7:66:00:00")
 	call := func(method, path string, body string) (int, string) {

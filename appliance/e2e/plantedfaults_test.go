@@ -196,7 +196,7 @@ func (b plantedBox) page(t *testing.T, path string) string {
 // TestPlantedFaults plants a fault for each rule of what may be sent to a phone: it is refused with the sentence that a
 // technician needs, and no phone is touched. What is mended goes on by itself.
 func TestPlantedFaults(t *testing.T) {
-	t.Parallel()
+	waiting.enter(t)
 	base := mustMAC("00:06:d7:71:00:00")
 	faults := plantedFaults()
 	files := wholeLoads("P0S3-07-4-00", "P0S3-05-3-00", "P0S30203")
@@ -233,7 +233,7 @@ func TestPlantedFaults(t *testing.T) {
 
 // TestPlantedFaultMended uploads the file that is missing: the phone goes on by itself.
 func TestPlantedFaultMended(t *testing.T) {
-	t.Parallel()
+	waiting.enter(t)
 	const to = "P0S3-8-12-00"
 	mac := mustMAC("00:06:d7:71:01:00")
 	whole := wholeLoads(to)
@@ -279,7 +279,7 @@ func waitOn(t *testing.T, f *palletPhone, load string, limit time.Duration) {
 // TestPlantedFaultUnknown boots phones of which nothing tells what they run: nothing is named to them. Where a person says
 // what one runs, it goes on.
 func TestPlantedFaultUnknown(t *testing.T) {
-	t.Parallel()
+	waiting.enter(t)
 	base := mustMAC("00:06:d7:71:02:00")
 	s := site{sip: "enabled = false", firmware: `target = "` + palletSIP + `"`, phones: listed(base, 3)}
 	b := plantBox(t, s, wholeLoads("P0S30203", "P0S3-04-4-00", "P0S3-05-3-00", "P0S3-06-3-00", "P0S3-07-4-00", palletSIP, "P00305000500"))
@@ -339,7 +339,7 @@ func waitSettledOrWriting(t *testing.T, f *palletPhone) {
 // the reason, until a person has put that right and says so. (A phone from before the loader takes two minutes for each try,
 // for the box cannot see that it writes nothing; the tests of convert have it.)
 func TestPlantedFaultThreeTries(t *testing.T) {
-	t.Parallel()
+	waiting.enter(t)
 	mac := mustMAC("00:06:d7:71:03:00")
 	const from, to, bad = "P0S3-07-4-00", "P0S3-8-12-00", "P0S3-8-12-00.sb2"
 	b := plantBox(t, site{firmware: `target = "` + from + `"`, phones: listed(mac, 1)},
@@ -382,7 +382,7 @@ func badForPhones(name string) []byte {
 
 // TestPlantedOrders pins phones, leaves them out, stops them and puts one before the others.
 func TestPlantedOrders(t *testing.T) {
-	t.Parallel()
+	waiting.enter(t)
 	base := mustMAC("00:06:d7:71:04:00")
 	const from, to = "P0S3-07-4-00", "P0S3-8-12-00"
 	whole := []string{"P003-8-12-00.sbn", to + ".sb2"}
@@ -455,7 +455,7 @@ func untouchedButLists(t *testing.T, f *palletPhone) {
 
 // TestPlantedNext converts one phone at a time and puts the last of the line first.
 func TestPlantedNext(t *testing.T) {
-	t.Parallel()
+	waiting.enter(t)
 	base := mustMAC("00:06:d7:71:05:00")
 	const from, to = "P0S3-07-4-00", "P0S3-8-12-00"
 	b := plantBox(t, site{firmware: "target = \"" + to + "\"\nparallel = 1", phones: listed(base, 3)}, wholeLoads(from, to))

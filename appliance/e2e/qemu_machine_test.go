@@ -23,7 +23,7 @@ import (
 )
 
 // bootPatience is how long an emulated computer may take to serve, on a busy machine.
-const bootPatience = 2 * time.Minute
+const bootPatience = 5 * time.Minute
 
 // machineMAC is the Ethernet address of the virtual computer. The host box, in whose namespace QEMU runs, has another.
 const machineMAC = "02:00:00:00:77:02"
@@ -198,10 +198,11 @@ func (m *machine) tryGet(path string) (code int, date time.Time) {
 // systemClock returns what the computer's system clock shows, in whole seconds: the HTTP server's Date.
 func (m *machine) systemClock() time.Time {
 	m.t.Helper()
-	code, date := m.tryGet("/alive")
-	if code == 0 || date.IsZero() {
-		m.t.Fatal("the page tells no date")
-	}
+	var date time.Time
+	testkit.Eventually(m.t, bootPatience, "the page tells the date", func() bool {
+		_, date = m.tryGet("/alive")
+		return !date.IsZero()
+	})
 	return date
 }
 

@@ -139,6 +139,18 @@ func (b *box) checkLine() lineCheck {
 	return b.checkLineOf(deskMAC)
 }
 
+// checkAnswered is checkLine at a registrar that is there. On a busy machine kamailio may take longer than the box waits.
+func (b *box) checkAnswered() (c lineCheck) {
+	b.t.Helper()
+	for range 5 {
+		if c = b.checkLine(); c.Verdict != "no_answer" {
+			break
+		}
+		b.t.Logf("the registrar took too long: %+v", c)
+	}
+	return c
+}
+
 // checkLineOf has the box check the one line of a phone.
 func (b *box) checkLineOf(mac phone.MAC) lineCheck {
 	b.t.Helper()
@@ -168,7 +180,7 @@ func (b *box) edit(old, now string) {
 // TestRegistrar checks a line through the daemon's face: the proxy is found through the box's own names, the password is
 // tried at a real registrar, and the registration of the phone, a sipp, stays what it was.
 func TestRegistrar(t *testing.T) {
-	t.Parallel()
+	waiting.enter(t)
 	testkit.Need(t, "netns", "kamailio", "kamcmd", "sipp")
 	lan := office(t,
 		testkit.Host{Name: "pbx", Addr: netip.MustParsePrefix(pbxAddr + "/16")},
@@ -179,7 +191,7 @@ func TestRegistrar(t *testing.T) {
 		phones: []sitePhone{{mac: deskMAC, label: "Front desk", line: "208", address: "10.77.0.50"}},
 	}.text(), nil)
 
-	if c := b.checkLine(); !c.OK || c.Verdict != "right_password" || c.Line != 1 || c.Name != "208" || c.NAT != "" || !strings.Contains(c.Text, pbxAddr) {
+	if c := b.checkAnswered(); !c.OK || c.Verdict != "right_password" || c.Line != 1 || c.Name != "208" || c.NAT != "" || !strings.Contains(c.Text, pbxAddr) {
 		t.Errorf("the right password: %+v", c)
 	}
 	if left := pbx.registered(); left != "" {
@@ -199,12 +211,12 @@ func TestRegistrar(t *testing.T) {
 	if !strings.Contains(desk, "sip:208@10.77.0.50:5060") {
 		t.Fatalf("the phone is not registered:\n%s", desk)
 	}
-	if c := b.checkLine(); !c.OK || !strings.Contains(c.Text, "One phone is registered") {
+	if c := b.checkAnswered(); !c.OK || !strings.Contains(c.Text, "One phone is registered") {
 		t.Errorf("the right password, with the phone registered: %+v", c)
 	}
 
 	b.edit(`"secret-208"`, `"secret-209"`)
-	if c := b.checkLine(); c.OK || c.Verdict != "wrong_password" || !strings.Contains(c.Text, "authname 208") {
+	if c := b.checkAnswered(); c.OK || c.Verdict != "wrong_password" || !strings.Contains(c.Text, "authname 208") {
 		t.Errorf("a wrong password: %+v", c)
 	}
 	b.edit(`"pbx.voice.home.arpa"`, `"nobody.voice.home.arpa"`)

@@ -48,7 +48,7 @@ plain_http = true
 // of its network for the time of that network, renews it through the router, keeps it over a power cut of the box, and is
 // answered by its DNS. A client on the box's own wire has nothing of that.
 func TestRelay(t *testing.T) {
-	t.Parallel()
+	waiting.enter(t)
 	testkit.Need(t, "netns", "udhcpc", "dhcrelay", "dig", "sysctl")
 	lan := office(t,
 		testkit.Host{Name: "router", MAC: "02:00:00:00:77:fe", Addr: netip.MustParsePrefix("10.77.0.254/16")},

@@ -15,7 +15,7 @@ import (
 
 // TestKillKeepsLeases kills the daemon and boots the same phones again, half of them by INIT-REBOOT, among newcomers.
 func TestKillKeepsLeases(t *testing.T) {
-	t.Parallel()
+	waiting.enter(t)
 	const n = 10
 	lan := office(t, testkit.Host{Name: "wire"})
 	old, fresh := mustMAC("00:06:d7:63:00:00"), mustMAC("00:06:d7:63:01:00")
@@ -93,7 +93,7 @@ func storm(t *testing.T, w *phonesim.Wire, base phone.MAC, n int, remember map[p
 
 // TestTermWithOpenTransfers ends the daemon while dead clients hold transfers open and somebody watches the page.
 func TestTermWithOpenTransfers(t *testing.T) {
-	t.Parallel()
+	waiting.enter(t)
 	hosts := []testkit.Host{
 		{Name: "dead1", Addr: netip.MustParsePrefix("10.77.0.41/16")},
 		{Name: "dead2", Addr: netip.MustParsePrefix("10.77.0.42/16")},

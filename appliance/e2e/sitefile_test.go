@@ -13,7 +13,7 @@ import (
 // TestWrongSiteFile refuses a wrong site file with every fault, at start, at SIGHUP and over the API; the last good one
 // stays in force.
 func TestWrongSiteFile(t *testing.T) {
-	t.Parallel()
+	waiting.enter(t)
 	lan := office(t, testkit.Host{Name: "wire"})
 	mac := mustMAC("00:06:d7:64:00:00")
 	good := site{phones: listed(mac, 1)}.text()

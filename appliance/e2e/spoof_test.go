@@ -15,7 +15,7 @@ import (
 // TestOnlyTheOwnerGetsItsPassword lets a stranger with a lease of its own and a spoofer with the owner's address ask for the
 // owner's configuration.
 func TestOnlyTheOwnerGetsItsPassword(t *testing.T) {
-	t.Parallel()
+	waiting.enter(t)
 	testkit.Need(t, "curl")
 	lan := office(t, testkit.Host{Name: "owner", MAC: deskMAC.String()},
 		testkit.Host{Name: "stranger", MAC: "00:06:d7:65:00:02"}, testkit.Host{Name: "spoofer", MAC: "02:00:00:00:77:66"})

@@ -39,7 +39,7 @@ func agree(t *testing.T, b *box, p *phonesim.Phone, limit time.Duration) phoneEn
 
 // TestStatesWithoutFirmware boots a phone of each state against a box that has no firmware and no target.
 func TestStatesWithoutFirmware(t *testing.T) {
-	t.Parallel()
+	waiting.enter(t)
 	lan := office(t, testkit.Host{Name: "wire"})
 	base := mustMAC("00:06:d7:60:00:00")
 	mac := func(n int) phone.MAC { return phonesim.AddMAC(base, n) }
@@ -121,7 +121,7 @@ func waitHunts(t *testing.T, p *phonesim.Phone, n int) {
 
 // TestConversion boots phones beside a full shelf, with a target: listed ones are converted, the others left alone.
 func TestConversion(t *testing.T) {
-	t.Parallel()
+	waiting.enter(t)
 	lan := office(t, testkit.Host{Name: "wire"})
 	base := mustMAC("00:06:d7:61:00:00")
 	b := startBox(t, lan, site{firmware: `target = "` + target + `"`, phones: listed(base, 4)}.text(), shelf())
@@ -198,7 +198,7 @@ func namesAskedFrom(c *testkit.Capture, from string) []string {
 // TestSCCPGetsReady boots a listed phone that stays on SCCP: it gets the load that the site wants and is ready after a
 // minute without a hunt.
 func TestSCCPGetsReady(t *testing.T) {
-	t.Parallel()
+	waiting.enter(t)
 	const load = "P00308010200"
 	lan := office(t, testkit.Host{Name: "wire"})
 	mac := mustMAC("00:06:d7:62:00:00")

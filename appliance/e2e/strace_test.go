@@ -19,7 +19,7 @@ import (
 // TestEachACKWaitsForItsSync traces the daemon while phones boot: between the REQUEST of a phone and the send of its ACK an
 // fdatasync began and ended (promise 1).
 func TestEachACKWaitsForItsSync(t *testing.T) {
-	t.Parallel()
+	waiting.enter(t)
 	testkit.Need(t, "strace")
 	const n = 20
 	lan := office(t, testkit.Host{Name: "wire"})

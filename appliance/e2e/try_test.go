@@ -15,6 +15,7 @@ import (
 
 // TestTry runs the daemon as a newcomer does, as nobody and in a namespace with nothing but loopback.
 func TestTry(t *testing.T) {
+	waiting.enter(t)
 	testkit.Need(t, "setpriv")
 	lan := testkit.NewLAN(t, testkit.Host{Name: "newcomer"})
 	n := lan.Node("newcomer")

@@ -355,6 +355,8 @@ type bench struct {
 	mu     sync.Mutex
 	sent   []udp.Reply
 	events []Event
+
+	notAnswered map[string]int // packets, by reason
 }
 
 // Send implements sender.
@@ -369,6 +371,7 @@ func (b *bench) Send(replies ...udp.Reply) error {
 func newBench(t *testing.T, cfg Config, store *memoryStore) *bench {
 	t.Helper()
 	b := &bench{t: t, store: store, wire: newWire(), clock: &fakeClock{trusted: true}}
+	b.notAnswered = map[string]int{}
 	b.make(cfg)
 	return b
 }
@@ -379,6 +382,10 @@ func (b *bench) make(cfg Config) {
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		b.events = append(b.events, ev)
+	}, NotAnswered: func(reason string, _ phone.MAC, packets int) {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.notAnswered[reason] += packets
 	}})
 	if err != nil {
 		b.t.Fatal(err)

@@ -143,6 +143,10 @@ type Deps struct {
 	Log     *slog.Logger
 	Report  func(Event)           // called on the server's goroutines; must not block
 	Metrics prometheus.Registerer // nil = no metrics
+	// NotAnswered is told of every packet that is not answered, as phonebox_dhcp_dropped_total counts them, where Report leaves
+	// out what a client repeats: why, from whom (zero where that is not known) and how many. The server may hold its lock then:
+	// it must not block, and not call the server. nil = nobody wants to know.
+	NotAnswered func(reason string, mac phone.MAC, packets int)
 }
 
 // EventKind says what happened.

@@ -106,13 +106,21 @@ func (s *Server) reply(eff *effects, r *request, ev Event, out outgoing) {
 // dropped counts a packet that is not answered and reports it, the same of the same client once in ten seconds. The log
 // has each reason once in ten seconds.
 func (s *Server) dropped(eff *effects, r *request, why *refusal) {
-	s.metrics.dropped.WithLabelValues(why.code).Inc()
+	s.notAnswered(why.code, why.text, r.mac, 1)
 	now := time.Now()
 	if !s.repeated(lease.Key(""), why.code, now) {
 		s.log.Info("packet not answered", "mac", r.mac, "type", r.typ.String(), "reason", why.text)
 	}
 	if !s.repeated(r.client.Key, why.code, now) {
 		eff.event(s.eventOf(r, Event{Kind: EventIgnored, Address: wantedOf(r), Reason: why.text}))
+	}
+}
+
+// notAnswered counts packets that are not answered.
+func (s *Server) notAnswered(code, reason string, mac phone.MAC, packets int) {
+	s.metrics.dropped.WithLabelValues(code).Add(float64(packets))
+	if s.deps.NotAnswered != nil {
+		s.deps.NotAnswered(reason, mac, packets)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"phonebox/services/dhcp/lease"
 	"phonebox/services/internal/udp"
+	"phonebox/services/phone"
 )
 
 // hooks count what the loop meets.
@@ -19,12 +20,12 @@ func (s *Server) hooks() udp.Hooks {
 	return udp.Hooks{
 		Panicked: func(v any, stack, packet []byte) { s.panicked(v, stack, packet) },
 		Foreign: func(p *udp.Packet) {
-			s.metrics.dropped.WithLabelValues("other_interface").Inc()
+			s.notAnswered("other_interface", "the packet came in on another interface", phone.MAC{}, 1)
 			s.log.Debug("packet of another interface", "peer", p.From, "index", p.Index)
 		},
 		SendError: func(r udp.Reply, err error) { s.sendFailed(r.To, err) },
 		Lost: func(n int) {
-			s.metrics.dropped.WithLabelValues("receive_buffer").Add(float64(n))
+			s.notAnswered("receive_buffer", "more came at once than could be read", phone.MAC{}, n)
 			s.locked(func() { s.strangers.lost += float64(n) })
 			s.warn("packets lost before they were read: the receive buffer was full", "packets", n)
 		},
@@ -78,7 +79,7 @@ func (s *Server) handle(ctx context.Context, out sender, p *udp.Packet, replies 
 
 // refused counts and reports a packet that is not a client's.
 func (s *Server) refused(p *udp.Packet, why *refusal) {
-	s.metrics.dropped.WithLabelValues(why.code).Inc()
+	s.notAnswered(why.code, why.text, phone.MAC{}, 1)
 	s.mu.Lock()
 	quiet := s.repeated(lease.Key(""), why.code, time.Now())
 	s.mu.Unlock()

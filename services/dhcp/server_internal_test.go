@@ -325,6 +325,45 @@ func TestExhaustedPoolIsReported(t *testing.T) {
 	})
 }
 
+// What is reported of them is bounded; the numbers are those of the metrics.
+func TestEveryPacketThatIsNotAnsweredIsTold(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		cfg := config()
+		cfg.Pool, cfg.Known = []lease.Range{{First: ip("10.77.1.1"), Last: ip("10.77.1.1")}}, nil
+		b := started(t, cfg, newStore())
+		defer b.stop()
+		b.lease(1)
+		for range 20 {
+			b.in(packet(t, msgDiscover, mac(2)))
+			b.s.handle(b.ctx, b, &udp.Packet{Payload: []byte{1, 1, 6, 0}, From: netip.MustParseAddrPort("10.77.0.9:68"), Index: 3}, nil)
+			b.s.hooks().Foreign(&udp.Packet{From: netip.MustParseAddrPort("192.0.2.1:68"), Index: 4})
+		}
+		b.s.hooks().Lost(7)
+		b.s.strangers.limiting = true
+		for i := range byte(50) {
+			b.in(packet(t, msgDiscover, phone.MAC{2, 0, 0, 0, 7, i}, dhcpv4.WithOption(dhcpv4.OptClassIdentifier("udhcp 1.36"))))
+		}
+		for _, want := range []struct {
+			code, reason string
+			packets      int // at least; 0 = as many as the metric says
+		}{
+			{"pool_empty", "all 1 addresses of the pool are in use", 0},
+			{"too_short", "the packet has 4 bytes; a DHCP header alone has 236", 20},
+			{"other_interface", "the packet came in on another interface", 20},
+			{"receive_buffer", "more came at once than could be read", 7},
+			{"stranger_limit", "devices that were never seen here ask for addresses and do not take them", 0},
+		} {
+			metric := int(counted(t, b.s.metrics.dropped.WithLabelValues(want.code)))
+			if got := b.notAnswered[want.reason]; got != metric || got == 0 || want.packets > 0 && got != want.packets {
+				t.Errorf("%s: told of %d packets, the metric has %d, wanted as many and %d", want.code, got, metric, want.packets)
+			}
+		}
+		if len(b.notAnswered) != 5 {
+			t.Errorf("reasons: got %v, want five", b.notAnswered)
+		}
+	})
+}
+
 func TestStopWritesWhatWaits(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		b := started(t, config(), newStore())

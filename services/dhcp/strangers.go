@@ -140,6 +140,9 @@ func (x *strangers) sentence() string {
 	return fmt.Sprintf("devices that were never seen here%s %s, as a program that uses up the pool would; they are answered slowly, phones and known devices as ever", where, x.why)
 }
 
+// manner is the sentence without the port, for what is counted: who sends a flood may name any number of ports.
+func (x *strangers) manner() string { return "devices that were never seen here " + x.why }
+
 // stranger reports whether nothing speaks for the client.
 func (s *Server) stranger(r *request) bool {
 	return !s.familiar(r) && !looksLikePhone(r.client.VendorClass)
@@ -154,8 +157,8 @@ func (s *Server) limited(eff *effects, r *request, m lease.Moment) bool {
 	if free, all := s.table.Room(r.place); s.strangers.admit(r, free, all, m.Mono) {
 		return false
 	}
-	s.metrics.dropped.WithLabelValues("stranger_limit").Inc()
 	x := s.strangers
+	s.notAnswered("stranger_limit", x.manner(), r.mac, 1)
 	x.refused++
 	x.last, x.where = m.Mono, circuitOf(r)
 	if x.said.IsZero() || m.Mono.Sub(x.said) >= sayLimit {

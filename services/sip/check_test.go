@@ -186,7 +186,9 @@ func (p *place) say(r request) (int, []string) {
 
 func TestCheckLineTakesItsRegistrationBack(t *testing.T) {
 	t.Parallel()
-	c := runWith(t, config(), nil)
+	cfg := config()
+	cfg.Timeout = 3 * time.Second // time for a registrar on a busy machine
+	c := runWith(t, cfg, nil)
 	for name, p := range map[string]*place{"gone": {}, "not answered": {deaf: true}, "kept": {keeps: true}} {
 		v := c.CheckLine(t.Context(), registrar(t, asks(p.say)))
 		safe(t, v)

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -23,9 +24,11 @@ const captureLimit = 64 << 20
 // Capture is what passes an interface, from the call of [Node.Capture] on.
 type Capture struct {
 	conn *packet.Conn
+	raw  syscall.RawConn
 	done chan struct{}
 
 	mu     sync.Mutex
+	buf    []byte
 	frames []frame
 	size   int
 }
@@ -46,7 +49,11 @@ func (n *Node) Capture(t testing.TB) *Capture {
 		}
 		return packet.Listen(ifi, packet.Raw, unix.ETH_P_ALL, nil)
 	})
-	c := &Capture{conn: conn, done: make(chan struct{})}
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		t.Fatalf("capturing at %s: %v", n.Name, err)
+	}
+	c := &Capture{conn: conn, raw: raw, done: make(chan struct{}), buf: make([]byte, 1<<16)}
 	go c.read()
 	t.Cleanup(func() {
 		conn.Close()
@@ -65,30 +72,35 @@ func (n *Node) Capture(t testing.TB) *Capture {
 	return c
 }
 
+// read takes the frames as they come, until the socket is closed.
 func (c *Capture) read() {
 	defer close(c.done)
-	buf := make([]byte, 1<<16)
+	// It waits for frames as long as the function returns false.
+	_ = c.raw.Read(func(fd uintptr) bool { c.take(fd); return false })
+}
+
+// take reads what the kernel has. Whoever takes holds the lock, so that nobody sees a frame missing that came before one
+// that is there, or before the call.
+func (c *Capture) take(fd uintptr) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	for {
-		n, _, err := c.conn.ReadFrom(buf)
-		if errors.Is(err, net.ErrClosed) || errors.Is(err, os.ErrClosed) {
-			return
+		n, _, err := unix.Recvfrom(int(fd), c.buf, unix.MSG_DONTWAIT)
+		if errors.Is(err, unix.ENETDOWN) || errors.Is(err, unix.EINTR) {
+			continue // the cable is out; the socket stays good
 		}
 		if err != nil {
-			if errors.Is(err, unix.ENETDOWN) {
-				continue // the cable is out; the socket stays good
-			}
-			return
+			return // EAGAIN: there is none
 		}
-		c.mu.Lock()
 		if c.size += n; c.size <= captureLimit {
-			c.frames = append(c.frames, frame{at: time.Now(), data: append([]byte(nil), buf[:n]...)})
+			c.frames = append(c.frames, frame{at: time.Now(), data: append([]byte(nil), c.buf[:n]...)})
 		}
-		c.mu.Unlock()
 	}
 }
 
-// Frames returns the frames seen so far, from the Ethernet header on.
+// Frames returns all frames that passed until now, from the Ethernet header on.
 func (c *Capture) Frames() [][]byte {
+	_ = c.raw.Control(c.take) // a busy machine may not have come to read
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	out := make([][]byte, len(c.frames))
@@ -98,7 +110,7 @@ func (c *Capture) Frames() [][]byte {
 	return out
 }
 
-// Packets returns the frames seen so far, decoded and ready for VerifyChecksums.
+// Packets returns what [Capture.Frames] does, decoded and ready for VerifyChecksums.
 func (c *Capture) Packets() []gopacket.Packet {
 	frames := c.Frames()
 	out := make([]gopacket.Packet, len(frames))

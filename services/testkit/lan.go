@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -43,7 +44,14 @@ func NewLAN(t testing.TB, hosts ...Host) *LAN {
 	var id [4]byte
 	_, _ = rand.Read(id[:]) // never fails
 	lan := newLAN(fmt.Sprintf("%s%d-%s", namePrefix, os.Getpid(), hex.EncodeToString(id[:])), hosts)
-	t.Cleanup(func() { lan.remove(t) })
+	full := neighboursFull()
+	t.Cleanup(func() {
+		lan.remove(t)
+		if now := neighboursFull(); now > full && t.Failed() {
+			t.Logf("the kernel's table of neighbours was full %d times meanwhile: it is one for all namespaces, and hosts do not "+
+				"find each other then. Something else on this machine has a thousand of them", now-full)
+		}
+	})
 	ip(t, "netns", "add", lan.sw())
 	disableIPv6(t, lan.sw())
 	batch(t, lan.sw(), "link set lo up",
@@ -58,6 +66,25 @@ func NewLAN(t testing.TB, hosts ...Host) *LAN {
 		n.waitForwarding(t)
 	}
 	return lan
+}
+
+// neighboursFull is how often the kernel had no room for one more neighbour (table_fulls, a hexadecimal number for each
+// processor); 0 where it does not say.
+func neighboursFull() (n uint64) {
+	// Of this thread: the first one of the process may be in a namespace for good (see In), and only the machine's own has it.
+	text, err := os.ReadFile("/proc/thread-self/net/stat/arp_cache")
+	if err != nil {
+		return 0
+	}
+	head, rows, _ := strings.Cut(string(text), "\n")
+	column := slices.Index(strings.Fields(head), "table_fulls")
+	for row := range strings.Lines(rows) {
+		if f := strings.Fields(row); column >= 0 && column < len(f) {
+			v, _ := strconv.ParseUint(f[column], 16, 64)
+			n += v
+		}
+	}
+	return n
 }
 
 // newLAN is the description alone: [Reexec] makes one in the inner process.

@@ -9,37 +9,74 @@ import (
 // appHandler serves the page and the API behind the login.
 func (s *Server) appHandler() http.Handler {
 	mux := http.NewServeMux()
-	for pattern, h := range map[string]handlerFunc{
-		"GET /setup":          s.setupForm,
-		"POST /setup":         s.setupPost,
-		"GET /login":          s.loginForm,
-		"POST /login":         s.loginPost,
-		"POST /logout":        s.logout,
-		"GET /password":       s.passwordForm,
-		"POST /password":      s.passwordPost,
-		"POST /api/v1/setup":  s.apiSetup,
+	for _, routes := range []map[string]handlerFunc{s.loginRoutes(), s.boxRoutes(), s.phoneRoutes(), s.workshopRoutes(), s.apiRoutes()} {
+		for pattern, h := range routes {
+			mux.Handle(pattern, s.handle(h)) // panics where two are the same
+		}
+	}
+	mux.Handle(gokrazyPrefix, s.handle(s.gokrazy))
+	return s.guard(s.strict(mux))
+}
+
+// loginRoutes are the first password, and how to get in.
+func (s *Server) loginRoutes() map[string]handlerFunc {
+	return map[string]handlerFunc{
+		"GET /setup":         s.setupForm,
+		"POST /setup":        s.setupPost,
+		"GET /login":         s.loginForm,
+		"POST /login":        s.loginPost,
+		"POST /logout":       s.logout,
+		"GET /password":      s.passwordForm,
+		"POST /password":     s.passwordPost,
+		"POST /api/v1/setup": s.apiSetup,
+	}
+}
+
+// boxRoutes are the pages of the box itself.
+func (s *Server) boxRoutes() map[string]handlerFunc {
+	return map[string]handlerFunc{
 		"GET /{$}":            s.overview,
 		"GET /stream":         s.overviewStream,
 		"POST /clock":         s.clockPost,
 		"POST /serve-anyway":  s.serveAnyway,
 		"POST /hold-back":     s.holdBack,
 		"POST /look-again":    s.lookAgain,
-		"GET /phones/new":     s.phoneNew,
-		"POST /phones":        s.phoneAdd,
-		"GET /phones/{mac}":   s.phonePage,
-		"POST /phones/{mac}":  s.phoneChange,
 		"GET /settings":       s.settingsForm,
 		"POST /settings":      s.settingsPost,
 		"GET /settings/file":  s.fileForm,
 		"POST /settings/file": s.filePost,
-		"GET /firmware":       s.firmwarePage,
-		"POST /firmware":      s.firmwarePost,
+		"GET /help":           s.helpPage,
+	}
+}
 
+// phoneRoutes are the pages of one phone.
+func (s *Server) phoneRoutes() map[string]handlerFunc {
+	return map[string]handlerFunc{
+		"GET /phones/new":               s.phoneNew,
+		"POST /phones":                  s.phoneAdd,
+		"GET /phones/{mac}":             s.phonePage,
+		"POST /phones/{mac}":            s.phoneChange,
+		"GET /phones/{mac}/stream":      s.phoneStream,
+		"GET /phones/{mac}/edit":        s.phoneEdit,
+		"GET /phones/{mac}/remove":      s.phoneRemoveAsk,
+		"POST /phones/{mac}/remove":     s.phoneRemove,
+		"POST /phones/{mac}/restart":    s.phoneRestart,
+		"GET /phones/{mac}/parameters":  s.parametersPage,
+		"POST /phones/{mac}/check":      s.checkPost,
+		"GET /phones/{mac}/check":       s.backToPhone,
+		"POST /phones/{mac}/conversion": s.conversionOrder,
+	}
+}
+
+// workshopRoutes are the pages of what all phones share: firmware, conversions, media, dial plan, directory, imports.
+func (s *Server) workshopRoutes() map[string]handlerFunc {
+	return map[string]handlerFunc{
+		"GET /firmware":           s.firmwarePage,
+		"POST /firmware":          s.firmwarePost,
 		"GET /conversions":        s.conversionsPage,
 		"GET /conversions/stream": s.conversionStream,
 		"POST /restart":           s.restartAll,
 		"GET /more":               s.morePage,
-		"GET /help":               s.helpPage,
 		"GET /import":             s.importPage,
 		"POST /import":            s.importPost,
 		"POST /import/decide":     s.importDecide,
@@ -58,17 +95,12 @@ func (s *Server) appHandler() http.Handler {
 		"POST /media/remove-logo": s.logoRemove,
 		"GET /media/logo.png":     s.logoImage,
 		"POST /firmware/remove":   s.fileRemove,
+	}
+}
 
-		"GET /phones/{mac}/stream":      s.phoneStream,
-		"GET /phones/{mac}/edit":        s.phoneEdit,
-		"GET /phones/{mac}/remove":      s.phoneRemoveAsk,
-		"POST /phones/{mac}/remove":     s.phoneRemove,
-		"POST /phones/{mac}/restart":    s.phoneRestart,
-		"GET /phones/{mac}/parameters":  s.parametersPage,
-		"POST /phones/{mac}/check":      s.checkPost,
-		"GET /phones/{mac}/check":       s.backToPhone,
-		"POST /phones/{mac}/conversion": s.conversionOrder,
-
+// apiRoutes are the API, which docs/api.md describes.
+func (s *Server) apiRoutes() map[string]handlerFunc {
+	return map[string]handlerFunc{
 		"GET /api/v1/status":                       s.apiStatus,
 		"GET /api/v1/phones":                       s.apiPhones,
 		"GET /api/v1/phones/{mac}/events":          s.apiPhoneEvents,
@@ -95,11 +127,7 @@ func (s *Server) appHandler() http.Handler {
 		"POST /api/v1/restart":                     s.apiRestartAll,
 		"GET /api/v1/restart":                      s.apiRestartProgress,
 		"GET /api/v1/dialplan/test":                s.apiTestNumber,
-	} {
-		mux.Handle(pattern, s.handle(h))
 	}
-	mux.Handle(gokrazyPrefix, s.handle(s.gokrazy))
-	return s.guard(s.strict(mux))
 }
 
 // strict answers what the mux has no pattern for in our own words, with the status that the mux would have chosen.
