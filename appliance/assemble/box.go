@@ -49,10 +49,11 @@ type Options struct {
 	Terminal      io.Writer // where -try shows its progress
 }
 
-// link is the wire as the box needs it: what dhcp asks of it, and the MAC behind an address.
+// link is the wire as the box needs it: what dhcp asks of it, and the MAC behind an address and a request.
 type link interface {
 	dhcp.Wire
 	MACOf(ctx context.Context, addr netip.Addr) (phone.MAC, bool, error)
+	SentBy(ctx context.Context, from netip.AddrPort, mac phone.MAC) bool
 	State() netdev.State
 }
 

@@ -21,7 +21,7 @@ type tftpFiles struct{ b *Box }
 // Open implements [tftp.Files].
 func (f tftpFiles) Open(ctx context.Context, r tftp.Request) (tftp.File, error) {
 	from := r.From.Addr()
-	a := f.b.provision.Answer(ctx, provision.Query{Name: r.Name, From: from})
+	a := f.b.provision.Answer(askedFrom(ctx, r.From), provision.Query{Name: r.Name, From: from})
 	holder, _ := f.b.dhcp.LeaseOf(from)
 	f.b.record(answered(a, from, f.b.whose(from), holder.MAC))
 	if a.Status != provision.OK {

@@ -98,6 +98,15 @@ func (o observer) At(addr netip.Addr) (phone.MAC, bool) {
 	return mac, !mac.IsZero()
 }
 
+// askerKey is where a context holds from where a TFTP request came.
+type askerKey struct{}
+
+// askedFrom tells the guard, beyond provision, which TFTP request it is asked about: the frame of that request tells more
+// than its address does.
+func askedFrom(ctx context.Context, from netip.AddrPort) context.Context {
+	return context.WithValue(ctx, askerKey{}, from)
+}
+
 // guard keeps promise 4: who asks for a phone's file must be that phone.
 type guard struct{ b *Box }
 
@@ -118,6 +127,9 @@ func (g guard) Holds(ctx context.Context, addr netip.Addr, mac phone.MAC) (bool,
 		if !leased {
 			return false, fmt.Sprintf("%s is on another network and has no lease from here", addr)
 		}
+		return true, ""
+	}
+	if from, ok := ctx.Value(askerKey{}).(netip.AddrPort); ok && leased && from.Addr() == addr && g.b.wire.SentBy(ctx, from, mac) {
 		return true, ""
 	}
 	found, ok, err := g.b.wire.MACOf(ctx, addr)

@@ -26,6 +26,14 @@ type Config struct {
 
 const defaultFreshness = 5 * time.Second
 
+// fresh is how long MACOf may answer from its last look at the wire.
+func (c Config) fresh() time.Duration {
+	if c.Freshness == 0 {
+		return defaultFreshness
+	}
+	return c.Freshness
+}
+
 // Validate returns every fault, joined.
 func (c Config) Validate() error {
 	var faults []error

@@ -40,6 +40,7 @@ type Device struct {
 	subscribers subscribers
 	listeners   listeners
 	holders     *holders
+	early       *early
 	overheard   *overheard
 	foreign     *foreign
 	echoes      *echoes
@@ -55,7 +56,7 @@ type Device struct {
 	defended  time.Time // when the address was defended last
 
 	neighbourMu sync.Mutex // held over a change of the map and of the kernel's table
-	neighbours  map[netip.Addr]phone.MAC
+	neighbours  map[netip.Addr]neighbour
 
 	managed string // the interface that Run set addresses on; "" = none
 	life    life   // of the link at Run's last look
@@ -74,9 +75,9 @@ func New(cfg Config, deps Deps) (*Device, error) {
 		log: deps.Log, report: deps.Report, cfg: cfg,
 		poke: make(chan struct{}, 1), ready: make(chan struct{}),
 		check: make(chan struct{}, 1), discover: make(chan struct{}, 1),
-		holders:   newHolders(),
+		holders: newHolders(), early: newEarly(),
 		overheard: newOverheard(), foreign: newForeign(), echoes: &echoes{}, news: make(chan struct{}, 1),
-		neighbours: make(map[netip.Addr]phone.MAC),
+		neighbours: make(map[netip.Addr]neighbour),
 		state:      State{Condition: Missing, Text: cfg.Interface + " was not looked at yet"},
 		limits:     "/proc/sys/net/ipv4/neigh/default",
 		dropped: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -212,6 +213,7 @@ func (d *Device) Apply(cfg Config) error {
 // forget drops what was learned of the wire: it may be another, or the box another on it.
 func (d *Device) forget() {
 	d.holders.reset()
+	d.early.reset()
 	d.overheard.reset()
 	d.foreign.reset()
 }

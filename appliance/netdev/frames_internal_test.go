@@ -262,3 +262,23 @@ func FuzzServerIn(f *testing.F) {
 		}
 	})
 }
+
+func FuzzParseSender(f *testing.F) {
+	good, err := udpFrame{
+		From: otherMAC, To: boxMAC, Src: netip.AddrPortFrom(otherIP, 50123), Dst: netip.AddrPortFrom(boxIP, tftpPort), Payload: []byte("x"),
+	}.marshal()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(good)
+	f.Add(good[:len(good)-1])
+	f.Add(good[:20])
+	f.Fuzz(func(t *testing.T, b []byte) {
+		from, mac, ok := parseSender(b)
+		u, err := parseUDP(b)
+		// Whatever is a whole datagram is told in the same way; of others the headers are enough.
+		if err == nil && (!ok || from != u.Src || mac != u.From) {
+			t.Errorf("found %s %s %v, wanted %s %s", from, mac, ok, u.Src, u.From)
+		}
+	})
+}

@@ -8,8 +8,12 @@ import (
 	"phonebox/services/phone"
 )
 
-// maxHolders bounds the memory of who answered for an address; an office has a few hundred.
-const maxHolders = 4096
+const (
+	// maxHolders bounds the memory of who answered for an address; an office has a few hundred.
+	maxHolders = 4096
+	// holderKeep is how long an answer is kept at least, whatever who asks calls fresh.
+	holderKeep = settledFor
+)
 
 // holders remember for a few seconds what the wire said about an address.
 type holders struct {
@@ -21,24 +25,28 @@ type holders struct {
 type holder struct {
 	mac   phone.MAC
 	one   bool // exactly one host answered
-	until time.Time
+	at    time.Time
+	until time.Time // after which it need not be kept
 }
 
 func newHolders() *holders { return &holders{now: time.Now, by: make(map[netip.Addr]holder)} }
 
-// get returns what is remembered of an address and still fresh.
-func (h *holders) get(addr netip.Addr) (holder, bool) {
+// get returns what is remembered of an address, if that is younger than fresh; that nobody answered is believed for
+// silence at most.
+func (h *holders) get(addr netip.Addr, fresh time.Duration) (holder, bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	v, ok := h.by[addr]
-	if ok && !h.now().Before(v.until) {
-		delete(h.by, addr)
+	if !v.one {
+		fresh = min(fresh, silence)
+	}
+	if !ok || h.now().Sub(v.at) >= fresh {
 		return holder{}, false
 	}
-	return v, ok
+	return v, true
 }
 
-// put remembers an answer for a while.
+// put remembers an answer of this moment, for as long as fresh says that somebody may want it.
 func (h *holders) put(addr netip.Addr, mac phone.MAC, one bool, fresh time.Duration) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -53,16 +61,29 @@ func (h *holders) put(addr netip.Addr, mac phone.MAC, one bool, fresh time.Durat
 			clear(h.by) // costs one more question for each
 		}
 	}
-	h.by[addr] = holder{mac: mac, one: one, until: now.Add(fresh)}
+	h.by[addr] = holder{mac: mac, one: one, at: now, until: now.Add(max(fresh, holderKeep))}
 }
 
 // heard forgets what a packet contradicts: another host claims the address, or the first sign of one that was silent.
 func (h *holders) heard(p arpPacket) {
+	h.contradict(p.SenderIP, p.SenderMAC)
+	h.contradict(p.SenderIP, p.From)
+}
+
+// contradict forgets what is remembered of an address if that is not that mac has it.
+func (h *holders) contradict(addr netip.Addr, mac phone.MAC) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if v, ok := h.by[p.SenderIP]; ok && (v.mac != p.SenderMAC || v.mac != p.From) {
-		delete(h.by, p.SenderIP)
+	if v, ok := h.by[addr]; ok && v.mac != mac {
+		delete(h.by, addr)
 	}
+}
+
+// forget forgets what is remembered of an address.
+func (h *holders) forget(addr netip.Addr) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.by, addr)
 }
 
 // reset forgets all: the wire may be another.

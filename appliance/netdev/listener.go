@@ -57,8 +57,8 @@ func (l *listeners) remove(addr netip.Addr, c chan answer) {
 	}
 }
 
-// deliver hands a packet on.
-func (l *listeners) deliver(p arpPacket) {
+// deliver hands a packet on and reports whether somebody waited for it.
+func (l *listeners) deliver(p arpPacket) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, c := range l.by[p.SenderIP] {
@@ -67,4 +67,5 @@ func (l *listeners) deliver(p arpPacket) {
 		default:
 		}
 	}
+	return len(l.by[p.SenderIP]) > 0
 }

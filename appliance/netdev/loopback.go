@@ -46,6 +46,9 @@ func (*Loopback) MACOf(ctx context.Context, _ netip.Addr) (phone.MAC, bool, erro
 	return phone.MAC{}, false, ctx.Err()
 }
 
+// SentBy knows nothing: loopback has no frames.
+func (*Loopback) SentBy(context.Context, netip.AddrPort, phone.MAC) bool { return false }
+
 // SendUDP always fails: loopback has no frames.
 func (*Loopback) SendUDP(phone.MAC, netip.AddrPort, netip.AddrPort, []byte) error {
 	return errors.New("sending a raw frame: loopback has none")

@@ -15,6 +15,12 @@ import (
 // maxNeighbours bounds the entries; it is the size of the largest subnet that a pool may fill.
 const maxNeighbours = 1 << 16
 
+// neighbour is a permanent entry of the kernel's table.
+type neighbour struct {
+	mac phone.MAC
+	set bool // the kernel has it, as far as is known
+}
+
 // Neighbour implements dhcp.Wire: it binds an address to a hardware address in the kernel's table, permanently, until
 // it is called with the zero MAC. What it says is remembered while the interface is away and set when it returns. An
 // address beyond the wire (a relayed phone's) needs no entry and is not an error.
@@ -29,26 +35,42 @@ func (d *Device) Neighbour(addr netip.Addr, mac phone.MAC) error {
 	case !known && len(d.neighbours) >= maxNeighbours:
 		return fmt.Errorf("setting the neighbour entry of %s: there are %d already", addr, maxNeighbours)
 	default:
-		d.neighbours[addr] = mac
+		d.neighbours[addr] = neighbour{mac: mac}
 	}
 	if away != nil || !cfg.Address.Contains(addr) {
 		return nil // set once the interface is there, or never
 	}
+	d.early.await(addr, mac)
 	if mac.IsZero() {
 		return removeNeighbour(w.index, addr)
 	}
-	return setNeighbour(w.index, addr, mac)
+	return d.set(w.index, addr, mac)
 }
 
-func setNeighbour(index int, addr netip.Addr, mac phone.MAC) error {
+// bound reports whether the kernel sends to mac, and to nobody else, what is for an address.
+func (d *Device) bound(addr netip.Addr, mac phone.MAC) bool {
+	d.neighbourMu.Lock()
+	defer d.neighbourMu.Unlock()
+	return d.neighbours[addr] == neighbour{mac: mac, set: true}
+}
+
+// set gives the kernel an entry; the caller holds the lock.
+func (d *Device) set(index int, addr netip.Addr, mac phone.MAC) error {
+	there, err := setNeighbour(index, addr, mac)
+	d.neighbours[addr] = neighbour{mac: mac, set: there}
+	return err
+}
+
+// setNeighbour reports whether the kernel took the entry. That the interface is gone is no error.
+func setNeighbour(index int, addr netip.Addr, mac phone.MAC) (bool, error) {
 	err := netlink.NeighSet(&netlink.Neigh{
 		LinkIndex: index, Family: netlink.FAMILY_V4, State: netlink.NUD_PERMANENT,
 		IP: addr.AsSlice(), HardwareAddr: net.HardwareAddr(mac[:]),
 	})
 	if err != nil && !interfaceGone(err) {
-		return fmt.Errorf("setting the neighbour entry of %s: %w", addr, err)
+		return false, fmt.Errorf("setting the neighbour entry of %s: %w", addr, err)
 	}
-	return nil
+	return err == nil, nil
 }
 
 func removeNeighbour(index int, addr netip.Addr) error {
@@ -83,14 +105,14 @@ func (d *Device) reconcileNeighbours(cfg Config, f facts) error {
 		wanted, ok := d.neighbours[e.addr]
 		switch {
 		case ok && cfg.Address.Contains(e.addr):
-			right[e.addr] = wanted == e.mac
+			right[e.addr] = wanted.mac == e.mac
 		case cfg.Manage:
 			faults = append(faults, removeNeighbour(f.index, e.addr))
 		}
 	}
-	for addr, mac := range d.neighbours {
+	for addr, n := range d.neighbours {
 		if cfg.Address.Contains(addr) && !right[addr] {
-			faults = append(faults, setNeighbour(f.index, addr, mac))
+			faults = append(faults, d.set(f.index, addr, n.mac))
 		}
 	}
 	return firstOf(faults)
@@ -105,7 +127,8 @@ func (d *Device) removeNeighbours() error {
 	d.neighbourMu.Lock()
 	defer d.neighbourMu.Unlock()
 	var faults []error
-	for addr := range d.neighbours {
+	for addr, n := range d.neighbours {
+		d.neighbours[addr] = neighbour{mac: n.mac}
 		if cfg.Address.Contains(addr) {
 			faults = append(faults, removeNeighbour(w.index, addr))
 		}

@@ -65,15 +65,15 @@ func TestHoldersForgetWithTimeAndAtAContradiction(t *testing.T) {
 	h.now = func() time.Time { return now }
 	h.put(otherIP, otherMAC, true, 5*time.Second)
 	now = now.Add(4 * time.Second)
-	if v, ok := h.get(otherIP); !ok || v.mac != otherMAC || !v.one {
+	if v, ok := h.get(otherIP, 5*time.Second); !ok || v.mac != otherMAC || !v.one {
 		t.Errorf("after 4 s: %+v %v", v, ok)
 	}
 	h.heard(arpPacket{SenderIP: otherIP, SenderMAC: otherMAC, From: otherMAC})
-	if _, ok := h.get(otherIP); !ok {
+	if _, ok := h.get(otherIP, 5*time.Second); !ok {
 		t.Error("a packet that agrees makes it forget")
 	}
 	now = now.Add(time.Second)
-	if _, ok := h.get(otherIP); ok {
+	if _, ok := h.get(otherIP, 5*time.Second); ok {
 		t.Error("after 5 s it is still remembered")
 	}
 	for name, p := range map[string]arpPacket{
@@ -82,7 +82,7 @@ func TestHoldersForgetWithTimeAndAtAContradiction(t *testing.T) {
 	} {
 		h.put(otherIP, otherMAC, true, 5*time.Second)
 		h.heard(p)
-		if _, ok := h.get(otherIP); ok {
+		if _, ok := h.get(otherIP, 5*time.Second); ok {
 			t.Errorf("%s contradicts, and it is still remembered", name)
 		}
 	}

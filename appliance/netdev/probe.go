@@ -98,31 +98,46 @@ func (d *Device) MACOf(ctx context.Context, addr netip.Addr) (phone.MAC, bool, e
 	if !cfg.Address.Contains(addr) {
 		return phone.MAC{}, false, fmt.Errorf("asking who has %s: it is not of the wire's subnet %s", addr, cfg.Address.Masked())
 	}
-	if h, ok := d.holders.get(addr); ok {
+	if h, ok := d.holders.get(addr, cfg.fresh()); ok {
 		return h.mac, h.one, nil
 	}
 	mac, one, err := d.resolve(ctx, w, cfg, addr)
 	if err != nil {
 		return phone.MAC{}, false, fmt.Errorf("asking who has %s: %w", addr, err)
 	}
-	fresh := cfg.Freshness
-	if fresh == 0 {
-		fresh = defaultFreshness
-	}
-	if !one {
-		fresh = min(fresh, silence)
-	}
-	d.holders.put(addr, mac, one, fresh)
 	return mac, one, nil
 }
 
-// resolve asks the wire and hears everybody who answers. A zero MAC says that nobody did, or that they differ.
+// resolve asks the wire, hears everybody who answers and remembers what that says. A zero MAC says that nobody did, or
+// that they differ.
 func (d *Device) resolve(ctx context.Context, w *wire, cfg Config, addr netip.Addr) (phone.MAC, bool, error) {
 	answers, cancel, err := d.listeners.add(addr)
 	if err != nil {
 		return phone.MAC{}, false, err
 	}
 	defer cancel()
+	mac, one, err := ask(ctx, w, cfg, addr, answers)
+	if err != nil {
+		return phone.MAC{}, false, err
+	}
+	d.holders.put(addr, mac, one, cfg.fresh())
+	// What came since the wait ended contradicts it as well. hear hands a packet to those who listen before it tells the
+	// holders, so that none falls between the two.
+	for {
+		select {
+		case a := <-answers:
+			if a.sender != mac || a.frame != mac {
+				d.holders.forget(addr)
+				return phone.MAC{}, false, nil
+			}
+		default:
+			return mac, one, nil
+		}
+	}
+}
+
+// ask asks the wire and waits for those who answer.
+func ask(ctx context.Context, w *wire, cfg Config, addr netip.Addr, answers <-chan answer) (phone.MAC, bool, error) {
 	frame := requestFor(w.mac, cfg.Address.Addr(), addr).marshal()
 	if err := w.send(frame); err != nil {
 		return phone.MAC{}, false, err

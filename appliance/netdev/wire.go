@@ -1,6 +1,7 @@
 package netdev
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -22,9 +23,13 @@ type wire struct {
 	mac   phone.MAC
 	arp   *packet.Conn // receives ARP frames, and sends
 	dhcp  *packet.Conn // receives what DHCP servers send to clients
-	shut  atomic.Bool  // close was called
-	dead  atomic.Bool  // a reader ended
-	wait  sync.WaitGroup
+	// requests sees the frames of TFTP requests.
+	requests *requests
+	life     context.Context // until close
+	end      context.CancelFunc
+	shut     atomic.Bool // close was called
+	dead     atomic.Bool // a reader ended
+	wait     sync.WaitGroup
 }
 
 // openWire opens the raw side of an interface and begins to listen.
@@ -42,7 +47,12 @@ func (d *Device) openWire(f facts) (*wire, error) {
 	if err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
-	w := &wire{index: f.index, name: f.name, mac: f.mac, arp: conn, dhcp: servers}
+	asked, err := hearRequests(ifi)
+	if err != nil {
+		return nil, errors.Join(err, conn.Close(), servers.Close())
+	}
+	w := &wire{index: f.index, name: f.name, mac: f.mac, arp: conn, dhcp: servers, requests: asked}
+	w.life, w.end = context.WithCancel(context.Background())
 	w.wait.Go(func() { d.read(w, conn, d.hear) })
 	w.wait.Go(func() { d.read(w, servers, d.hearServer) })
 	return w, nil
@@ -53,6 +63,8 @@ func (w *wire) close() {
 	w.shut.Store(true)
 	_ = w.arp.Close()
 	_ = w.dhcp.Close()
+	_ = w.requests.conn.Close()
+	w.end()
 	w.wait.Wait()
 }
 
@@ -110,8 +122,11 @@ func (d *Device) hear(own phone.MAC, frame []byte) {
 	if p.From == own || p.SenderIP.IsUnspecified() {
 		return // ours, or a probe, which claims nothing
 	}
+	asking := d.listeners.deliver(p) // before the holders are told: see resolve
 	d.holders.heard(p)
-	d.listeners.deliver(p)
+	if d.early.begin(p, asking) {
+		d.askEarly(p.SenderIP)
+	}
 	cfg := d.config()
 	if p.SenderIP == cfg.Address.Addr() && p.SenderMAC != own {
 		if d.sawDuplicate(p.SenderMAC) {

@@ -60,7 +60,7 @@ func openLane(ctx context.Context, number uint8, iface string) (*lane, error) {
 	if err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
-	enlargeSendBuffer(conn)
+	untimed(conn)
 	box, err := udp.NewOutbox(conn, laneBatch, 4+maxBlock)
 	if err != nil {
 		return nil, errors.Join(err, conn.Close())
@@ -76,20 +76,13 @@ func openLane(ctx context.Context, number uint8, iface string) (*lane, error) {
 	return l, nil
 }
 
-// sendBuffer holds a block for each of thousands of transfers, so that a slow wire does not stop a lane.
-const sendBuffer = 4 << 20
-
-func enlargeSendBuffer(conn *udp.Conn) {
+// untimed asks the kernel for no receive times, which nobody looks at here.
+func untimed(conn *udp.Conn) {
 	raw, err := conn.UDP.SyscallConn()
 	if err != nil {
 		return
 	}
-	_ = raw.Control(func(fd uintptr) {
-		_ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 0)
-		if unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_SNDBUFFORCE, sendBuffer) != nil {
-			_ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_SNDBUF, sendBuffer)
-		}
-	})
+	_ = raw.Control(func(fd uintptr) { _ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 0) })
 }
 
 func closeLanes(all [lanes]*lane) {
@@ -148,6 +141,9 @@ func (s *Server) receive(ctx context.Context, l *lane) error {
 
 // takeAll takes n packets, and lets the transfers whose window was not sent as a whole send more of it.
 func (s *Server) takeAll(u *turn, l *lane, n int) {
+	if lost := l.in.Lost(); n > 0 && lost > 0 {
+		s.lost(lost)
+	}
 	u.now = time.Now()
 	func() {
 		s.mu.Lock()

@@ -20,6 +20,8 @@ const (
 	dropClient     dropCode = "max_per_client"
 	dropLate       dropCode = "late"
 	dropStopping   dropCode = "stopping"
+	dropBuffer     dropCode = "receive_buffer"
+	dropNeighbour  dropCode = "no_neighbour"
 )
 
 // refusedCode is the reason of phonebox_tftp_refused_total.

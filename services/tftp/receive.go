@@ -1,6 +1,7 @@
 package tftp
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -64,8 +65,17 @@ func errorReply(p *udp.Packet, code uint16, text string) udp.Reply {
 // sendError sends an ERROR from the server's port; what cannot be sent is counted.
 func (s *Server) sendError(conn *udp.Conn, from netip.Addr, to netip.AddrPort, code uint16, text string) {
 	if err := conn.Send(udp.Reply{Payload: errorPacket(code, text), To: to, From: from}); err != nil {
-		s.metrics.sendErrors.Inc()
+		s.unsent(err)
 	}
+}
+
+// unsent counts a packet that did not leave.
+func (s *Server) unsent(err error) {
+	if errors.Is(err, udp.ErrNoNeighbour) {
+		s.metrics.dropped.WithLabelValues(string(dropNeighbour)).Inc()
+		return
+	}
+	s.metrics.sendErrors.Inc()
 }
 
 // refused counts and reports a request that is answered with an ERROR without asking Files.
@@ -79,6 +89,22 @@ func (s *Server) dropped(e Event, code dropCode) {
 	s.metrics.dropped.WithLabelValues(string(code)).Inc()
 	e.Kind, e.Time, e.Name = EventDropped, time.Now(), cutName(e.Name)
 	s.deps.Report(e)
+}
+
+// lost counts packets that the kernel dropped because nobody had read what came before them, and says so once a minute. Who
+// sent them is not known.
+func (s *Server) lost(n int) {
+	s.metrics.dropped.WithLabelValues(string(dropBuffer)).Add(float64(n))
+	s.mu.Lock()
+	now := time.Now()
+	quiet := !s.lostTold.IsZero() && now.Sub(s.lostTold) < time.Minute
+	if !quiet {
+		s.lostTold = now
+	}
+	s.mu.Unlock()
+	if !quiet {
+		s.deps.Log.Warn("packets lost before they were read: the receive buffer was full", "packets", n)
+	}
 }
 
 // cutName bounds what an event holds of a name.

@@ -52,6 +52,7 @@ type Server struct {
 	workers  int
 	ports    ports
 	turns    uint64 // lanes are given in turn
+	lostTold time.Time
 }
 
 // New makes a server; it opens nothing. The error says which setting or dependency is wrong.
@@ -209,7 +210,8 @@ func (s *Server) loop(ctx context.Context, conn *udp.Conn) error {
 		Foreign: func(p *udp.Packet) {
 			s.dropped(Event{From: p.From, Reason: "it came in on an interface that is not served"}, dropInterface)
 		},
-		SendError: func(udp.Reply, error) { s.metrics.sendErrors.Inc() },
+		SendError: func(_ udp.Reply, err error) { s.unsent(err) },
+		Lost:      s.lost,
 	})
 }
 

@@ -53,6 +53,11 @@ func (t *transfer) emit(b []byte) { t.out.Add(t.to, t.from, b) }
 
 // send sends what the client waits for, from the last block that it acknowledged on.
 func (s *Server) send(u *turn, t *transfer) {
+	if t.sess.list == &s.silent && !t.lane.conn.Clear(t.to.Addr()) {
+		s.metrics.dropped.WithLabelValues(string(dropNeighbour)).Inc()
+		s.finish(u, t.sess, EventDropped, "nobody is known to have its address, and much waits for such addresses already", nil)
+		return
+	}
 	s.some(u, t)
 	if t.sess.phase == running {
 		t.timers.sent(u.now)

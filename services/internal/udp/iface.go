@@ -17,6 +17,9 @@ type interfaces struct {
 	kinds  map[int]interfaceKind
 	looked time.Time
 	list   func() ([]net.Interface, error) // nil = net.Interfaces; a test counts the calls
+
+	on       []wireOf // the subnets of the machine
+	onLooked time.Time
 }
 
 type interfaceKind uint8

@@ -14,6 +14,7 @@ type Inbox struct {
 	raw  syscall.RawConn
 	msgs *messages
 	got  int
+	lost int // what the kernel dropped, as the last read told
 	err  unix.Errno
 	wait func(fd uintptr) bool
 	poll func(fd uintptr) bool
@@ -62,15 +63,25 @@ func (in *Inbox) Poll() (int, error) {
 }
 
 func (in *Inbox) read(call func(uintptr) bool) (int, error) {
-	in.got, in.err = 0, 0
+	in.got, in.err, in.lost = 0, 0, 0
 	if err := in.raw.Read(call); err != nil {
 		return 0, fmt.Errorf("receiving on %s: %w", in.conn.LocalAddr(), err)
 	}
 	if in.err != 0 {
 		return 0, fmt.Errorf("receiving on %s: %w", in.conn.LocalAddr(), in.err)
 	}
+	if in.got > 0 {
+		// Each datagram tells how many were dropped before it, so the last one knows most.
+		if p := in.Packet(in.got - 1); p.counted {
+			in.lost = in.conn.lost(p.overflow)
+		}
+	}
 	return in.got, nil
 }
+
+// Lost returns how many datagrams the kernel dropped before those of the last read, since the read before: the receive
+// buffer was full. It tells with the next datagram, so that those that are dropped last are told of later.
+func (in *Inbox) Lost() int { return in.lost }
 
 // Packet returns datagram i of the last read. Its payload belongs to the Inbox again at the next read.
 func (in *Inbox) Packet(i int) Packet {

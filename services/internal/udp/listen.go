@@ -31,10 +31,11 @@ type ListenConfig struct {
 type Conn struct {
 	UDP    *net.UDPConn
 	pc     *ipv4.PacketConn
+	raw    syscall.RawConn
 	ifaces interfaces
 	out    outgoings
 
-	overflow uint32 // what the kernel dropped, as it last told; of Serve alone
+	overflow uint32 // what the kernel dropped, as it last told; of Serve or of the Inbox alone
 }
 
 // Listen opens a socket for a server. The error names the address.
@@ -71,7 +72,7 @@ func NewConn(uc *net.UDPConn, cfg ListenConfig) (*Conn, error) {
 		_ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1)
 		_ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RXQ_OVFL, 1)
 	})
-	c := &Conn{UDP: uc, pc: pc}
+	c := &Conn{UDP: uc, pc: pc, raw: raw}
 	c.SetInterface(cfg.Interface)
 	return c, nil
 }
@@ -82,6 +83,9 @@ func setOptions(fd int, cfg ListenConfig) error {
 	// Beyond the system's limit where we are allowed to (CAP_NET_ADMIN), up to it where not.
 	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, ReceiveBuffer) != nil {
 		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, ReceiveBuffer)
+	}
+	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUFFORCE, sendBuffer) != nil {
+		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF, sendBuffer)
 	}
 	if cfg.ReuseAddr {
 		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1); err != nil {

@@ -99,13 +99,14 @@ func (c *Conn) sendAll(replies []Reply, failed func(Reply, error)) {
 	o := c.out.get(len(replies))
 	defer c.out.put(o)
 	for len(replies) > 0 {
-		if !sendable(replies[0]) {
-			failed(replies[0], fmt.Errorf("the destination %s is no IPv4 address", replies[0].To))
+		pressed := c.pressed()
+		if err := c.sendable(replies[0], pressed); err != nil {
+			failed(replies[0], err)
 			replies = replies[1:]
 			continue
 		}
 		n := 1
-		for n < len(replies) && n < batchSize && sendable(replies[n]) {
+		for n < len(replies) && n < batchSize && c.sendable(replies[n], pressed) == nil {
 			n++
 		}
 		c.sendBatch(o.fill(replies[:n]), replies[:n], failed)
@@ -113,8 +114,16 @@ func (c *Conn) sendAll(replies []Reply, failed func(Reply, error)) {
 	}
 }
 
-func sendable(r Reply) bool {
-	return r.To.Addr().Unmap().Is4() && (!r.From.IsValid() || r.From.Unmap().Is4())
+// sendable says why a reply cannot be sent, or nil; pressed says that only those are whose way is clear.
+func (c *Conn) sendable(r Reply, pressed bool) error {
+	to := r.To.Addr().Unmap()
+	switch {
+	case !to.Is4() || r.From.IsValid() && !r.From.Unmap().Is4():
+		return fmt.Errorf("the destination %s is no IPv4 address", r.To)
+	case pressed && !c.ifaces.reaches(to, c):
+		return ErrNoNeighbour
+	}
+	return nil
 }
 
 // sendBatch sends one batch. sendmmsg(2) stops at the first datagram that fails and tells its error only when it is the
