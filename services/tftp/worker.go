@@ -9,8 +9,9 @@ import (
 const (
 	openTimeout = 2 * time.Second // Files is allowed one
 	// maxWorkers bounds the files that are opened, or read from a disk, at the same time. It is large because a worker
-	// may wait a second for a neighbour to answer, and waits a tenth of one whenever a phone comes for a file of its own.
-	maxWorkers = 512
+	// may wait a second for a neighbour to answer, and a tenth of one for a phone that nobody vouches for; and no larger,
+	// because each takes 20 KB of stack.
+	maxWorkers = 128
 )
 
 // job is something that may wait: to open the file of a session, to begin the transfer of one that waited, or to read
