@@ -28,9 +28,11 @@ const (
 	duplicateWait    = time.Second
 )
 
-// Probe implements dhcp.Wire. It asks by ARP probes (RFC 5227: the sender's address is 0.0.0.0, so nobody's table
-// changes) and returns the first host that answers. For the box's own address it finds others that use it. An address
-// beyond the wire, behind a router or a relay, is asked by ICMP echo instead; who answers then has no MAC here: it is zero.
+// Probe implements dhcp.Wire. It asks by ARP and returns the first host that answers. It asks in the name of the box's
+// address where the box has that for sure: a question from 0.0.0.0 is what a host that is just about to take the address
+// must believe to come from another such host (RFC 5227 section 2.1.1), and gives the address up for. Elsewhere, and for
+// the box's own address, where others that use it are looked for, it claims no address. An address beyond the wire, behind
+// a router or a relay, is asked by ICMP echo instead; who answers then has no MAC here: it is zero.
 func (d *Device) Probe(ctx context.Context, addr netip.Addr, wait time.Duration) (phone.MAC, bool, error) {
 	w, cfg, err := d.current()
 	if err != nil {
@@ -51,7 +53,7 @@ func (d *Device) Probe(ctx context.Context, addr netip.Addr, wait time.Duration)
 		return phone.MAC{}, false, fmt.Errorf("probing %s: %w", addr, err)
 	}
 	defer cancel()
-	frame := probeFor(w.mac, addr).marshal()
+	frame := d.questionFor(w.mac, cfg.Address.Addr(), addr).marshal()
 	if err := w.send(frame); err != nil {
 		return phone.MAC{}, false, fmt.Errorf("probing %s: %w", addr, err)
 	}
@@ -77,6 +79,15 @@ func (d *Device) Probe(ctx context.Context, addr netip.Addr, wait time.Duration)
 			}
 		}
 	}
+}
+
+// questionFor is how Probe asks for an address.
+func (d *Device) questionFor(own phone.MAC, box, addr netip.Addr) arpPacket {
+	_, duplicate := d.DuplicateAddress()
+	if addr == box || duplicate || d.State().Condition != Ready {
+		return probeFor(own, addr)
+	}
+	return requestFor(own, box, addr)
 }
 
 // MACOf returns the hardware address that the frames of addr carry, and whether exactly one host holds the address: it

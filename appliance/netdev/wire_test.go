@@ -274,13 +274,39 @@ func TestProbeFindsWhoHasAnAddress(t *testing.T) {
 		if got, found, err := b.Probe(t.Context(), freeAddr, 200*time.Millisecond); err != nil || found {
 			t.Errorf("a free address: %s %v %v", got, found, err)
 		}
-		if out := lan.Node("phone").IP(t, "neigh"); strings.Contains(out, boxNet.Addr().String()+" ") {
-			t.Errorf("the probe claimed the box's address: %s", out)
-		}
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		if _, _, err := b.Probe(ctx, freeAddr, limit); err == nil {
 			t.Error("a cancelled probe gives no error")
+		}
+	})
+}
+
+// A phone that is just about to take an address gives it up when another host asks for it from 0.0.0.0 (RFC 5227 section
+// 2.1.1). So the box asks in the name of its own address; only that one it asks for without.
+func TestProbeLooksLikeNoHostThatWantsTheAddress(t *testing.T) {
+	inBox(t, func(t *testing.T, lan *testkit.LAN) {
+		b := run(t, managed())
+		b.wait(t, netdev.Ready)
+		heard := lan.Node("other").Capture(t)
+		for _, addr := range []netip.Addr{freeAddr, boxNet.Addr()} {
+			if _, found, err := b.Probe(t.Context(), addr, 200*time.Millisecond); err != nil || found {
+				t.Errorf("asking for %s: %v %v", addr, found, err)
+			}
+		}
+		asked := map[netip.Addr]map[string]bool{freeAddr: {}, boxNet.Addr(): {}} // senders by what was asked for
+		for _, p := range heard.Packets() {
+			if arp, ok := p.Layer(layers.LayerTypeARP).(*layers.ARP); ok && arp.Operation == layers.ARPRequest {
+				if target, _ := netip.AddrFromSlice(arp.DstProtAddress); asked[target] != nil {
+					asked[target][net.IP(arp.SourceProtAddress).String()] = true
+				}
+			}
+		}
+		if got := asked[freeAddr]; len(got) != 1 || !got[boxNet.Addr().String()] {
+			t.Errorf("the box asked for a phone's address as %v, want as %s alone", got, boxNet.Addr())
+		}
+		if got := asked[boxNet.Addr()]; !got["0.0.0.0"] {
+			t.Errorf("the box asked for its own address as %v, want as 0.0.0.0", got)
 		}
 	})
 }
