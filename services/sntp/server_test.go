@@ -172,15 +172,20 @@ func TestWhatIsNotAnsweredIsCounted(t *testing.T) {
 	full := func(first byte) []byte { return append([]byte{first}, bytes.Repeat([]byte{0}, 47)...) }
 	send("127.77.0.1", []byte("short"))
 	send("127.77.0.1", full(0x16))
+	send("127.77.0.1", full(0x17))
 	send("127.77.0.1", full(0x2b))
+	send("127.77.0.1", full(0x03))
+	send("127.77.0.1", full(0x24))
+	send("127.77.0.1", full(0x25))
+	send("127.77.0.1", full(0x20))
 	send("127.0.0.1", full(0x23))
 	// The packets above were handled when this one is answered.
 	if _, err := ask(t, s, box.Addr(), 4); err != nil {
 		t.Fatal(err)
 	}
-	for _, reason := range []string{"destination", "mode", "short", "version"} {
-		if n := count(t, reg, "phonebox_sntp_dropped_total", reason); n != 1 {
-			t.Errorf("%s: %v counted, want 1", reason, n)
+	for reason, want := range map[string]float64{"destination": 1, "mode": 1, "short": 1, "version": 2, "control": 2, "answer": 1, "broadcast": 1} {
+		if n := count(t, reg, "phonebox_sntp_dropped_total", reason); n != want {
+			t.Errorf("%s: %v counted, want %v", reason, n, want)
 		}
 	}
 	if !ev.find(func(e sntp.Event) bool { return e.Kind == sntp.EventDropped && strings.Contains(e.Reason, "48 bytes") }) {
