@@ -42,6 +42,11 @@ func newUnanswered(now func() time.Time) *unanswered {
 
 // add counts one packet. mac or addr say who sent it, where that is known.
 func (u *unanswered) add(service, reason string, mac phone.MAC, addr netip.Addr) {
+	u.addPackets(service, reason, mac, addr, 1)
+}
+
+// addPackets is add for several packets of which the reason is the same.
+func (u *unanswered) addPackets(service, reason string, mac phone.MAC, addr netip.Addr, packets int) {
 	reason = generalWords(reason)
 	now := u.now()
 	u.mu.Lock()
@@ -65,7 +70,7 @@ func (u *unanswered) add(service, reason string, mac phone.MAC, addr netip.Addr)
 		}
 	}
 	row.turn(now)
-	row.counts[row.minute%60]++
+	row.counts[row.minute%60] += uint32(packets)
 	row.last, row.mac, row.addr = now, mac, addr
 }
 
