@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"os"
 	"time"
 
 	"phonebox/appliance/e2e/capacity/load"
@@ -25,12 +26,9 @@ func chronydLimited() spec {
 	return s
 }
 
-// upstream is a chronyd on the load's side, from which the box has its time.
-func (x *run) upstream() (*process, error) { return x.lab.startUpstream() }
-
 // sntp asks the time from a thousand addresses.
 func sntp(ctx context.Context, x *run, r *result) error {
-	up, err := x.upstream()
+	up, err := x.lab.startUpstream()
 	if err != nil {
 		return err
 	}
@@ -136,8 +134,8 @@ func (x *run) knowsTime(ctx context.Context, s *set) error {
 	})
 }
 
-// startUpstream starts a chronyd on the load's side that serves this machine's clock.
+// startUpstream starts a chronyd on the load's side that serves this machine's clock, from which the box has its time.
 func (l *lab) startUpstream() (*process, error) {
 	return start(l.client, "", nil, "chronyd", "-d", "-x", "-u", "root",
-		"local stratum 3", "allow 10.77.0.0/16", "cmdport 0", "bindaddress "+clientIP, "bindcmdaddress /", "pidfile /run/phonebox-capacity-upstream.pid")
+		"local stratum 3", "allow 10.77.0.0/16", "cmdport 0", "bindaddress "+clientIP, "bindcmdaddress /", fmt.Sprintf("pidfile %s/phonebox-capacity-upstream-%d.pid", os.TempDir(), os.Getpid()))
 }
