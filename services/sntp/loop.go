@@ -28,6 +28,11 @@ type loop struct {
 	in   *udp.Inbox
 	out  *udp.Outbox
 
+	// Of the answers that wait to be sent.
+	counts  [4]int // by the places of destinations
+	unknown int    // that the time is not known
+	kisses  int
+
 	// Of the batch that is being answered.
 	cfg     *Config
 	limit   Limit
@@ -36,9 +41,6 @@ type loop struct {
 	box     time.Time     // the box's time
 	now     int64         // see client
 	index   int           // the last interface that was found to be served
-	counts  [4]int        // answers, by the places of destinations
-	unknown int           // answers that the time is not known
-	kisses  int
 	events  []Event
 }
 
@@ -91,7 +93,8 @@ func (s *Server) serve(ctx context.Context, conn *udp.Conn) error {
 	}
 }
 
-// batch answers n packets that were read, and reports what came of them when the answers are out.
+// batch answers n packets that were read, and reports what came of them when the answers are out. A packet that was answered
+// is in the metrics before its answer leaves.
 func (l *loop) batch(n int) {
 	l.begin()
 	func() {
@@ -118,7 +121,7 @@ func (l *loop) begin() {
 	l.box = l.s.deps.Clock.Adjust(system)
 	l.offset = l.box.Sub(system)
 	l.now = int64(system.Sub(l.s.begun))
-	l.index, l.counts, l.unknown, l.kisses, l.events = 0, [4]int{}, 0, 0, l.events[:0]
+	l.index, l.events = 0, l.events[:0]
 }
 
 // guarded survives a panic: one bad packet must not stop the service.
@@ -214,6 +217,7 @@ func (l *loop) flush() {
 	if l.out.Len() == 0 {
 		return
 	}
+	l.count()
 	sent := stamp(l.s.deps.Clock.Now())
 	for i := range l.out.Len() {
 		b := l.out.Queued(i)
@@ -277,8 +281,8 @@ func (d *drops) due(now int64) (Event, bool) {
 	return e, true
 }
 
-// tell counts and reports what came of the batch.
-func (l *loop) tell() {
+// count puts what was counted into the metrics.
+func (l *loop) count() {
 	m := l.s.metrics
 	for i, n := range l.counts {
 		if n > 0 {
@@ -292,6 +296,11 @@ func (l *loop) tell() {
 	if l.kisses > 0 {
 		m.kisses.Add(float64(l.kisses))
 	}
+	l.counts, l.unknown, l.kisses = [4]int{}, 0, 0
+}
+
+// tell reports what came of the batch.
+func (l *loop) tell() {
 	for i := range l.events {
 		l.s.deps.Report(l.events[i])
 	}
