@@ -73,7 +73,7 @@ func (p *Packet) readControl(oob []byte) {
 		case h.Level == unix.SOL_SOCKET && h.Type == unix.SCM_TIMESTAMPNS && len(data) >= 16:
 			sec, nsec := binary.NativeEndian.Uint64(data), binary.NativeEndian.Uint64(data[8:])
 			p.Received = time.Unix(int64(sec), int64(nsec))
-		case h.Level == unix.SOL_SOCKET && h.Type == unix.SCM_TIMESTAMPING && len(data) >= 16:
+		case h.Level == unix.SOL_SOCKET && h.Type == unix.SCM_TIMESTAMPING && len(data) >= 48: // three times of 64 bits
 			p.Received = timespec(data)
 		case h.Level == unix.SOL_SOCKET && h.Type == unix.SO_RXQ_OVFL && len(data) >= 4:
 			p.overflow, p.counted = binary.NativeEndian.Uint32(data), true
