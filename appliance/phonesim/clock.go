@@ -24,7 +24,7 @@ const (
 func (b *boot) clock(ctx context.Context, c cnf) {
 	mode := cmp.Or(c.get("sntp_mode"), "directedbroadcast")
 	if mode == "multicast" {
-		b.listenForTime(ctx)
+		b.listenForTime(ctx, netip.Addr{})
 		return
 	}
 	server, anybody, err := b.timeServer(ctx, c, mode)
@@ -40,7 +40,11 @@ func (b *boot) clock(ctx context.Context, c cnf) {
 		from, sent, err := b.askTime(ctx, server, anybody)
 		switch {
 		case err == nil && mode == "directedbroadcast":
-			b.listenForTime(ctx)
+			only := server // a phone that was told a server heeds no other one
+			if anybody {
+				only = netip.Addr{}
+			}
+			b.listenForTime(ctx, only)
 			return
 		case err == nil:
 			b.askAgain(ctx, from)

@@ -20,8 +20,9 @@ type everybodysListener interface {
 	ListenEverybody(port uint16) (net.PacketConn, error)
 }
 
-// listenForTime takes the time that servers send to everybody until the boot ends, of any server (phones.md d.1).
-func (b *boot) listenForTime(ctx context.Context) {
+// listenForTime takes the time that servers send to everybody until the boot ends (phones.md d.1): of any server, or of that
+// one alone where it is valid.
+func (b *boot) listenForTime(ctx context.Context, only netip.Addr) {
 	nic, ok := b.nic.(everybodysListener)
 	if !ok {
 		b.emit(EventClock, "", "nobody can be listened to on this link")
@@ -42,7 +43,9 @@ func (b *boot) listenForTime(ctx context.Context) {
 			if err != nil {
 				return
 			}
-			b.heardTime(packet, source, time.Now())
+			if now := time.Now(); !only.IsValid() || source.Addr() == only {
+				b.heardTime(packet, source, now)
+			}
 		}
 	})
 }
