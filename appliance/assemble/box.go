@@ -85,6 +85,7 @@ type Box struct {
 	unanswered            *unanswered
 	floods                allowance // of events that a stranger can cause without a lease
 	timeAsked, namesAsked allowance
+	times                 times // when each phone asked the time last
 	leaseLog, unstoredLog summary
 	fileLog               summary
 	questions             chan phone.MAC // phones that are to be asked over SIP what they run

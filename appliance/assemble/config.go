@@ -71,7 +71,7 @@ func makePlan(s *site.Site, o Options, http netip.AddrPort) plan {
 		},
 		clock: clockConfig(s, o),
 		tftp:  tftp.Config{Listen: at(box, portTFTP), Interface: iface},
-		sntp:  sntp.Config{Listen: at(any4, portNTP), Interface: iface, Server: s.Network.Address},
+		sntp:  sntpConfig(s, o, at(any4, portNTP), iface),
 		dns: dns.Config{
 			Listen: at(box, portDNS), Interface: iface, Server: s.Network.Address, Domain: s.Network.Domain,
 			Hosts: s.DNS.Hosts, Proxy: s.SIP.Proxy, ProxyPort: s.SIP.Port, Upstream: s.DNS.Upstream,
@@ -92,6 +92,18 @@ func makePlan(s *site.Site, o Options, http netip.AddrPort) plan {
 
 func clockConfig(s *site.Site, o Options) clock.Config {
 	return clock.Config{Upstream: s.Time.Upstream, Manage: o.ManageClock, Floor: o.Built}
+}
+
+// sntpConfig broadcasts nothing with -try: on loopback nobody listens.
+func sntpConfig(s *site.Site, o Options, listen netip.AddrPort, iface string) sntp.Config {
+	c := sntp.Config{Listen: listen, Interface: iface, Server: s.Network.Address, Broadcast: s.Time.Broadcast}
+	if o.Try {
+		c.Broadcast = 0
+	}
+	for _, sub := range s.DHCP.Subnets {
+		c.Networks = append(c.Networks, sub.Network)
+	}
+	return c
 }
 
 func dhcpConfig(s *site.Site, o Options, listen netip.AddrPort, iface string) dhcp.Config {

@@ -12,7 +12,6 @@ import (
 	"phonebox/services/dns"
 	"phonebox/services/phone"
 	"phonebox/services/sip"
-	"phonebox/services/sntp"
 	"phonebox/services/tftp"
 	"phonebox/services/web"
 )
@@ -92,17 +91,6 @@ func fromTFTP(e tftp.Event, mac phone.MAC) (ev journal.Event, ok bool) {
 		return journal.Event{}, false
 	}
 	return ev, !mac.IsZero()
-}
-
-func fromSNTP(e sntp.Event, mac phone.MAC) (journal.Event, bool) {
-	if e.Kind != sntp.EventAnswered || mac.IsZero() {
-		return journal.Event{}, false
-	}
-	text := "asked the time and got it"
-	if e.Stratum == 0 || e.Stratum >= 16 {
-		text = "asked the time and was told that the box does not know it yet"
-	}
-	return journal.Event{Time: e.Time, MAC: mac, Service: "sntp", Kind: journal.Time, Address: e.From.Addr(), Text: text}, true
 }
 
 func fromDNS(e dns.Event, mac phone.MAC) (journal.Event, bool) {

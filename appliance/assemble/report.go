@@ -97,10 +97,12 @@ func (r *tftpReport) record(b *Box) (journal.Event, bool) {
 
 func (b *Box) onSNTP(e sntp.Event) {
 	if e.Kind == sntp.EventDropped {
-		b.unanswered.add("sntp", e.Reason, phone.MAC{}, e.From.Addr())
-		return
-	}
-	if !b.timeAsked.take(e.From.Addr(), e.Time) {
+		b.unanswered.addPackets("sntp", e.Reason, phone.MAC{}, e.From.Addr(), max(e.Count, 1))
+		if !b.floods.take(e.From.Addr(), b.clock.Now()) {
+			b.recorder.skip(fromSNTPServer)
+			return
+		}
+	} else if !b.timeAsked.take(e.From.Addr(), e.Time) {
 		b.recorder.skip(fromSNTPServer)
 		return
 	}
@@ -110,7 +112,11 @@ func (b *Box) onSNTP(e sntp.Event) {
 type sntpReport sntp.Event
 
 func (r *sntpReport) record(b *Box) (journal.Event, bool) {
-	return fromSNTP(sntp.Event(*r), b.whose(r.From.Addr()))
+	ev, ok := fromSNTP(sntp.Event(*r), b.whose(r.From.Addr()))
+	if ok {
+		b.times.keep(&ev)
+	}
+	return ev, ok
 }
 
 func (b *Box) onDNS(e dns.Event) {

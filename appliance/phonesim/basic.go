@@ -93,7 +93,7 @@ func (b *boot) basicTime(ctx context.Context) error {
 	b.waiting("the time", "")
 	for {
 		lost := b.lostFrames()
-		sent, err := b.askTime(ctx, b.tftp, false)
+		_, sent, err := b.askTime(ctx, b.tftp, false)
 		switch {
 		case context.Cause(ctx) != nil:
 			return context.Cause(ctx)

@@ -1,6 +1,7 @@
 package phonesim
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/binary"
@@ -18,9 +19,15 @@ const (
 	ntpEpoch  = 2208988800 // 1970 on the clock of RFC 5905, in seconds
 )
 
-// clock gets the time as sntp_mode and sntp_server say (phones.md d.1). A phone that only listens asks nobody.
+// clock gets the time as sntp_mode and sntp_server say (phones.md d.1). A phone in the mode multicast asks nobody and
+// listens; one in directedbroadcast listens after the first answer; the others stay with the server that answered.
 func (b *boot) clock(ctx context.Context, c cnf) {
-	server, anybody, err := b.timeServer(ctx, c)
+	mode := cmp.Or(c.get("sntp_mode"), "directedbroadcast")
+	if mode == "multicast" {
+		b.listenForTime(ctx, netip.Addr{})
+		return
+	}
+	server, anybody, err := b.timeServer(ctx, c, mode)
 	if err != nil {
 		b.emit(EventClock, "", "no time: %v", err)
 		return
@@ -30,11 +37,19 @@ func (b *boot) clock(ctx context.Context, c cnf) {
 	}
 	for range sntpTries {
 		lost := b.lostFrames()
-		sent, err := b.askTime(ctx, server, anybody)
-		if err == nil {
+		from, sent, err := b.askTime(ctx, server, anybody)
+		switch {
+		case err == nil && mode == "directedbroadcast":
+			only := server // a phone that was told a server heeds no other one
+			if anybody {
+				only = netip.Addr{}
+			}
+			b.listenForTime(ctx, only)
 			return
-		}
-		if ctx.Err() != nil {
+		case err == nil:
+			b.askAgain(ctx, from)
+			return
+		case ctx.Err() != nil:
 			return
 		}
 		b.emit(EventClock, "", "no time from %s: %v", server, err)
@@ -46,19 +61,17 @@ func (b *boot) clock(ctx context.Context, c cnf) {
 
 // timeServer says whom to ask: the configured server, or everybody (anybody: whoever answers first is taken). The address
 // is not valid when nobody is to be asked.
-func (b *boot) timeServer(ctx context.Context, c cnf) (server netip.Addr, anybody bool, err error) {
-	name, mode := c.get("sntp_server"), c.get("sntp_mode")
+func (b *boot) timeServer(ctx context.Context, c cnf, mode string) (server netip.Addr, anybody bool, err error) {
+	name := c.get("sntp_server")
 	everybody := broadcastOf(b.lease.Address)
 	switch mode {
-	case "multicast":
-		return netip.Addr{}, false, nil
 	case "anycast":
 		return everybody, true, nil
 	case "unicast":
 		if name == "" || name == "0.0.0.0" {
 			return netip.Addr{}, false, nil
 		}
-	case "", "directedbroadcast":
+	case "directedbroadcast":
 		if name == "" || name == "0.0.0.0" {
 			return everybody, true, nil
 		}
@@ -70,11 +83,11 @@ func (b *boot) timeServer(ctx context.Context, c cnf) (server netip.Addr, anybod
 	return server, false, err
 }
 
-// askTime asks once. sent tells that a request left and stayed without an answer.
-func (b *boot) askTime(ctx context.Context, server netip.Addr, anybody bool) (sent bool, err error) {
+// askTime asks once and returns who answered. sent tells that a request left and stayed without an answer.
+func (b *boot) askTime(ctx context.Context, server netip.Addr, anybody bool) (from netip.Addr, sent bool, err error) {
 	conn, err := b.nic.ListenUDP(0)
 	if err != nil {
-		return false, err
+		return netip.Addr{}, false, err
 	}
 	defer conn.Close()
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
@@ -84,24 +97,24 @@ func (b *boot) askTime(ctx context.Context, server netip.Addr, anybody bool) (se
 	_, _ = rand.Read(request[40:])
 	begun := time.Now()
 	if _, err := conn.WriteTo(request, net.UDPAddrFromAddrPort(netip.AddrPortFrom(server, b.cfg.Ports.SNTP))); err != nil {
-		return true, errors.Join(err, sleep(ctx, sntpWait))
+		return netip.Addr{}, true, errors.Join(err, sleep(ctx, sntpWait))
 	}
 	buf := make([]byte, maxPacket)
 	for {
 		answer, source, err := receive(ctx, conn, buf, begun.Add(sntpWait))
 		if err != nil {
-			return true, errUnanswered
+			return netip.Addr{}, true, errUnanswered
 		}
 		if !anybody && source.Addr() != server || source.Port() != b.cfg.Ports.SNTP {
 			b.fault("SNTP: asked %s port %d, the answer came from %s", server, b.cfg.Ports.SNTP, source)
 			continue
 		}
-		return false, b.setClock(answer, request, begun, time.Now())
+		return source.Addr(), false, b.setClock(answer, source.Addr(), request, begun, time.Now())
 	}
 }
 
 // setClock checks an answer and notes how far the server's clock is from ours.
-func (b *boot) setClock(answer, request []byte, sent, received time.Time) error {
+func (b *boot) setClock(answer []byte, from netip.Addr, request []byte, sent, received time.Time) error {
 	if len(answer) < ntpSize || answer[0]&7 != 4 {
 		b.fault("SNTP: the answer is no server's packet of %d bytes", ntpSize)
 		return errors.New("an answer that is none")
@@ -122,7 +135,8 @@ func (b *boot) setClock(answer, request []byte, sent, received time.Time) error 
 		return fmt.Errorf("the server's own clock is not set (stratum %d)", stratum)
 	}
 	b.mu.Lock()
-	b.res.ClockOffset, b.res.ClockStratum = &offset, stratum
+	b.res.ClockOffset, b.res.ClockStratum, b.res.ClockServer = &offset, stratum, from
+	b.res.ClockAnswers++
 	b.mu.Unlock()
 	b.emit(EventClock, "", "got the time, stratum %d, %.3f s from ours", stratum, offset)
 	return nil

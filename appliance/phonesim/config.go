@@ -132,6 +132,9 @@ type Config struct {
 	// Renew is when the phone renews its lease if that is sooner than T1; 0 = at T1.
 	Renew time.Duration
 
+	// ClockPoll is how often the time is asked again in the modes unicast and anycast, of the server that answered; 0 = never. It
+	// is not known of the real phones.
+	ClockPoll time.Duration
 	// Speed divides the times that a real phone spends on itself: flashing, resetting, starting an application, pausing
 	// between hunts and polls, being quiet. 0 means 1. Retransmission times of protocols stay real.
 	Speed float64

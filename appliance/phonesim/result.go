@@ -120,8 +120,13 @@ type Result struct {
 	// ClockOffset is the server's time minus ours, in seconds; nil when the phone did not get the time.
 	ClockOffset  *float64 `json:"clock_offset_s"`
 	ClockStratum uint8    `json:"clock_stratum,omitempty"`
-	Proxy        string   `json:"proxy,omitempty"`         // where the proxy was found, address and port
-	RegisterCode int      `json:"register_code,omitempty"` // the proxy's last answer to REGISTER of the first line; 0 = none
+	// ClockServer is who told the time last, ClockAnswers how often the phone asked and was told, and ClockHeard how often it
+	// took the time that somebody sends to everybody.
+	ClockServer  netip.Addr `json:"clock_server,omitzero"`
+	ClockAnswers int        `json:"clock_answers,omitempty"`
+	ClockHeard   int        `json:"clock_heard,omitempty"`
+	Proxy        string     `json:"proxy,omitempty"`         // where the proxy was found, address and port
+	RegisterCode int        `json:"register_code,omitempty"` // the proxy's last answer to REGISTER of the first line; 0 = none
 	// Registrations are the lines that register, in order.
 	Registrations []Registration  `json:"registrations,omitempty"`
 	Telnet        netip.AddrPort  `json:"telnet,omitzero"` // where the phone's command line listens; not valid = nowhere

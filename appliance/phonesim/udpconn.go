@@ -109,6 +109,7 @@ func (c *udpConn) Close() error {
 	c.once.Do(func() {
 		close(c.closed)
 		c.nic.forget(c)
+		c.nic.wire.deaf(c)
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		if c.timer != nil {

@@ -34,7 +34,8 @@ type Wire struct {
 
 	mu     sync.RWMutex
 	byMAC  map[phone.MAC]*wireNIC
-	byAddr map[netip.Addr]*wireNIC // held, or being probed
+	byAddr map[netip.Addr]*wireNIC      // held, or being probed
+	ears   map[uint16]map[*udpConn]bool // by port: who hears what goes to everybody
 
 	sending sync.RWMutex // held to read while fd is written to, to write while it is closed
 	fd      int          // while ready
@@ -310,8 +311,9 @@ func (w *Wire) deliverIPv4(h ether, body []byte) {
 		}
 		return
 	}
-	if h.dst == everybody() {
-		return // nothing else that is for everybody concerns a phone
+	if h.dst[0]&1 != 0 { // for everybody, or for a group
+		w.deliverEverybody(p)
+		return
 	}
 	w.mu.RLock()
 	n := w.byMAC[h.dst]

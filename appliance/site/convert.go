@@ -171,6 +171,25 @@ func formatLease(d time.Duration) string {
 	return s
 }
 
+const (
+	minBroadcast = time.Second
+	maxBroadcast = time.Hour
+)
+
+// parseBroadcast takes a duration of whole seconds, or none.
+func parseBroadcast(s string) (time.Duration, bool) {
+	d, err := time.ParseDuration(s)
+	return d, err == nil && (d == 0 || d >= minBroadcast && d <= maxBroadcast && d%time.Second == 0)
+}
+
+// formatBroadcast writes 64s where [time.Duration.String] writes 1m4s.
+func formatBroadcast(d time.Duration) string {
+	if d%time.Minute != 0 || d == 0 {
+		return strconv.Itoa(int(d/time.Second)) + "s"
+	}
+	return formatLease(d)
+}
+
 // parseZone takes an IANA name. The empty name and "Local" mean something to Go and nothing to a phone.
 func parseZone(s string) (string, bool) {
 	if s == "" || strings.EqualFold(s, "local") {

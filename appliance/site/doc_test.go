@@ -40,7 +40,7 @@ func TestDocStatesEveryKeyWithItsDefault(t *testing.T) {
 		"dhcp.subnet.name": "required", "dhcp.subnet.network": "required", "dhcp.subnet.gateway": "`\"\"`", "dhcp.subnet.pool": "`[]`",
 		"dhcp.subnet.lease": "`\"\"`", "dhcp.subnet.circuit": "`[]`",
 		"dhcp.class.name": "required", "dhcp.class.vendor_class": "`\"\"`", "dhcp.class.model": "`\"\"`", "dhcp.class.macs": "`[]`", "dhcp.class.options": "none",
-		"time.enabled": "`true`", "time.zone": "`\"UTC\"`", "time.upstream": "`[\"pool.ntp.org\"]`", "time.sntp_mode": "`\"unicast\"`",
+		"time.enabled": "`true`", "time.zone": "`\"UTC\"`", "time.upstream": "`[\"pool.ntp.org\"]`", "time.sntp_mode": "`\"unicast\"`", "time.broadcast_interval": "`\"64s\"`",
 		"dns.enabled": "`true`", "dns.upstream": "`[]`", "dns.hosts": "none",
 		"sip.enabled": "`true`", "sip.proxy": "`\"\"`", "sip.port": "`5060`", "sip.register": "`true`", "sip.parameters": "none",
 		"sip.forced": "none", "firmware.target": "`\"\"`", "firmware.convert_unlisted": "`false`", "firmware.parallel": "`8`", "web.plain_http": "`false`",

@@ -99,6 +99,7 @@ func dhcpKeys() []key[Site] {
 func timeKeys() []key[Site] {
 	zone := text("time.zone", func(s *Site) *string { return &s.Time.Zone }, parseZone)
 	zone.hint = suggestZone
+	broadcast := scalar("time.broadcast_interval", KindText, func(s *Site) *time.Duration { return &s.Time.Broadcast }, parseBroadcast, formatBroadcast)
 	return []key[Site]{
 		boolean("time.enabled", func(s *Site) *bool { return &s.Time.Enabled }).
 			about("Tell the time", allowedBool, "Answer the phones' questions for the time."),
@@ -107,6 +108,7 @@ func timeKeys() []key[Site] {
 			about("Time servers", "a host name or an IPv4 address", "Where the box itself gets the time, one a line. Empty: it never asks the internet."),
 		choice("time.sntp_mode", func(s *Site) *string { return &s.Time.SNTPMode }, "unicast", "multicast", "anycast", "directedbroadcast").
 			about("How phones ask", "unicast, multicast, anycast or directedbroadcast", "What the phones are told about asking for the time. unicast is right unless another server tells the time."),
+		broadcast.about("Broadcast the time", "0s for none, or a duration from 1s to 1h", "How often the time goes to everybody on the network, for phones that only listen. 0s: never."),
 	}
 }
 

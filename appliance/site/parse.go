@@ -68,7 +68,7 @@ func Default() *Site {
 		Name:    "phonebox",
 		Network: Network{Interface: "eth0", Domain: "voice.home.arpa"},
 		DHCP:    DHCP{Enabled: true, Lease: 8 * time.Hour, PingCheck: true},
-		Time:    Time{Enabled: true, Zone: "UTC", Upstream: []string{"pool.ntp.org"}, SNTPMode: "unicast"},
+		Time:    Time{Enabled: true, Zone: "UTC", Upstream: []string{"pool.ntp.org"}, SNTPMode: "unicast", Broadcast: 64 * time.Second},
 		DNS:     DNS{Enabled: true},
 		SIP:     SIP{Enabled: true, Port: 5060, Register: true},
 		// So many phones are fed by a slow card within the patience of each (phones.md a.7).

@@ -123,6 +123,9 @@ func TestFaults(t *testing.T) {
 		{"proxy with a wrong address", shortest + "[sip]\nproxy='10.77.0.300'", `line 9: sip.proxy: found "10.77.0.300", allowed is a host name or an IPv4 address, or an empty text for none yet`},
 		{"zone Local", shortest + "zone='Local'", `line 8: time.zone: found "Local", allowed is an IANA time zone such as Europe/Brussels`},
 		{"zone without its area", shortest + "zone='New York'", `line 8: time.zone: found "New York", allowed is an IANA time zone such as Europe/Brussels (did you mean "America/New_York"?)`},
+		{"broadcasts too often", shortest + "broadcast_interval='0.5s'", `line 8: time.broadcast_interval: found "0.5s", allowed is 0s for none, or a duration from 1s to 1h`},
+		{"broadcasts too seldom", shortest + "broadcast_interval='61m'", `line 8: time.broadcast_interval: found "61m", allowed is 0s for none, or a duration from 1s to 1h`},
+		{"broadcasts in no unit", shortest + "broadcast_interval='64'", `line 8: time.broadcast_interval: found "64", allowed is 0s for none, or a duration from 1s to 1h`},
 		{"choice", shortest + "sntp_mode='broadcast'", `line 8: time.sntp_mode: found "broadcast", allowed is unicast, multicast, anycast or directedbroadcast`},
 		{"firmware with its ending", shortest + "[firmware]\ntarget='P0S3-8-12-00.sb2'", `line 9: firmware.target: found "P0S3-8-12-00.sb2", allowed is the name of a load of these phones without its ending, such as P0S3-8-12-00, or an empty text`},
 		{"unknown parameter", shortest + "[sip.parameters]\nprefered_codec='none'", `line 9: sip.parameters.prefered_codec: found an unknown parameter, allowed is preferred_codec (did you mean that?); sip.forced takes names that nobody knows`},
@@ -293,7 +296,7 @@ func TestDefaultsAreThoseOfTheDesign(t *testing.T) {
 			Enabled: true, Lease: 8 * time.Hour, PingCheck: true,
 			Pool: []site.Range{{First: netip.MustParseAddr("10.77.1.1"), Last: netip.MustParseAddr("10.77.3.250")}},
 		},
-		Time: site.Time{Enabled: true, Zone: "UTC", Upstream: []string{"pool.ntp.org"}, SNTPMode: "unicast"},
+		Time: site.Time{Enabled: true, Zone: "UTC", Upstream: []string{"pool.ntp.org"}, SNTPMode: "unicast", Broadcast: 64 * time.Second},
 		DNS:  site.DNS{Enabled: true},
 		SIP:  site.SIP{Enabled: true, Port: 5060, Register: true},
 

@@ -81,6 +81,8 @@ type Time struct {
 	Zone     string // IANA name
 	Upstream []string
 	SNTPMode string
+	// Broadcast is the time between two broadcasts of the time; 0 = none.
+	Broadcast time.Duration
 }
 
 // DNS is the [dns] table.

@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"phonebox/services/sntp"
+	"phonebox/services/testkit"
 )
 
 var box = netip.MustParsePrefix("127.77.0.1/16")
@@ -37,6 +38,12 @@ func (e *events) add(ev sntp.Event) {
 	e.all = append(e.all, ev)
 }
 
+// wait waits for an event: it is told when the answer has left.
+func (e *events) wait(t *testing.T, what string, ok func(sntp.Event) bool) {
+	t.Helper()
+	testkit.Eventually(t, 30*time.Second, what, func() bool { return e.find(ok) })
+}
+
 func (e *events) find(ok func(sntp.Event) bool) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -48,12 +55,43 @@ func (e *events) find(ok func(sntp.Event) bool) bool {
 	return false
 }
 
+// changing is a clock that comes to know the time.
+type changing struct {
+	mu sync.Mutex
+	q  sntp.Quality
+}
+
+func (*changing) Now() time.Time               { return clock{}.Now() }
+func (*changing) Adjust(t time.Time) time.Time { return clock{}.Adjust(t) }
+
+func (c *changing) Quality() sntp.Quality {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.q
+}
+
+func (c *changing) set(q sntp.Quality) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.q = q
+}
+
 func start(t *testing.T, listen string, q sntp.Quality) (*sntp.Server, *events, *prometheus.Registry) {
 	t.Helper()
-	ev, reg := &events{}, prometheus.NewRegistry()
-	s, err := sntp.New(sntp.Config{Listen: netip.MustParseAddrPort(listen), Server: box}, sntp.Deps{
-		Clock: clock{q}, Log: slog.New(slog.DiscardHandler), Report: ev.add, Metrics: reg,
-	})
+	reg := prometheus.NewRegistry()
+	s, ev := run(t, sntp.Config{Listen: netip.MustParseAddrPort(listen), Server: box}, clock{q}, reg)
+	return s, ev, reg
+}
+
+func startWith(t *testing.T, cfg sntp.Config, c sntp.Clock) (*sntp.Server, *events) {
+	t.Helper()
+	return run(t, cfg, c, nil)
+}
+
+func run(t *testing.T, cfg sntp.Config, c sntp.Clock, reg prometheus.Registerer) (*sntp.Server, *events) {
+	t.Helper()
+	ev := &events{}
+	s, err := sntp.New(cfg, sntp.Deps{Clock: c, Log: slog.New(slog.DiscardHandler), Report: ev.add, Metrics: reg})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +105,7 @@ func start(t *testing.T, listen string, q sntp.Quality) (*sntp.Server, *events, 
 		}
 	})
 	<-s.Ready()
-	return s, ev, reg
+	return s, ev
 }
 
 func ask(t *testing.T, s *sntp.Server, to netip.Addr, version int) (*ntp.Response, error) {
@@ -97,9 +135,7 @@ func TestAClientGetsTheTime(t *testing.T) {
 		if n := count(t, reg, "phonebox_sntp_answered_total", ""); n != 3 {
 			t.Errorf("%v answers counted, want 3", n)
 		}
-		if !ev.find(func(e sntp.Event) bool { return e.Kind == sntp.EventAnswered && e.Stratum == 3 && e.Version == 4 }) {
-			t.Error("no event of an answer")
-		}
+		ev.wait(t, "an event of an answer", func(e sntp.Event) bool { return e.Kind == sntp.EventAnswered && e.Stratum == 3 && e.Version == 4 })
 	}
 }
 
@@ -129,9 +165,7 @@ func TestAnUntrustedClockSaysSo(t *testing.T) {
 	if r.Leap != ntp.LeapNotInSync || r.Validate() == nil {
 		t.Errorf("leap %d, stratum %d: a client would believe this", r.Leap, r.Stratum)
 	}
-	if !ev.find(func(e sntp.Event) bool { return e.Stratum == 16 }) {
-		t.Error("no event with stratum 16")
-	}
+	ev.wait(t, "an event with stratum 16", func(e sntp.Event) bool { return e.Stratum == 16 })
 }
 
 // TestBroadcastIsAnsweredByUnicast: the subnet's broadcast address of loopback is local on Linux, so it needs no wire.
@@ -172,20 +206,23 @@ func TestWhatIsNotAnsweredIsCounted(t *testing.T) {
 	full := func(first byte) []byte { return append([]byte{first}, bytes.Repeat([]byte{0}, 47)...) }
 	send("127.77.0.1", []byte("short"))
 	send("127.77.0.1", full(0x16))
+	send("127.77.0.1", full(0x17))
 	send("127.77.0.1", full(0x2b))
+	send("127.77.0.1", full(0x03))
+	send("127.77.0.1", full(0x24))
+	send("127.77.0.1", full(0x25))
+	send("127.77.0.1", full(0x20))
 	send("127.0.0.1", full(0x23))
 	// The packets above were handled when this one is answered.
 	if _, err := ask(t, s, box.Addr(), 4); err != nil {
 		t.Fatal(err)
 	}
-	for _, reason := range []string{"destination", "mode", "short", "version"} {
-		if n := count(t, reg, "phonebox_sntp_dropped_total", reason); n != 1 {
-			t.Errorf("%s: %v counted, want 1", reason, n)
+	for reason, want := range map[string]float64{"destination": 1, "mode": 1, "short": 1, "version": 2, "control": 2, "answer": 1, "broadcast": 1} {
+		if n := count(t, reg, "phonebox_sntp_dropped_total", reason); n != want {
+			t.Errorf("%s: %v counted, want %v", reason, n, want)
 		}
 	}
-	if !ev.find(func(e sntp.Event) bool { return e.Kind == sntp.EventDropped && strings.Contains(e.Reason, "48 bytes") }) {
-		t.Error("no event with the reason")
-	}
+	ev.wait(t, "an event with the reason", func(e sntp.Event) bool { return e.Kind == sntp.EventDropped && strings.Contains(e.Reason, "48 bytes") })
 }
 
 func TestAPanicCostsOnePacket(t *testing.T) {

@@ -105,6 +105,7 @@ func (s *Server) apiRoutes() map[string]handlerFunc {
 		"GET /api/v1/phones":                       s.apiPhones,
 		"GET /api/v1/phones/{mac}/events":          s.apiPhoneEvents,
 		"GET /api/v1/phones/{mac}/dhcp":            s.apiPhoneDHCP,
+		"GET /api/v1/phones/{mac}/time":            s.apiPhoneTime,
 		"GET /api/v1/phones/{mac}/files/{name...}": s.apiPhoneFile,
 		"POST /api/v1/phones/{mac}/restart":        s.apiRestart,
 		"GET /api/v1/events":                       s.apiEvents,

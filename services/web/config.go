@@ -183,6 +183,25 @@ type PhoneDHCP struct {
 	Exchanges []Exchange `json:"exchanges"`
 }
 
+// PhoneTime is GET /api/v1/phones/{mac}/time.
+type PhoneTime struct {
+	Asked *TimeAsked `json:"asked"` // its last question for the time; null = none is known
+}
+
+// TimeAsked is a question of a phone for the time, and what it was told. Of a phone that asks all the time one in ten seconds
+// is told, with how many there were.
+type TimeAsked struct {
+	Time        time.Time `json:"time"`
+	Address     string    `json:"address"` // of the phone
+	Mode        int       `json:"mode"`    // of its packet: 3 = client, 1 = symmetric
+	Version     int       `json:"version"` // of NTP
+	To          string    `json:"to"`      // where it sent that: the box, or an address of everybody
+	Destination string    `json:"destination"`
+	Stratum     int       `json:"stratum"`   // that it was told; 16 = that the box does not know the time
+	TooOften    bool      `json:"too_often"` // it was told to ask less often instead (kiss code RATE)
+	Count       int       `json:"count"`     // so many questions since the one before that was told
+}
+
 // Exchange is one packet of a phone and the answer to it.
 type Exchange struct {
 	Time     time.Time    `json:"time"`
@@ -309,6 +328,8 @@ type Box interface {
 	Events(mac phone.MAC) ([]PhoneEvent, bool)
 	// DHCP returns what a phone asked by DHCP last and what it got; false for a phone that is not known.
 	DHCP(mac phone.MAC) (PhoneDHCP, bool)
+	// Time returns when a phone asked the time last and what it was told; false for a phone that is not known.
+	Time(mac phone.MAC) (PhoneTime, bool)
 	// Subscribe delivers all events live until cancel is called; a reader that is too slow loses events, never blocks.
 	Subscribe() (events <-chan PhoneEvent, cancel func())
 	Settings() Settings

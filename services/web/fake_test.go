@@ -26,6 +26,7 @@ type fakeBox struct {
 	phones   []web.Phone
 	events   map[phone.MAC][]web.PhoneEvent
 	dhcp     map[phone.MAC]web.PhoneDHCP
+	times    map[phone.MAC]web.PhoneTime
 	subs     map[chan web.PhoneEvent]bool
 	site     *fakeSite
 	files    map[string]web.FileAnswer
@@ -139,6 +140,13 @@ func (b *fakeBox) DHCP(mac phone.MAC) (web.PhoneDHCP, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.dhcp[mac], known
+}
+
+func (b *fakeBox) Time(mac phone.MAC) (web.PhoneTime, bool) {
+	_, known := b.Phone(mac)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.times[mac], known
 }
 
 func (b *fakeBox) Subscribe() (<-chan web.PhoneEvent, func()) {

@@ -16,6 +16,7 @@ const shownEvents = 200
 type phoneView struct {
 	Live    liveView
 	DHCP    dhcpView
+	Time    timeView
 	Explain Explanation
 	Files   []fileView
 	All     bool // the whole timeline is shown
@@ -81,7 +82,7 @@ func (s *Server) phonePage(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	all := r.URL.Query().Get("all") == "1"
-	v := phoneView{Live: s.liveView(p, all), DHCP: s.dhcpView(p.MAC), All: all}
+	v := phoneView{Live: s.liveView(p, all), DHCP: s.dhcpView(p.MAC), Time: s.timeView(p.MAC), All: all}
 	if v.Explain, err = s.deps.Shop.Explain(r.Context(), p.MAC); err != nil {
 		// The rest of the page is worth showing without it.
 		s.deps.Log.Warn("explaining a phone failed", "mac", p.MAC, "err", err)
@@ -107,7 +108,7 @@ func (s *Server) phoneStream(w http.ResponseWriter, r *http.Request) error {
 		for _, part := range []struct {
 			name string
 			view any
-		}{{"live", s.liveView(now, all)}, {"dhcp", s.dhcpView(p.MAC)}} {
+		}{{"live", s.liveView(now, all)}, {"dhcp", s.dhcpView(p.MAC)}, {"time", s.timeView(p.MAC)}} {
 			var b bytes.Buffer
 			if err := s.pages.part(&b, "phone", part.name, part.view); err != nil {
 				return nil, err

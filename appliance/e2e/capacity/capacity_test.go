@@ -206,3 +206,21 @@ func TestWrongFlagsAndMissingProgramsAreNamed(t *testing.T) {
 		}
 	}
 }
+
+func TestMeasurementsOfChronydAreRead(t *testing.T) {
+	t.Parallel()
+	const log = `===============================================================================================================================
+   Date (UTC) Time     IP Address   L St 123 567 ABCD  LP RP Score    Offset  Peer del. Peer disp.  Root del. Root disp. Refid     MTxRx
+===============================================================================================================================
+2026-11-30 20:01:02 10.77.0.1       N  4 111 111 1110  -2 -2 0.00 -1.250e-05  9.300e-06  1.000e-06  2.0e-05    1.0e-04   0A4D0002 4B K K
+2026-11-30 20:01:02 10.77.0.9       N  4 111 111 1110  -2 -2 0.00 -5.000e-01  9.300e-06  1.000e-06  2.0e-05    1.0e-04   0A4D0002 4B K K
+2026-11-30 20:01:03 10.77.0.1       N  4 111 111 1110  -2 -2 0.00  3.000e-06  1.100e-05  1.000e-06  2.0e-05    1.0e-04   0A4D0002 4B K K
+`
+	offsets, delays := measurementsOf(log)
+	if len(offsets) != 2 || offsets[0] != -1.25e-5 || offsets[1] != 3e-6 || delays[1] != 1.1e-5 {
+		t.Errorf("found the offsets %v and the delays %v", offsets, delays)
+	}
+	if q := quantile([]float64{4, 1, 3, 2}, 0.95); q != 4 {
+		t.Errorf("found %v, wanted the largest of four", q)
+	}
+}

@@ -107,6 +107,26 @@ func (r *result) limit(what, who string, most float64) {
 	r.Verdicts = append(r.Verdicts, verdict{fmt.Sprintf("%s, %s: at most %s, wanted at most %s", what, who, number(slices.Max(v)), number(most)), slices.Max(v) <= most})
 }
 
+// atLeast judges the median of a figure.
+func (r *result) atLeast(what, who string, least float64) {
+	v := r.values(who, what)
+	if len(v) == 0 {
+		r.note("%s of %s could not be judged: a figure is missing.", what, who)
+		return
+	}
+	r.Verdicts = append(r.Verdicts, verdict{fmt.Sprintf("%s, %s: %s, wanted at least %s", what, who, number(median(v)), number(least)), median(v) >= least})
+}
+
+// atMost judges the median of a figure.
+func (r *result) atMost(what, who string, most float64) {
+	v := r.values(who, what)
+	if len(v) == 0 {
+		r.note("%s of %s could not be judged: a figure is missing.", what, who)
+		return
+	}
+	r.Verdicts = append(r.Verdicts, verdict{fmt.Sprintf("%s, %s: %s, wanted at most %s", what, who, number(median(v)), number(most)), median(v) <= most})
+}
+
 // must records a rule that holds or does not.
 func (r *result) must(met bool, format string, args ...any) {
 	r.Verdicts = append(r.Verdicts, verdict{fmt.Sprintf(format, args...), met})

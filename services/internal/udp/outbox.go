@@ -69,7 +69,9 @@ func (o *Outbox) Add(to netip.AddrPort, from netip.Addr, payload []byte) {
 	}
 	h.SetControllen(m.room)
 	source := from.Unmap().As4()
-	copy(m.control(i)[unix.CmsgLen(0)+4:], source[:]) // ipi_spec_dst
+	info := m.control(i)[unix.CmsgLen(0):]
+	binary.NativeEndian.PutUint32(info, 0) // ipi_ifindex; AddVia may have been here
+	copy(info[4:], source[:])              // ipi_spec_dst
 }
 
 // Flush sends what is in the box and empties it. A datagram that the kernel does not take is told to failed, which may be

@@ -13,7 +13,7 @@ import (
 const (
 	batchSize  = 64
 	packetSize = 4096 // a phone's datagram is under 1,500 bytes; EDNS0 clients may send up to 4,096
-	oobSize    = 128  // IP_PKTINFO, SCM_TIMESTAMPNS and SO_RXQ_OVFL take 88
+	oobSize    = 128  // IP_PKTINFO, SCM_TIMESTAMPING and SO_RXQ_OVFL take 120
 )
 
 // Packet is one received datagram. Payload belongs to the loop again once the handler returns.
@@ -58,7 +58,8 @@ func packetOf(m *ipv4.Message) (Packet, bool) {
 	return p, true
 }
 
-// readControl takes what the kernel told beside the datagram: ip(7) IP_PKTINFO, socket(7) SO_TIMESTAMPNS and SO_RXQ_OVFL.
+// readControl takes what the kernel told beside the datagram: ip(7) IP_PKTINFO, socket(7) SO_TIMESTAMPNS and SO_RXQ_OVFL, and
+// SO_TIMESTAMPING, whose first time of three is that of the software.
 func (p *Packet) readControl(oob []byte) {
 	for len(oob) >= unix.CmsgLen(0) {
 		h, data, rest, err := unix.ParseOneSocketControlMessage(oob)
@@ -72,6 +73,8 @@ func (p *Packet) readControl(oob []byte) {
 		case h.Level == unix.SOL_SOCKET && h.Type == unix.SCM_TIMESTAMPNS && len(data) >= 16:
 			sec, nsec := binary.NativeEndian.Uint64(data), binary.NativeEndian.Uint64(data[8:])
 			p.Received = time.Unix(int64(sec), int64(nsec))
+		case h.Level == unix.SOL_SOCKET && h.Type == unix.SCM_TIMESTAMPING && len(data) >= 48: // three times of 64 bits
+			p.Received = timespec(data)
 		case h.Level == unix.SOL_SOCKET && h.Type == unix.SO_RXQ_OVFL && len(data) >= 4:
 			p.overflow, p.counted = binary.NativeEndian.Uint32(data), true
 		}
