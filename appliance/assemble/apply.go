@@ -124,7 +124,7 @@ func (b *Box) applyPlan(a applied) error {
 			return fmt.Errorf("network: %w", err)
 		}
 	}
-	b.index.Store(makeIndex(a.site))
+	b.setIndex(a.site)
 	b.tellJournal(a.site)
 	b.director.Apply(convertConfig(a.site))
 	for _, part := range []struct {

@@ -86,6 +86,8 @@ type Box struct {
 	timeAsked, namesAsked allowance
 	leaseLog, unstoredLog summary
 	fileLog               summary
+	calls                 calls         // what devices call themselves
+	nameChanges           atomic.Uint32 // of the names in the zone
 	questions             chan phone.MAC // phones that are to be asked over SIP what they run
 
 	serveContext context.Context // the life of the services: from Run until its context ended
@@ -227,7 +229,9 @@ func (b *Box) makeServices(p plan) error {
 	if b.sntp, err = sntp.New(p.sntp, sntp.Deps{Clock: b.clock, Log: log("sntp"), Report: b.onSNTP, Metrics: b.metrics}); err != nil {
 		return fmt.Errorf("making sntp: %w", err)
 	}
-	if b.dns, err = dns.New(p.dns, dns.Deps{Names: names{b}, Log: log("dns"), Report: b.onDNS, Metrics: b.metrics}); err != nil {
+	if b.dns, err = dns.New(p.dns, dns.Deps{
+		Names: names{b}, Log: log("dns"), Report: b.onDNS, Metrics: b.metrics, Changes: b.nameChanges.Load, Now: b.clock.Now,
+	}); err != nil {
 		return fmt.Errorf("making dns: %w", err)
 	}
 	if b.sip, err = sip.New(p.sip, sip.Deps{

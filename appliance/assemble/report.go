@@ -28,6 +28,9 @@ func (b *Box) onDHCP(e dhcp.Event) {
 	if e.MAC.IsZero() {
 		return
 	}
+	if b.calls.heard(b.index.Load(), &e) {
+		b.nameChanges.Add(1)
+	}
 	minor := (e.Kind == dhcp.EventOffer || e.Kind == dhcp.EventSeen || e.Kind == dhcp.EventIgnored) && b.index.Load().byMAC[e.MAC] == nil
 	b.recorder.push(fromDHCPServer, minor, (*dhcpReport)(&e))
 }
