@@ -82,12 +82,13 @@ type Box struct {
 	metrics   *prometheus.Registry
 
 	unanswered            *unanswered
+	missing               *missing
 	floods                allowance // of events that a stranger can cause without a lease
 	timeAsked, namesAsked allowance
 	leaseLog, unstoredLog summary
 	fileLog               summary
-	calls                 calls         // what devices call themselves
-	nameChanges           atomic.Uint32 // of the names in the zone
+	calls                 calls          // what devices call themselves
+	nameChanges           atomic.Uint32  // of the names in the zone
 	questions             chan phone.MAC // phones that are to be asked over SIP what they run
 
 	serveContext context.Context // the life of the services: from Run until its context ended
@@ -175,7 +176,7 @@ func (b *Box) make(ctx context.Context) error {
 		return fmt.Errorf("opening the journal: %w", err)
 	}
 	b.tellJournal(s)
-	b.unanswered = newUnanswered(b.clock.Now)
+	b.unanswered, b.missing = newUnanswered(b.clock.Now), newMissing(b.clock.Now)
 	if b.recorder, err = newRecorder(b); err != nil {
 		return err
 	}

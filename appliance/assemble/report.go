@@ -129,7 +129,9 @@ func (b *Box) onDNS(e dns.Event) {
 type dnsReport dns.Event
 
 func (r *dnsReport) record(b *Box) (journal.Event, bool) {
-	return fromDNS(dns.Event(*r), b.whose(r.From.Addr()))
+	mac := b.whose(r.From.Addr())
+	b.missing.heard((*dns.Event)(r), mac)
+	return fromDNS(dns.Event(*r), mac)
 }
 
 func (b *Box) onSIP(e sip.Event) {

@@ -27,7 +27,7 @@ type index struct {
 	taken  map[string]bool // names of the zone that no device can have
 	// servers are names of the zone that a device cannot give itself, but a label can.
 	servers map[string]bool
-	doubts []string // what is allowed in the settings and yet looks wrong, a sentence each
+	doubts  []string // what is allowed in the settings and yet looks wrong, a sentence each
 }
 
 func makeIndex(s *site.Site) *index {

@@ -115,7 +115,7 @@ func dnsKeys() []key[Site] {
 	hosts.names = func(s string) bool { return validHostKey(s) && !slices.Contains(BoxNames(), s) }
 	hosts.allowedNames = "a lower-case host name within network.domain, and none that the box itself has (" + strings.Join(BoxNames(), ", ") + ")"
 	names := dict("dns.names", func(s *Site) *map[string]string { return &s.DNS.Names }, parseNameTarget, same)
-	names.names, names.allowedNames = validRescuedKey, "a lower-case name of letters, digits, hyphens and dots, such as tftp.old-site.example"
+	names.names, names.allowedNames = validRescuedKey, allowedRescued
 	return []key[Site]{
 		boolean("dns.enabled", func(s *Site) *bool { return &s.DNS.Enabled }).
 			about("Answer names", allowedBool, "Answer the phones' questions for names."),

@@ -11,6 +11,8 @@ import (
 // BoxTarget is the value in dns.names that means the box, whatever address it has.
 const BoxTarget = "phonebox"
 
+const allowedRescued = "a lower-case name of letters, digits, hyphens and dots, such as tftp.old-site.example"
+
 const allowedNameTarget = "phonebox for this box, a name of dns.hosts, or an IPv4 address"
 
 // maxRescued bounds dns.names: each is a line that a person made.
@@ -71,4 +73,48 @@ func (c *checker) rescued() {
 			c.fault(key, fmt.Sprintf("%s, which is no name of dns.hosts", quote(s.DNS.Names[name])), allowedNameTarget)
 		}
 	}
+}
+
+// IsRescuable reports whether a name can stand in dns.names, apart from whether it is taken.
+func IsRescuable(name string) bool { return validRescuedKey(name) }
+
+// AnswersFor reports whether dns.names or dns.hosts has a name, with or without the domain.
+func (s *Site) AnswersFor(name string) bool {
+	if _, ok := s.DNS.Names[name]; ok {
+		return true
+	}
+	local, within := s.Local(name)
+	if !within {
+		return false
+	}
+	_, host := s.DNS.Hosts[local]
+	_, bare := s.DNS.Names[local]
+	_, full := s.DNS.Names[local+"."+s.Network.Domain]
+	return host || bare || full
+}
+
+// MapName returns a copy of the site in which dns.names leads a name to a target; "" takes the name out. The site is nil
+// when a fault is not a warning.
+func (s *Site) MapName(name, target string, opts Options) (*Site, []Fault) {
+	names := maps.Clone(s.DNS.Names)
+	if names == nil {
+		names = map[string]string{}
+	}
+	name = strings.ToLower(strings.TrimSuffix(strings.TrimSpace(name), "."))
+	target = strings.ToLower(strings.TrimSpace(target))
+	if !validRescuedKey(name) {
+		return nil, []Fault{{Key: "dns.names", Found: "the name " + quote(name), Allowed: allowedRescued}}
+	}
+	if _, ok := parseNameTarget(target); target != "" && !ok {
+		return nil, []Fault{{Key: "dns.names." + name, Found: quote(target), Allowed: allowedNameTarget}}
+	}
+	names[name] = target
+	if target == "" {
+		delete(names, name)
+	}
+	var in []entry
+	for _, n := range slices.Sorted(maps.Keys(names)) {
+		in = append(in, entry{name: n, text: names[n]})
+	}
+	return s.SetFields(map[string]string{"dns.names": formText(KindMap, in)}, opts)
 }
