@@ -26,6 +26,7 @@ import (
 	"phonebox/services/cdp"
 	"phonebox/services/dhcp"
 	"phonebox/services/dns"
+	"phonebox/services/mdns"
 	"phonebox/services/phone"
 	"phonebox/services/provision"
 	"phonebox/services/sip"
@@ -76,6 +77,7 @@ type Box struct {
 	provision *provision.Provisioner
 	director  *convert.Director
 	cdp       *cdp.Listener // nil with -try
+	mdns      *mdns.Server  // nil with -try
 	shop      *shop
 	sup       *supervisor
 	recorder  *recorder
@@ -87,7 +89,9 @@ type Box struct {
 	timeAsked, namesAsked allowance
 	leaseLog, unstoredLog summary
 	fileLog               summary
-	calls                 calls          // what devices call themselves
+	calls                 calls       // what devices call themselves
+	labels                chan string // the box's labels before .local, as it gets them
+	label                 atomic.Pointer[string]
 	nameChanges           atomic.Uint32  // of the names in the zone
 	questions             chan phone.MAC // phones that are to be asked over SIP what they run
 
@@ -119,7 +123,7 @@ type applied struct {
 func New(ctx context.Context, opt Options) (*Box, error) {
 	b := &Box{opt: opt, log: opt.Log, began: time.Now(), metrics: prometheus.NewRegistry(), started: make(chan struct{})}
 	b.floods.perSecond, b.timeAsked.perSecond, b.namesAsked.perSecond = 5, 2, 10
-	b.questions = make(chan phone.MAC, 64)
+	b.questions, b.labels = make(chan phone.MAC, 64), make(chan string, 8)
 	b.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	if err := b.makeData(); err != nil {
 		return nil, err
@@ -163,6 +167,8 @@ func (b *Box) make(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	label := b.lastLocalLabel(ctx)
+	b.label.Store(&label)
 	p := b.planOf(s)
 	b.index.Store(makeIndex(s))
 	b.cur = applied{site: s, text: text, etag: site.ETag(text), plan: p}
@@ -184,6 +190,9 @@ func (b *Box) make(ctx context.Context) error {
 		return err
 	}
 	if err := b.makeLink(p); err != nil {
+		return err
+	}
+	if err := b.makeLocal(p); err != nil {
 		return err
 	}
 	if err := b.makeServices(p); err != nil {
@@ -268,6 +277,8 @@ func (b *Box) planOf(s *site.Site) plan {
 		http = netip.AddrPortFrom(s.Network.Address.Addr(), portHTTP)
 	}
 	p := makePlan(s, b.opt, http)
+	p.web.Names = b.localNames()
+	p.mdns.Last = *b.label.Load()
 	if s == b.bare {
 		for name := range p.enabled {
 			p.enabled[name] = name == "web"

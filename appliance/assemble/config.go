@@ -12,6 +12,7 @@ import (
 	"phonebox/services/dhcp"
 	"phonebox/services/dhcp/lease"
 	"phonebox/services/dns"
+	"phonebox/services/mdns"
 	"phonebox/services/phone"
 	"phonebox/services/provision"
 	"phonebox/services/sip"
@@ -40,6 +41,7 @@ type plan struct {
 	tftp      tftp.Config
 	sntp      sntp.Config
 	dns       dns.Config
+	mdns      mdns.Config
 	web       web.Config
 	sip       sip.Config
 	provision provision.Config
@@ -78,7 +80,8 @@ func makePlan(s *site.Site, o Options, http netip.AddrPort) plan {
 			Hosts: s.DNS.Hosts, Proxy: s.SIP.Proxy, ProxyPort: s.SIP.Port, Upstream: s.DNS.Upstream,
 			Proxies: lineProxies(s), NoTime: !s.Time.Enabled, Rescued: s.Rescued(),
 		},
-		sip: sip.Config{Listen: netip.AddrPortFrom(box, 0)},
+		mdns: mdnsConfig(s, iface, ""),
+		sip:  sip.Config{Listen: netip.AddrPortFrom(box, 0)},
 		enabled: map[string]bool{
 			"dhcp": s.DHCP.Enabled, "tftp": true, "sntp": s.Time.Enabled, "dns": s.DNS.Enabled, "sip": s.SIP.Enabled, "web": true,
 		},

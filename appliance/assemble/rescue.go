@@ -17,7 +17,7 @@ import (
 func (p page) Names() web.Names {
 	p.b.settle()
 	ix := p.b.index.Load()
-	out := web.Names{Mapped: []web.MappedName{}, Hosts: slices.Sorted(maps.Keys(ix.site.DNS.Hosts)), Domain: ix.site.Network.Domain, On: ix.site.DNS.Enabled}
+	out := web.Names{Mapped: []web.MappedName{}, Hosts: slices.Sorted(maps.Keys(ix.site.DNS.Hosts)), Domain: ix.site.Network.Domain, On: ix.site.DNS.Enabled, Local: p.b.localName()}
 	for _, name := range slices.Sorted(maps.Keys(ix.site.DNS.Names)) {
 		target := ix.site.DNS.Names[name]
 		m := web.MappedName{Name: name, Target: target}

@@ -62,7 +62,7 @@ func (s *Server) Name() string {
 	return ""
 }
 
-// PanicNext is for the end-to-end test: the next packet panics inside the handler.
+// PanicNext is for the test: the next packet panics inside the handler.
 func (s *Server) PanicNext() { s.panicNext.Store(true) }
 
 // Run listens and answers until ctx ends (nil) or the socket fails (an error that names the operation). It may be called
@@ -144,13 +144,7 @@ func (s *Server) untilDue() time.Duration {
 
 // do lets the responder decide, sends what it says, and reports what it tells.
 func (s *Server) do(decide func(*responder, time.Time) []outgoing) {
-	s.mu.Lock()
-	s.send(decide(s.resp, time.Now()))
-	events := s.told
-	s.told = nil
-	s.noteName()
-	s.mu.Unlock()
-	for _, e := range events {
+	for _, e := range s.decide(decide) {
 		if e.Kind == EventConflict {
 			s.metrics.conflicts.Inc()
 		}
@@ -161,6 +155,16 @@ func (s *Server) do(decide func(*responder, time.Time) []outgoing) {
 	case s.kick <- struct{}{}:
 	default:
 	}
+}
+
+// decide is do under the lock, which a panic gives back.
+func (s *Server) decide(decide func(*responder, time.Time) []outgoing) []Event {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.told = nil
+	s.send(decide(s.resp, time.Now()))
+	s.noteName()
+	return s.told
 }
 
 // noteName is called with mu held.
@@ -197,10 +201,10 @@ func (s *Server) send(out []outgoing) {
 
 // receive hears one packet.
 func (s *Server) receive(p *udp.Packet) {
-	if s.panicNext.CompareAndSwap(true, false) {
-		panic("planted by PanicNext")
-	}
 	s.do(func(r *responder, now time.Time) []outgoing {
+		if s.panicNext.CompareAndSwap(true, false) {
+			panic("planted by PanicNext")
+		}
 		out, kind, why := r.receive(now, incoming{payload: p.Payload, from: p.From, to: p.To})
 		if kind != "" {
 			s.metrics.heard.WithLabelValues(kind).Inc()
