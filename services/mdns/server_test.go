@@ -115,7 +115,7 @@ func (b *box) counted(name, value string) (n float64) {
 // answer from another address than the group's.)
 func ask(t *testing.T, n *testkit.Node, name string, typ uint16) *dns.Msg {
 	t.Helper()
-	return askAt(t, n, netip.MustParseAddr("224.0.0.251"), name, typ, 5)
+	return askAt(t, n, netip.MustParseAddr("224.0.0.251"), name, typ, 15)
 }
 
 func askAt(t *testing.T, n *testkit.Node, to netip.Addr, name string, typ uint16, times int) *dns.Msg {
