@@ -2,11 +2,14 @@ package e2e_test
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -339,4 +342,68 @@ func askMulticast(t *testing.T, n *testkit.Node, name string) string {
 		return ""
 	}
 	return m.Answer[0].(*dns.A).A.String()
+}
+
+// TestTheNameIsTaken puts another host of that name on the wire, with a program that nobody here wrote. The page is found by
+// the next name, the certificate holds it, and both stay so over a power cut, also when the other is gone by then.
+func TestTheNameIsTaken(t *testing.T) {
+	t.Parallel()
+	testkit.Need(t, "netns", "avahi-daemon")
+	lan := office(t, testkit.Host{Name: "other", Addr: netip.MustParsePrefix("10.77.0.30/16")})
+	conf := filepath.Join(t.TempDir(), "avahi.conf")
+	text := "[server]\nhost-name=phonebox\nallow-interfaces=" + testkit.Interface + "\nuse-ipv6=no\nenable-dbus=no\n"
+	if err := os.WriteFile(conf, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	avahi := lan.Node("other").Start(t, "avahi-daemon", "--no-drop-root", "--no-chroot", "--no-rlimits", "-f", conf)
+	avahi.WaitOutput("Server startup complete", patience)
+	b := startBox(t, lan, namesSite, nil)
+	laptop := lan.Node("laptop")
+	laptop.IP(t, "route", "replace", "224.0.0.0/4", "dev", testkit.Interface)
+	certificate := func() string {
+		t.Helper()
+		var leaf *x509.Certificate
+		testkit.Eventually(t, patience, "the certificate holds phonebox-2.local", func() bool {
+			conn := testkit.In(t, laptop, func() (net.Conn, error) { return net.DialTimeout("tcp4", boxAddr+":443", 10*time.Second) })
+			c := tls.Client(conn, &tls.Config{ServerName: "phonebox-2.local", InsecureSkipVerify: true})
+			defer c.Close()
+			if c.Handshake() != nil {
+				return false
+			}
+			leaf = c.ConnectionState().PeerCertificates[0]
+			return leaf.VerifyHostname("phonebox-2.local") == nil
+		})
+		return fmt.Sprintf("%x", leaf.SerialNumber)
+	}
+	found := func() {
+		t.Helper()
+		testkit.Eventually(t, patience, "phonebox-2.local is found", func() bool { return askMulticast(t, laptop, "phonebox-2.local.") == boxAddr })
+		for host, code := range map[string]int{"phonebox-2.local": 200, "phonebox-3.local": 421} {
+			req, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+boxAddr+"/api/v1/status", nil)
+			req.Host = host
+			req.SetBasicAuth("admin", password)
+			resp, err := b.laptop.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp.Body.Close()
+			if resp.StatusCode != code {
+				t.Errorf("asked as %s: %d, want %d", host, resp.StatusCode, code)
+			}
+		}
+	}
+	serial := certificate()
+	found()
+	if got := askMulticast(t, laptop, "phonebox.local."); got == boxAddr {
+		t.Error("the box answers for a name that another host has")
+	}
+	_ = avahi.Stop()
+	b.restart()
+	found()
+	if got := certificate(); got != serial {
+		t.Errorf("after a power cut the certificate is %s, was %s: browsers ask again", got, serial)
+	}
+	if code, took := b.terminate(); code != 143 || took > 2*time.Second {
+		t.Errorf("it stopped with %d after %s", code, took)
+	}
 }
