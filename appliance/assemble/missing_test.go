@@ -68,6 +68,9 @@ func TestWhatNobodyAnswersIsListedWithWhoAsks(t *testing.T) {
 		t.Errorf("found %+v", got[1])
 	}
 	m.heard(wasAnswered("tftp.old.example", "A", "NOERROR", "10.77.1.2"), desk)
+	if got := namesOf(m.list(nobody)); !slices.Equal(got, []string{"stray.example"}) {
+		t.Errorf("a name that is answered by now is still listed: %v", got)
+	}
 	now = now.Add(24*time.Hour + time.Second)
 	if got := m.list(nobody); len(got) != 0 || len(m.of) != 0 {
 		t.Errorf("answered since, or not asked for in a day, and yet there: %v %v", namesOf(got), m.of)
@@ -90,13 +93,14 @@ func TestMadeUpNamesDisplaceNoPhonesNames(t *testing.T) {
 	if got := namesOf(m.list(nobody)); len(got) != maxMissingPerClient+1 || got[0] != "tftp.old.example" || got[1] != "lasting.example" || !slices.Contains(got, "x9999.example") {
 		t.Errorf("after the names of one client: %v", got)
 	}
+	m.heard(wasAnswered("once.example", "A", "NXDOMAIN", "10.77.1.2"), testMAC(2)) // a phone that tried once
 	for i := range 10_000 {
 		now = now.Add(time.Millisecond)
 		m.heard(wasAnswered(fmt.Sprintf("y%d.example", i), "A", "NXDOMAIN", fmt.Sprintf("10.78.%d.%d", i/250, 1+i%250)), phone.MAC{})
 	}
 	got := namesOf(m.list(nobody))
-	if len(got) != maxMissing || got[0] != "tftp.old.example" || got[1] != "lasting.example" {
-		t.Errorf("after the names of many clients: %d, first %v", len(got), got[:2])
+	if len(got) != maxMissing || got[0] != "tftp.old.example" || got[1] != "once.example" || got[2] != "lasting.example" {
+		t.Errorf("after the names of many clients: %d, first %v", len(got), got[:3])
 	}
 	total := 0
 	for _, n := range m.of {

@@ -51,10 +51,8 @@ func (r *responder) reply(now time.Time, p incoming, m *dns.Msg, defending bool)
 	legacy := p.from.Port() != port
 	single := legacy || p.to == r.cfg.Address.Addr()
 	var alone, all []*record
-	ours := false
 	for _, q := range m.Question {
 		for _, rec := range r.match(q) {
-			ours = true
 			switch {
 			case knownTo(rec, m.Answer):
 			case single, q.Qclass&flush != 0 && now.Sub(rec.sent) < time.Duration(rec.rr.Header().Ttl)*time.Second/4:
@@ -64,10 +62,10 @@ func (r *responder) reply(now time.Time, p incoming, m *dns.Msg, defending bool)
 			}
 		}
 	}
-	if len(alone)+len(all) == 0 && !(legacy && ours) {
+	if len(alone)+len(all) == 0 {
 		return nil, heardOther, reason{}
 	}
-	if len(alone) > 0 || legacy {
+	if len(alone) > 0 {
 		if !r.mayAnswer(now) {
 			return nil, "", tooMany
 		}

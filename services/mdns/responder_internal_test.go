@@ -268,6 +268,7 @@ func TestAnswers(t *testing.T) {
 			}
 			w.run(tt.after - 125*time.Millisecond) // the last announcement was at 1.875 s
 			q := tt.m()
+			q.Id = 4711
 			got := w.ask(tt.from, q, tt.to)
 			if tt.wait > 0 {
 				if len(got) > 0 {
