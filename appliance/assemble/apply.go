@@ -124,7 +124,7 @@ func (b *Box) applyPlan(a applied) error {
 			return fmt.Errorf("network: %w", err)
 		}
 	}
-	b.index.Store(makeIndex(a.site))
+	b.setIndex(a.site)
 	b.tellJournal(a.site)
 	b.director.Apply(convertConfig(a.site))
 	for _, part := range []struct {
@@ -138,6 +138,7 @@ func (b *Box) applyPlan(a applied) error {
 		{"sntp", func() error { return b.sntp.Apply(p.sntp) }},
 		{"dns", func() error { return b.dns.Apply(p.dns) }},
 		{"sip", func() error { return b.sip.Apply(p.sip) }},
+		{"mdns", func() error { return b.applyLocal(p.mdns) }},
 		{"web", func() error { return b.web.Apply(p.web) }},
 	} {
 		if err := part.apply(); err != nil {

@@ -26,6 +26,7 @@ import (
 	"phonebox/services/cdp"
 	"phonebox/services/dhcp"
 	"phonebox/services/dns"
+	"phonebox/services/mdns"
 	"phonebox/services/phone"
 	"phonebox/services/provision"
 	"phonebox/services/sip"
@@ -77,17 +78,23 @@ type Box struct {
 	provision *provision.Provisioner
 	director  *convert.Director
 	cdp       *cdp.Listener // nil with -try
+	mdns      *mdns.Server  // nil with -try
 	shop      *shop
 	sup       *supervisor
 	recorder  *recorder
 	metrics   *prometheus.Registry
 
 	unanswered            *unanswered
+	missing               *missing
 	floods                allowance // of events that a stranger can cause without a lease
 	timeAsked, namesAsked allowance
 	times                 times // when each phone asked the time last
 	leaseLog, unstoredLog summary
 	fileLog               summary
+	calls                 calls       // what devices call themselves
+	labels                chan string // the box's labels before .local, as it gets them
+	label                 atomic.Pointer[string]
+	nameChanges           atomic.Uint32  // of the names in the zone
 	questions             chan phone.MAC // phones that are to be asked over SIP what they run
 
 	serveContext context.Context // the life of the services: from Run until its context ended
@@ -118,7 +125,7 @@ type applied struct {
 func New(ctx context.Context, opt Options) (*Box, error) {
 	b := &Box{opt: opt, log: opt.Log, began: time.Now(), metrics: prometheus.NewRegistry(), started: make(chan struct{})}
 	b.floods.perSecond, b.timeAsked.perSecond, b.namesAsked.perSecond = 5, 2, 10
-	b.questions = make(chan phone.MAC, 64)
+	b.questions, b.labels = make(chan phone.MAC, 64), make(chan string, 8)
 	b.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	if err := b.makeData(); err != nil {
 		return nil, err
@@ -162,6 +169,8 @@ func (b *Box) make(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	label := b.lastLocalLabel(ctx)
+	b.label.Store(&label)
 	p := b.planOf(s)
 	b.index.Store(makeIndex(s))
 	b.cur = applied{site: s, text: text, etag: site.ETag(text), plan: p}
@@ -175,7 +184,7 @@ func (b *Box) make(ctx context.Context) error {
 		return fmt.Errorf("opening the journal: %w", err)
 	}
 	b.tellJournal(s)
-	b.unanswered = newUnanswered(b.clock.Now)
+	b.unanswered, b.missing = newUnanswered(b.clock.Now), newMissing(b.clock.Now)
 	if b.recorder, err = newRecorder(b); err != nil {
 		return err
 	}
@@ -183,6 +192,9 @@ func (b *Box) make(ctx context.Context) error {
 		return err
 	}
 	if err := b.makeLink(p); err != nil {
+		return err
+	}
+	if err := b.makeLocal(p); err != nil {
 		return err
 	}
 	if err := b.makeServices(p); err != nil {
@@ -230,7 +242,9 @@ func (b *Box) makeServices(p plan) error {
 	if b.sntp, err = sntp.New(p.sntp, sntp.Deps{Clock: b.clock, Log: log("sntp"), Report: b.onSNTP, Metrics: b.metrics}); err != nil {
 		return fmt.Errorf("making sntp: %w", err)
 	}
-	if b.dns, err = dns.New(p.dns, dns.Deps{Names: names{b}, Log: log("dns"), Report: b.onDNS, Metrics: b.metrics}); err != nil {
+	if b.dns, err = dns.New(p.dns, dns.Deps{
+		Names: names{b}, Log: log("dns"), Report: b.onDNS, Metrics: b.metrics, Changes: b.nameChanges.Load, Now: b.clock.Now,
+	}); err != nil {
 		return fmt.Errorf("making dns: %w", err)
 	}
 	if b.sip, err = sip.New(p.sip, sip.Deps{
@@ -266,6 +280,8 @@ func (b *Box) planOf(s *site.Site) plan {
 		http = netip.AddrPortFrom(s.Network.Address.Addr(), portHTTP)
 	}
 	p := makePlan(s, b.opt, http)
+	p.web.Names = b.localNames()
+	p.mdns.Last = *b.label.Load()
 	if s == b.bare {
 		for name := range p.enabled {
 			p.enabled[name] = name == "web"

@@ -3,6 +3,7 @@ package assemble
 import (
 	"net/netip"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"phonebox/appliance/clock"
@@ -11,6 +12,7 @@ import (
 	"phonebox/services/dhcp"
 	"phonebox/services/dhcp/lease"
 	"phonebox/services/dns"
+	"phonebox/services/mdns"
 	"phonebox/services/phone"
 	"phonebox/services/provision"
 	"phonebox/services/sip"
@@ -39,6 +41,7 @@ type plan struct {
 	tftp      tftp.Config
 	sntp      sntp.Config
 	dns       dns.Config
+	mdns      mdns.Config
 	web       web.Config
 	sip       sip.Config
 	provision provision.Config
@@ -75,8 +78,10 @@ func makePlan(s *site.Site, o Options, http netip.AddrPort) plan {
 		dns: dns.Config{
 			Listen: at(box, portDNS), Interface: iface, Server: s.Network.Address, Domain: s.Network.Domain,
 			Hosts: s.DNS.Hosts, Proxy: s.SIP.Proxy, ProxyPort: s.SIP.Port, Upstream: s.DNS.Upstream,
+			Proxies: lineProxies(s), NoTime: !s.Time.Enabled, Rescued: s.Rescued(),
 		},
-		sip: sip.Config{Listen: netip.AddrPortFrom(box, 0)},
+		mdns: mdnsConfig(s, iface, ""),
+		sip:  sip.Config{Listen: netip.AddrPortFrom(box, 0)},
 		enabled: map[string]bool{
 			"dhcp": s.DHCP.Enabled, "tftp": true, "sntp": s.Time.Enabled, "dns": s.DNS.Enabled, "sip": s.SIP.Enabled, "web": true,
 		},
@@ -88,6 +93,23 @@ func makePlan(s *site.Site, o Options, http netip.AddrPort) plan {
 	p.web = webConfig(s, o)
 	p.provision = provisionConfig(s, http)
 	return p
+}
+
+// lineProxies are the telephone systems of single lines.
+func lineProxies(s *site.Site) []dns.Proxy {
+	var out []dns.Proxy
+	for i := range s.Phones {
+		for _, l := range s.Phones[i].Lines {
+			p := dns.Proxy{Host: l.Proxy, Port: l.Port}
+			if p.Port == 0 {
+				p.Port = s.SIP.Port
+			}
+			if p.Host != "" && !slices.Contains(out, p) {
+				out = append(out, p)
+			}
+		}
+	}
+	return out
 }
 
 func clockConfig(s *site.Site, o Options) clock.Config {

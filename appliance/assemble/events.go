@@ -98,7 +98,17 @@ func fromDNS(e dns.Event, mac phone.MAC) (journal.Event, bool) {
 		return journal.Event{}, false
 	}
 	text := fmt.Sprintf("asked for the name %s (%s)", e.Name, e.Type)
-	if e.Result != "NOERROR" {
+	switch e.Result {
+	case "NOERROR":
+	case "NXDOMAIN":
+		text += ", which does not exist"
+	case "NODATA":
+		text += ", which has no such record"
+	case "SERVFAIL":
+		text += ", and no name server had an answer"
+	case "REFUSED":
+		text += ", which the box does not know and asks nobody for"
+	default:
 		text += ": " + e.Result
 	}
 	return journal.Event{Time: e.Time, MAC: mac, Service: "dns", Kind: journal.Name, Address: e.From.Addr(), Text: text}, true

@@ -46,7 +46,10 @@ func TestEventsReadAsSentences(t *testing.T) {
 		{fromT(tftp.Event{Kind: tftp.EventAborted, Name: "P0S3-8-12-00.sb2", Size: 756524, Bytes: 1024, Reason: "no answer for 25 s"}), journal.Transfer, "P0S3-8-12-00.sb2 broke off after 1024 bytes of 757 KB: no answer for 25 s"},
 		{fromN(sntp.Event{Kind: sntp.EventAnswered, Stratum: 3}), journal.Time, "asked the time and got it"},
 		{fromN(sntp.Event{Kind: sntp.EventAnswered, Stratum: 16}), journal.Time, "asked the time and was told that the box does not know it yet"},
-		{name(dns.Event{Kind: dns.EventAnswered, Name: "ciscocm1", Type: "A", Result: "NXDOMAIN"}), journal.Name, "asked for the name ciscocm1 (A): NXDOMAIN"},
+		{name(dns.Event{Kind: dns.EventAnswered, Name: "ciscocm1", Type: "A", Result: "NXDOMAIN"}), journal.Name, "asked for the name ciscocm1 (A), which does not exist"},
+		{name(dns.Event{Kind: dns.EventAnswered, Name: "old.example", Type: "A", Result: "REFUSED"}), journal.Name, "asked for the name old.example (A), which the box does not know and asks nobody for"},
+		{name(dns.Event{Kind: dns.EventAnswered, Name: "old.example", Type: "A", Result: "SERVFAIL"}), journal.Name, "asked for the name old.example (A), and no name server had an answer"},
+		{name(dns.Event{Kind: dns.EventAnswered, Name: "old.example", Type: "SRV", Result: "NODATA"}), journal.Name, "asked for the name old.example (SRV), which has no such record"},
 	} {
 		if tt.got.Kind != tt.kind || tt.got.Text != tt.text || tt.got.MAC != mac {
 			t.Errorf("got %s %q of %s, want %s %q", tt.got.Kind, tt.got.Text, tt.got.MAC, tt.kind, tt.text)

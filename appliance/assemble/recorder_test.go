@@ -153,9 +153,9 @@ func TestWhoAsksTheTimeAllTheTimeDoesNotFillTheTimeline(t *testing.T) {
 	b := open(t, t.TempDir(), map[string]string{site.FileName: goodSite})
 	b.journal.Add(journal.Event{MAC: mac, Address: addr, Service: "tftp", Kind: journal.Request})
 	at := b.clock.Now().Truncate(time.Second)
-	for range 100 {
+	for i := range 100 { // equal lines about names would be one
 		b.onSNTP(sntp.Event{Kind: sntp.EventAnswered, From: from, Time: at, Stratum: 3})
-		b.onDNS(dns.Event{Kind: dns.EventAnswered, From: from, Time: at, Name: "pbx", Type: "A", Result: "NOERROR"})
+		b.onDNS(dns.Event{Kind: dns.EventAnswered, From: from, Time: at, Name: fmt.Sprintf("pbx%d", i), Type: "A", Result: "NOERROR"})
 	}
 	b.onSNTP(sntp.Event{Kind: sntp.EventAnswered, From: from, Time: at.Add(time.Second), Stratum: 3})
 	events, _ := page{b}.Events(mac)
@@ -369,4 +369,23 @@ func BenchmarkLeaseEvents(b *testing.B) {
 			}
 		}
 	})
+}
+
+// A phone that asks for a name of the past every few seconds leaves one line that says how often.
+func TestANameThatDoesNotExistIsOneLine(t *testing.T) {
+	b := open(t, t.TempDir(), map[string]string{site.FileName: goodSite})
+	b.journal.Add(journal.Event{MAC: mac, Address: addr, Service: "tftp", Kind: journal.Request})
+	at := b.clock.Now().Truncate(time.Second)
+	for i := range 100 {
+		b.onDNS(dns.Event{Kind: dns.EventAnswered, From: from, Time: at.Add(time.Duration(i) * 5 * time.Second), Name: "tftp.old.example", Type: "A", Result: "NXDOMAIN"})
+	}
+	events := b.journalled(mac)
+	if len(events) != 2 || !strings.HasPrefix(events[1].Text, "asked for the name tftp.old.example (A), which does not exist (100 times") || events[1].Count != 100 {
+		t.Errorf("the timeline is %+v", events)
+	}
+}
+
+func (b *Box) journalled(mac phone.MAC) []journal.Event {
+	b.settle()
+	return b.journal.Events(mac)
 }

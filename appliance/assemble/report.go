@@ -25,6 +25,9 @@ func (b *Box) onDHCP(e dhcp.Event) {
 	if e.MAC.IsZero() {
 		return
 	}
+	if b.calls.heard(b.index.Load(), &e) {
+		b.nameChanges.Add(1)
+	}
 	minor := (e.Kind == dhcp.EventOffer || e.Kind == dhcp.EventSeen || e.Kind == dhcp.EventIgnored) && b.index.Load().byMAC[e.MAC] == nil
 	b.recorder.push(fromDHCPServer, minor, (*dhcpReport)(&e))
 }
@@ -134,7 +137,9 @@ func (b *Box) onDNS(e dns.Event) {
 type dnsReport dns.Event
 
 func (r *dnsReport) record(b *Box) (journal.Event, bool) {
-	return fromDNS(dns.Event(*r), b.whose(r.From.Addr()))
+	mac := b.whose(r.From.Addr())
+	b.missing.heard((*dns.Event)(r), mac)
+	return fromDNS(dns.Event(*r), mac)
 }
 
 func (b *Box) onSIP(e sip.Event) {

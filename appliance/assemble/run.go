@@ -71,6 +71,9 @@ func (b *Box) background() map[string]func(context.Context) error {
 	if b.cdp != nil {
 		parts["cdp"] = b.hearCDP
 	}
+	if b.mdns != nil {
+		parts["local name"], parts["new local names"] = b.answerLocal, b.followLocal
+	}
 	if b.opt.OwnsMachine {
 		parts["sticks"] = b.watchSticks
 	}

@@ -24,7 +24,10 @@ type index struct {
 	byName map[string]phone.MAC     // host name made of the label
 	byAddr map[netip.Addr]phone.MAC // reservations
 	hostOf map[phone.MAC]string
-	doubts []string // what is allowed in the settings and yet looks wrong, a sentence each
+	taken  map[string]bool // names of the zone that no device can have
+	// servers are names of the zone that a device cannot give itself, but a label can.
+	servers map[string]bool
+	doubts  []string // what is allowed in the settings and yet looks wrong, a sentence each
 }
 
 func makeIndex(s *site.Site) *index {
@@ -32,6 +35,7 @@ func makeIndex(s *site.Site) *index {
 		site: s, byMAC: map[phone.MAC]*site.Phone{}, byName: map[string]phone.MAC{},
 		byAddr: map[netip.Addr]phone.MAC{}, hostOf: map[phone.MAC]string{},
 	}
+	ix.taken, ix.servers = takenNames(s), servers(s)
 	// What the phones' catalogue has to say comes from provision, in words of its own.
 	for _, f := range s.Check(site.Options{}) {
 		ix.doubts = append(ix.doubts, strings.TrimPrefix(f.String(), "warning: "))
@@ -42,12 +46,7 @@ func makeIndex(s *site.Site) *index {
 		if p.Address.IsValid() {
 			ix.byAddr[p.Address] = p.MAC
 		}
-		if host := site.HostName(p.Label); host != "" {
-			// Of two phones with the same label the first keeps the name.
-			if _, taken := ix.byName[host]; !taken {
-				ix.byName[host], ix.hostOf[p.MAC] = p.MAC, host
-			}
-		}
+		ix.nameByLabel(p)
 	}
 	return ix
 }
@@ -142,38 +141,6 @@ func (g guard) Holds(ctx context.Context, addr netip.Addr, mac phone.MAC) (bool,
 		return false, fmt.Sprintf("the device at %s is %s, not %s", addr, found, mac)
 	}
 	return true, ""
-}
-
-// names are the phones in the DNS zone.
-type names struct{ b *Box }
-
-// Lookup implements [dns.Names].
-func (n names) Lookup(name string) (netip.Addr, bool) {
-	if mac, ok := n.b.index.Load().byName[name]; ok {
-		return n.b.addressOf(mac)
-	}
-	if digits, ok := strings.CutPrefix(name, "sep"); ok && len(digits) == 12 {
-		if mac, err := phone.ParseMAC(digits); err == nil {
-			return n.b.addressOf(mac)
-		}
-	}
-	return netip.Addr{}, false
-}
-
-// Reverse implements [dns.Names].
-func (n names) Reverse(addr netip.Addr) (string, bool) {
-	ix := n.b.index.Load()
-	mac := ix.byAddr[addr]
-	if l, ok := n.b.dhcp.LeaseOf(addr); ok {
-		mac = l.MAC
-	}
-	if mac.IsZero() {
-		return "", false
-	}
-	if host, ok := ix.hostOf[mac]; ok {
-		return host, true
-	}
-	return "sep" + strings.ToLower(mac.Name()), true
 }
 
 // targets are the phones that are asked whether SIP runs there.

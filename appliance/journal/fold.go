@@ -42,7 +42,7 @@ func likenessOf(e *Event) (l likeness, ok bool) {
 		service: e.Service, kind: e.Kind, phase: e.Phase, file: e.File.Clean, load: e.Load, step: e.Step, text: e.Text, why: e.Details["why"],
 	}
 	switch e.Kind {
-	case Request, FileMissing, FileRefused, LeaseTrouble:
+	case Request, FileMissing, FileRefused, LeaseTrouble, Name:
 		return l, true
 	case Packet:
 		return l, !e.Renewal

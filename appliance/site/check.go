@@ -36,6 +36,7 @@ func (c *checker) check() {
 	c.subnets()
 	c.classes()
 	c.hosts()
+	c.rescued()
 	c.zone()
 	c.names()
 	c.parameters("sip.parameters", ScopeSite, c.site.SIP.Parameters)
@@ -190,6 +191,7 @@ func (c *checker) resolvable(key, host string) {
 	case local && s.DNS.Enabled && !s.knows(name):
 		c.warn(key, quote(host)+", which nobody can resolve", "an address, or a name of dns.hosts in "+s.Network.Domain)
 	case local && s.DNS.Enabled:
+	case s.DNS.Names[strings.ToLower(strings.TrimSuffix(host, "."))] != "" && s.DNS.Enabled:
 	case len(s.DNS.Upstream) == 0:
 		c.warn(key, quote(host)+", which nobody can resolve while dns.upstream is empty", "an address, a name of dns.hosts, or a name server in dns.upstream")
 	}
@@ -212,6 +214,11 @@ func (s *Site) Local(host string) (name string, local bool) {
 func (s *Site) knows(name string) bool {
 	if _, ok := s.DNS.Hosts[name]; ok || name == "" || slices.Contains(BoxNames(), name) {
 		return true
+	}
+	for rescued := range s.DNS.Names {
+		if local, ok := s.Local(rescued); ok && local == name {
+			return true
+		}
 	}
 	return slices.ContainsFunc(s.Phones, func(p Phone) bool {
 		return name == HostName(p.Label) || name == "sep"+strings.ToLower(p.MAC.Name())

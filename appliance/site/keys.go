@@ -116,12 +116,16 @@ func dnsKeys() []key[Site] {
 	hosts := dict("dns.hosts", func(s *Site) *map[string]netip.Addr { return &s.DNS.Hosts }, parseAddr, formatAddr)
 	hosts.names = func(s string) bool { return validHostKey(s) && !slices.Contains(BoxNames(), s) }
 	hosts.allowedNames = "a lower-case host name within network.domain, and none that the box itself has (" + strings.Join(BoxNames(), ", ") + ")"
+	names := dict("dns.names", func(s *Site) *map[string]string { return &s.DNS.Names }, parseNameTarget, same)
+	names.names, names.allowedNames = validRescuedKey, allowedRescued
 	return []key[Site]{
 		boolean("dns.enabled", func(s *Site) *bool { return &s.DNS.Enabled }).
 			about("Answer names", allowedBool, "Answer the phones' questions for names."),
 		list("dns.upstream", func(s *Site) *[]netip.AddrPort { return &s.DNS.Upstream }, parseUpstream, formatUpstream).
 			about("Name servers", "an IPv4 address, with a port if it is not 53", "Where names of the rest of the world are asked, one a line. Empty: only names of this office are answered."),
 		hosts.about("Hosts", allowedAddress, "Names of other machines in this office and their addresses: name = address, one a line."),
+		names.about("Names of the past", allowedNameTarget,
+			"Names that phones still ask for and that nobody else answers: name = phonebox (this box), a host from above, or an address, one a line."),
 	}
 }
 

@@ -90,6 +90,9 @@ type DNS struct {
 	Enabled  bool
 	Upstream []netip.AddrPort // port 53 where none is written
 	Hosts    map[string]netip.Addr
+	// Names are names that phones ask for and that nobody else answers: "phonebox" (the box), a name of Hosts, or an IPv4
+	// address. See [Site.Rescued].
+	Names map[string]string
 }
 
 // SIP is the [sip] table.
@@ -188,7 +191,7 @@ func (s *Site) Clone() *Site {
 	out.DHCP.Subnets, out.DHCP.Classes = cloneSubnets(s.DHCP.Subnets), cloneClasses(s.DHCP.Classes)
 	out.Time.Upstream = slices.Clone(s.Time.Upstream)
 	out.DNS.Upstream = slices.Clone(s.DNS.Upstream)
-	out.DNS.Hosts = maps.Clone(s.DNS.Hosts)
+	out.DNS.Hosts, out.DNS.Names = maps.Clone(s.DNS.Hosts), maps.Clone(s.DNS.Names)
 	out.SIP.Parameters, out.SIP.Forced = maps.Clone(s.SIP.Parameters), maps.Clone(s.SIP.Forced)
 	out.Models = maps.Clone(s.Models)
 	for model, params := range out.Models {

@@ -18,12 +18,17 @@ type Config struct {
 	Hosts     map[string]netip.Addr // the site's own names, relative to Domain
 	Proxy     string                // host of sip.proxy, for _sip._udp; "" = none
 	ProxyPort uint16
-	Upstream  []netip.AddrPort // empty = names outside of the zone are refused
+	Proxies   []Proxy // of single lines
+	NoTime    bool    // the box does not tell the time, so that there is no _ntp._udp
+	// Rescued are names that phones ask for and that nobody else answers, lower case, with their addresses. They win over
+	// upstream and never over the zone.
+	Rescued  map[string]netip.Addr
+	Upstream []netip.AddrPort // empty = names outside of the zone are refused
 }
 
 // Names gives the names that come and go with leases, relative to the zone and lower case.
 type Names interface {
-	// Lookup returns the address of a phone's name: its label as a host name, or sep<mac>.
+	// Lookup returns the address of a phone's name: its label as a host name, sep<mac>, or what it calls itself.
 	Lookup(name string) (netip.Addr, bool)
 	// Reverse returns the preferred name of an address.
 	Reverse(addr netip.Addr) (string, bool)
@@ -35,6 +40,9 @@ type Deps struct {
 	Log     *slog.Logger
 	Report  func(Event)           // must not block
 	Metrics prometheus.Registerer // nil = no metrics
+	// Changes counts how often Names changed, for the serial of the zone; nil = never.
+	Changes func() uint32
+	Now     func() time.Time // for the first serial; nil = time.Now
 }
 
 // EventKind says what happened.

@@ -147,7 +147,7 @@ func askable(typ uint16) bool {
 func (f found) message(q *dns.Msg) *dns.Msg {
 	resp := new(dns.Msg)
 	resp.SetReply(q)
-	resp.Authoritative = true
+	resp.Authoritative = !f.foreign
 	resp.Answer, resp.Extra = f.records, f.extra
 	if len(f.records) == 0 {
 		if f.soa != nil {

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -52,7 +53,12 @@ type box struct {
 	mu     sync.Mutex
 	events []dns.Event
 	seen   chan struct{} // a token after each event
+
+	changes atomic.Uint32 // of the names of phones
 }
+
+// upstreamOf is an entry of Config.Upstream.
+func upstreamOf(addr string) netip.AddrPort { return netip.MustParseAddrPort(addr) }
 
 func (b *box) report(e dns.Event) {
 	b.mu.Lock()
@@ -94,8 +100,17 @@ func start(t *testing.T, cfg dns.Config) *box {
 // startWith runs a server with another wait for upstream.
 func startWith(t *testing.T, cfg dns.Config, timeout time.Duration) *box {
 	t.Helper()
+	return startAs(t, cfg, phoneNames{}, timeout)
+}
+
+// startAs runs a server with other leases.
+func startAs(t *testing.T, cfg dns.Config, names dns.Names, timeout time.Duration) *box {
+	t.Helper()
 	b := &box{t: t, seen: make(chan struct{}, 1)}
-	s, err := dns.New(cfg, dns.Deps{Names: phoneNames{}, Log: slog.New(slog.DiscardHandler), Report: b.report})
+	s, err := dns.New(cfg, dns.Deps{
+		Names: names, Log: slog.New(slog.DiscardHandler), Report: b.report, Changes: b.changes.Load,
+		Now: func() time.Time { return time.Unix(1, 0) },
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

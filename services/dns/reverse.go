@@ -10,34 +10,24 @@ import (
 
 const reverseRoot = "in-addr.arpa."
 
-// lookUpReverse answers for the addresses of the served subnet (RFC 1035 section 3.5), and for the names between them
+// lookUpReverse answers for the addresses of the served networks (RFC 1035 section 3.5), and for the names between them
 // and the zone; false means that others know better.
 func (z *zone) lookUpReverse(name string, q dns.Question) (found, bool) {
 	octets, below, ok := reverseOctets(name)
 	if !ok {
 		return found{}, false
 	}
-	// A reverse zone begins at a whole octet: that of a /20 is one of its sixteen /24.
-	depth := min((z.subnet.Bits()+7)/8, 3)
-	if len(octets) < depth || !z.subnet.Overlaps(octetPrefix(octets)) {
+	depth, ok := z.reverseDepth(octets)
+	if !ok {
 		return found{}, false
 	}
 	apex := reverseName(octets[:depth])
 	f := found{exists: len(octets) < 4 && !below, soa: z.soa(apex)}
-	if below {
+	switch {
+	case below, len(octets) < 4 && len(octets) != depth:
 		return f, true
-	}
-	if len(octets) == depth {
-		for _, rr := range []dns.RR{z.soa(apex), z.ns(apex)} {
-			if q.Qtype == rr.Header().Rrtype || q.Qtype == dns.TypeANY {
-				rr.Header().Name = q.Name
-				f.records = append(f.records, rr)
-				f.extra = append(f.extra, z.glue(rr)...)
-			}
-		}
-		return f, true
-	}
-	if len(octets) < 4 {
+	case len(octets) == depth:
+		z.atApex(&f, apex, q)
 		return f, true
 	}
 	target, ttl := z.nameOf(octetPrefix(octets).Addr())
@@ -47,14 +37,42 @@ func (z *zone) lookUpReverse(name string, q dns.Question) (found, bool) {
 	return f, true
 }
 
+// reverseDepth returns how many octets the reverse zone of a served network has in which a name lies. Such a zone begins at
+// a whole octet: that of a /20 is one of its sixteen /24. Where two networks share octets the larger zone holds both.
+func (z *zone) reverseDepth(octets []byte) (depth int, ok bool) {
+	named := octetPrefix(octets)
+	for i := -1; i < len(z.behind); i++ {
+		network := z.subnet
+		if i >= 0 {
+			network = z.behind[i]
+		}
+		d := min((network.Bits()+7)/8, 3)
+		if network.Addr().Is4() && len(octets) >= d && network.Overlaps(named) && (!ok || d < depth) {
+			depth, ok = d, true
+		}
+	}
+	return depth, ok
+}
+
+// atApex adds the records at the top of a reverse zone.
+func (z *zone) atApex(f *found, apex string, q dns.Question) {
+	for _, rr := range []dns.RR{z.soa(apex), z.ns(apex)} {
+		if q.Qtype == rr.Header().Rrtype || q.Qtype == dns.TypeANY {
+			rr.Header().Name = q.Name
+			f.records = append(f.records, rr)
+			f.extra = append(f.extra, z.glue(rr)...)
+		}
+	}
+}
+
 // nameOf returns the name of an address, that of the settings before that of a phone; "" when it has none.
 func (z *zone) nameOf(addr netip.Addr) (string, uint32) {
 	if name := z.reverse[addr]; name != "" {
 		return name, siteTTL
 	}
 	if name, ok := z.names.Reverse(addr); ok {
-		if full := z.full(name); validName(full) {
-			return full, leaseTTL
+		if full := z.full(name); validName(full) && len(z.fixed[full]) == 0 {
+			return full, leaseTTL // and the name leads back to the address
 		}
 	}
 	return "", 0

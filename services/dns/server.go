@@ -24,6 +24,8 @@ type Server struct {
 	log     *slog.Logger
 	report  func(Event)
 	names   Names
+	changes func() uint32
+	now     func() time.Time
 	metrics *metrics
 	panics  *udp.PanicLog
 	binding *udp.Binding
@@ -57,7 +59,10 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	}
 	s := &Server{
 		log: deps.Log, report: deps.Report, names: deps.Names, metrics: m, flights: newFlights(m.inFlight), timeout: upstreamTimeout,
-		ready: make(chan struct{}), binding: udp.NewBinding(listenConfig(cfg)),
+		ready: make(chan struct{}), binding: udp.NewBinding(listenConfig(cfg)), changes: deps.Changes, now: deps.Now,
+	}
+	if s.now == nil {
+		s.now = time.Now
 	}
 	s.panics = udp.NewPanicLog(deps.Log, func() { s.metrics.dropped.WithLabelValues(panicked.code).Inc() })
 	st, err := s.build(cfg)
@@ -77,6 +82,7 @@ func (s *Server) build(cfg Config) (*state, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.number(z)
 	// An upstream that is this server would answer each question with the same question.
 	upstream := slices.DeleteFunc(slices.Clone(cfg.Upstream), func(up netip.AddrPort) bool {
 		return !up.IsValid() || up == cfg.Listen || up.Addr() == cfg.Server.Addr() && up.Port() == cfg.Listen.Port()

@@ -20,6 +20,10 @@ const (
 // boxNames are the names of the box within the zone. Phones without options 66 and 150 look for CiscoCM1 (phones.md b).
 func boxNames() []string { return []string{"phonebox", "ciscocm1", "tftp", "ntp"} }
 
+// secondCallManager is where phones look when CiscoCM1 does not answer. It is the box too, unless the site has a second
+// one of that name.
+const secondCallManager = "ciscocm2"
+
 // zone is what the settings alone say: fixed records by lower-case name with the final dot, and where the zone ends.
 type zone struct {
 	domain  string // voice.home.arpa.
@@ -29,7 +33,9 @@ type zone struct {
 	fixed   map[string][]dns.RR
 	between map[string]bool       // names without records under which there are names (RFC 8020)
 	reverse map[netip.Addr]string // host names of the settings by their address
+	rescued map[string]netip.Addr // names outside of the zone that are answered all the same
 	names   Names
+	serial  serial
 }
 
 // newZone builds the records. It returns an error when the domain is none.
@@ -43,25 +49,35 @@ func newZone(cfg Config, names Names) (*zone, error) {
 	}
 	z := &zone{
 		domain: domain, box: cfg.Server.Addr(), subnet: cfg.Server.Masked(), behind: cfg.Subnets, names: names,
-		fixed: map[string][]dns.RR{}, between: map[string]bool{}, reverse: map[netip.Addr]string{},
+		fixed: map[string][]dns.RR{}, between: map[string]bool{}, reverse: map[netip.Addr]string{}, rescued: map[string]netip.Addr{},
 	}
 	z.add(z.soa(domain), z.ns(domain), address(domain, siteTTL, z.box))
 	for _, name := range boxNames() {
 		z.add(address(z.full(name), siteTTL, z.box))
 	}
 	z.reverse[z.box] = z.full("phonebox")
+	z.addHosts(cfg)
+	z.addServices(cfg)
+	z.addProxies(cfg)
+	z.addRescued(cfg)
+	return z, nil
+}
+
+// addHosts writes the site's own names. The box's own cannot be given away.
+func (z *zone) addHosts(cfg Config) {
 	for _, name := range slices.Sorted(maps.Keys(cfg.Hosts)) {
 		addr, full := cfg.Hosts[name], z.full(name)
 		if !addr.Is4() || len(z.fixed[full]) > 0 {
-			continue // the box's own names cannot be given away
+			continue
 		}
 		z.add(address(full, siteTTL, addr))
 		if z.reverse[addr] == "" {
 			z.reverse[addr] = full
 		}
 	}
-	z.addProxy(cfg)
-	return z, nil
+	if second := z.full(secondCallManager); len(z.fixed[second]) == 0 {
+		z.add(address(second, siteTTL, z.box))
+	}
 }
 
 // full writes a name of the zone with its domain; "" is the zone itself.
@@ -87,47 +103,6 @@ func (z *zone) add(rrs ...dns.RR) {
 	}
 }
 
-// addProxy writes the SRV record by which a phone finds the proxy (RFC 3263 section 4, RFC 2782). Its target has to be a
-// name, so a proxy that is an address gets one.
-func (z *zone) addProxy(cfg Config) {
-	if cfg.Proxy == "" {
-		return
-	}
-	target := ""
-	if addr, err := netip.ParseAddr(cfg.Proxy); err == nil {
-		if target = z.reverse[addr]; target == "" {
-			if !addr.Is4() {
-				return
-			}
-			target = z.freeName("sip-proxy")
-			z.add(address(target, siteTTL, addr))
-		}
-	} else {
-		target = strings.ToLower(strings.TrimSuffix(cfg.Proxy, ".")) + "."
-		if dns.CountLabel(target) == 1 {
-			target = z.full(strings.TrimSuffix(target, "."))
-		}
-	}
-	owners := []string{z.domain}
-	// A phone is told the proxy's name and asks for the SRV record of that name, not of the domain (phones.md f.2).
-	if dns.IsSubDomain(z.domain, target) && target != z.domain {
-		owners = append(owners, target)
-	}
-	for _, owner := range owners {
-		z.add(&dns.SRV{Hdr: header("_sip._udp."+owner, dns.TypeSRV, siteTTL), Port: cfg.ProxyPort, Target: target})
-	}
-}
-
-// freeName returns a name of the zone that no host has.
-func (z *zone) freeName(name string) string {
-	for i := 2; ; i++ {
-		if full := z.full(name); len(z.fixed[full]) == 0 {
-			return full
-		}
-		name = fmt.Sprintf("%s-%d", strings.TrimRight(name, "-0123456789"), i)
-	}
-}
-
 func header(name string, typ uint16, ttl uint32) dns.RR_Header {
 	return dns.RR_Header{Name: name, Rrtype: typ, Class: dns.ClassINET, Ttl: ttl}
 }
@@ -136,11 +111,11 @@ func address(name string, ttl uint32, addr netip.Addr) dns.RR {
 	return &dns.A{Hdr: header(name, dns.TypeA, ttl), A: net.IP(addr.AsSlice())}
 }
 
-// soa is the zone's own record; its last number is how long "no such name" may be kept (RFC 2308 section 4).
+// soa is a zone's own record; its last number is how long "no such name" may be kept (RFC 2308 section 4).
 func (z *zone) soa(apex string) dns.RR {
 	return &dns.SOA{
 		Hdr: header(apex, dns.TypeSOA, leaseTTL), Ns: z.full("phonebox"), Mbox: z.full("hostmaster"),
-		Serial: 1, Refresh: 3600, Retry: 600, Expire: 86400, Minttl: leaseTTL,
+		Serial: z.serial.now(), Refresh: 3600, Retry: 600, Expire: 86400, Minttl: leaseTTL,
 	}
 }
 
@@ -154,6 +129,7 @@ type found struct {
 	records []dns.RR // of the type that was asked
 	extra   []dns.RR
 	soa     dns.RR // for the answer that there is nothing; nil = it may not be kept
+	foreign bool   // the name is of somebody else's zone, for which the box does not speak with authority
 }
 
 // lookUp answers a question of class IN; false means that the name lies outside of the zone.
@@ -170,10 +146,11 @@ func (z *zone) lookUp(q dns.Question) (found, bool) {
 	// A phone without a domain asks for the bare name (phones.md b). Only addresses are answered, for the same word may be
 	// a top-level domain.
 	if dns.CountLabel(name) == 1 && (q.Qtype == dns.TypeA || q.Qtype == dns.TypeAAAA) {
-		f := z.lookUpName(name+z.domain, q)
-		return f, f.exists
+		if f := z.lookUpName(name+z.domain, q); f.exists {
+			return f, true
+		}
 	}
-	return found{}, false
+	return z.lookUpRescued(name, q)
 }
 
 // lookUpName finds a name of the zone: of the settings, else of a phone.
@@ -187,7 +164,11 @@ func (z *zone) lookUpName(name string, q dns.Question) found {
 		if q.Qtype != rr.Header().Rrtype && q.Qtype != dns.TypeANY {
 			continue
 		}
-		rr = dns.Copy(rr)
+		if rr.Header().Rrtype == dns.TypeSOA {
+			rr = z.soa(name) // its serial is that of now
+		} else {
+			rr = dns.Copy(rr)
+		}
 		rr.Header().Name = q.Name // in the letters in which it was asked
 		f.records = append(f.records, rr)
 		f.extra = append(f.extra, z.glue(rr)...)
@@ -195,7 +176,7 @@ func (z *zone) lookUpName(name string, q dns.Question) found {
 	return f
 }
 
-// phone asks for the name of a phone, which is one label.
+// phone asks for the name of a phone or of another holder of a lease, which is one label.
 func (z *zone) phone(name string) []dns.RR {
 	label, ok := strings.CutSuffix(name, "."+z.domain)
 	if !ok || strings.ContainsAny(label, `.\`) {
@@ -216,6 +197,8 @@ func (z *zone) glue(rr dns.RR) []dns.RR {
 		target = rr.Target
 	case *dns.NS:
 		target = rr.Ns
+	case *dns.NAPTR:
+		return z.fixed[rr.Replacement] // its SRV records (RFC 3403 section 4.2)
 	default:
 		return nil
 	}

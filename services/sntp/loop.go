@@ -97,6 +97,7 @@ func (s *Server) serve(ctx context.Context, conn *udp.Conn) error {
 // is in the metrics before its answer leaves.
 func (l *loop) batch(n int) {
 	l.begin()
+	l.s.metrics.lost.Add(float64(l.in.Lost()))
 	func() {
 		l.s.mu.Lock()
 		defer l.s.mu.Unlock()
@@ -138,9 +139,6 @@ func (l *loop) guarded(p *udp.Packet) {
 func (l *loop) handle(p *udp.Packet) {
 	if l.s.panicNext.CompareAndSwap(true, false) {
 		panic("planted by PanicNext")
-	}
-	if n := l.in.Lost(p); n > 0 {
-		l.s.metrics.lost.Add(float64(n))
 	}
 	if !l.serves(p) {
 		l.drop(p, request{}, dropInterface)

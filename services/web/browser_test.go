@@ -382,7 +382,7 @@ func TestEveryPageFitsEveryScreen(t *testing.T) {
 	for name, path := range map[string]string{
 		"phone": "phones/0006D7AA2A2E", "stuck": "phones/00070E112233", "edit": "phones/0006D7AA2A2E/edit", "new": "phones/new",
 		"remove": "phones/0006D7AA2A2E/remove", "settings": "settings", "file": "settings/file", "firmware": "firmware",
-		"password": "password", "missing": "nowhere", "conversions": "conversions?from=P0S3-04-4-00&to=P0S3-8-12-00", "more": "more", "help": "help",
+		"password": "password", "missing": "nowhere", "conversions": "conversions?from=P0S3-04-4-00&to=P0S3-8-12-00", "more": "more", "help": "help", "names": "names",
 		"dialplan": "dialplan?number=112", "directory": "directory", "media": "media", "import": "import", "parameters": "phones/0006D7AA2A2E/parameters",
 	} {
 		b.do(chromedp.Navigate(url+path), chromedp.WaitVisible(chromedp.CSS("main")))

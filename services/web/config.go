@@ -218,6 +218,43 @@ type Exchange struct {
 	SentHex  string       `json:"sent_hex"`
 }
 
+// Names is what the page knows of names: GET /api/v1/names, and its missing ones GET /api/v1/names/missing.
+type Names struct {
+	Missing []MissingName
+	Mapped  []MappedName
+	Hosts   []string // of dns.hosts
+	Domain  string
+	On      bool   // the box answers names
+	Local   string // the name that multicast DNS answers for, such as phonebox.local; "" = none now
+}
+
+// MissingName is a name that somebody asked an IPv4 address for and that has none.
+type MissingName struct {
+	Name     string    `json:"name"`
+	Why      string    `json:"why"` // in words
+	Count    int       `json:"count"`
+	First    time.Time `json:"first"`
+	Last     time.Time `json:"last"`
+	Mappable bool      `json:"mappable"` // it can be led somewhere
+	Askers   []Asker   `json:"askers"`   // the last few, the most eager first
+}
+
+// Asker is somebody who asked for a name.
+type Asker struct {
+	MAC     phone.MAC `json:"mac,omitzero"` // zero = not known
+	Label   string    `json:"label,omitempty"`
+	Address string    `json:"address"`
+	Count   int       `json:"count"`
+	Last    time.Time `json:"last"`
+}
+
+// MappedName is a name that the settings lead somewhere.
+type MappedName struct {
+	Name    string `json:"name"`
+	Target  string `json:"target"`  // phonebox, a host, or an address
+	Address string `json:"address"` // where that is now
+}
+
 // Fault is one thing wrong with settings.
 type Fault struct {
 	Line    int    `json:"line"` // 0 for a form
@@ -344,6 +381,11 @@ type Box interface {
 	ServeAnyway(ctx context.Context, servers []netip.Addr) error
 	HoldBack(ctx context.Context) error
 	LookAgain()
+	// Names returns the names that nobody answers and those that the settings lead somewhere.
+	Names() Names
+	// MapName leads a name to a target (phonebox, a host, an address) from now on; an empty target takes that back. Errors
+	// are *Refused or a failure of the box.
+	MapName(ctx context.Context, name, target string) error
 	// Gokrazy is the handler of the operating system's own page, behind our login; nil where there is none.
 	Gokrazy() http.Handler
 }

@@ -39,6 +39,9 @@ type fakeBox struct {
 	heldBack int
 	looks    int
 	gokrazy  http.Handler
+	names    web.Names
+	mapped   []string      // "name target"
+	refuse   error         // of the next MapName
 	subbed   chan struct{} // gets a token for each Subscribe
 }
 
@@ -132,6 +135,50 @@ func (b *fakeBox) furnishDHCP(mac phone.MAC, at time.Time) {
 	b.status.NotAnswered = []web.NotAnswered{
 		{Service: "dhcp", Reason: "too many addresses are being probed; the client will ask again", Count: 12, MAC: mac, Last: at},
 		{Service: "sntp", Reason: "the packet has … bytes", Count: 1, Address: "10.77.9.9", Last: at},
+	}
+}
+
+func (b *fakeBox) Names() web.Names {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.names
+}
+
+// MapName moves a name from the missing ones to the mapped, or takes it out of these.
+func (b *fakeBox) MapName(_ context.Context, name, target string) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if err := b.refuse; err != nil {
+		b.refuse = nil
+		return err
+	}
+	b.mapped = append(b.mapped, name+" "+target)
+	b.names.Missing = slices.DeleteFunc(slices.Clone(b.names.Missing), func(n web.MissingName) bool { return n.Name == name })
+	b.names.Mapped = slices.DeleteFunc(slices.Clone(b.names.Mapped), func(n web.MappedName) bool { return n.Name == name })
+	if target != "" {
+		b.names.Mapped = append(b.names.Mapped, web.MappedName{Name: name, Target: target, Address: "10.77.0.1"})
+	}
+	return nil
+}
+
+// furnishNames lets two names be missing, of which a phone asks for one.
+func (b *fakeBox) furnishNames(mac phone.MAC, at time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.names = web.Names{
+		On: true, Domain: "voice.home.arpa", Local: "phonebox.local", Hosts: []string{"door", "pbx"},
+		Missing: []web.MissingName{
+			{
+				Name: "tftp.old-site.example", Why: "the name servers say that it does not exist", Count: 42, First: at.Add(-time.Hour), Last: at, Mappable: true,
+				Askers: []web.Asker{{MAC: mac, Label: "Reception", Address: "10.77.0.50", Count: 41, Last: at}, {MAC: phone.MAC{2}, Address: "10.77.1.9", Count: 1, Last: at}},
+			},
+			{
+				Name: strings.Repeat("very-long-name.", 12) + "example", Why: "it is not of this office, and no name server is set that could be asked", Count: 1, Last: at, Mappable: true,
+				Askers: []web.Asker{{Address: "10.77.1.200", Count: 1, Last: at}},
+			},
+			{Name: `<script>alert(1)</script>\000`, Why: "this office has no such name", Count: 3, Last: at, Askers: []web.Asker{{Address: "10.77.1.201", Count: 3, Last: at}}},
+		},
+		Mapped: []web.MappedName{{Name: "cucm-sub.example", Target: "pbx", Address: "10.77.0.10"}},
 	}
 }
 

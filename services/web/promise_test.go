@@ -195,7 +195,7 @@ func TestNothingChangesWithoutALogin(t *testing.T) {
 			t.Errorf("%s %s: got %d, want 401 with a challenge", c.method, c.path, w.Code)
 		}
 	}
-	for _, path := range []string{"/serve-anyway", "/hold-back", "/look-again", "/settings", "/settings/file", "/phones", "/phones/0006D7AA2A2E", "/phones/0006D7AA2A2E/remove", "/password", "/clock", "/firmware", "/gokrazy/reboot", "/import", "/import/decide", "/restart", "/dialplan", "/directory", "/media/rings", "/media/logo", "/firmware/remove", "/phones/0006D7AA2A2E/conversion", "/phones/0006D7AA2A2E/check"} {
+	for _, path := range []string{"/serve-anyway", "/hold-back", "/look-again", "/settings", "/settings/file", "/phones", "/phones/0006D7AA2A2E", "/phones/0006D7AA2A2E/remove", "/password", "/clock", "/firmware", "/gokrazy/reboot", "/import", "/import/decide", "/restart", "/names", "/dialplan", "/directory", "/media/rings", "/media/logo", "/firmware/remove", "/phones/0006D7AA2A2E/conversion", "/phones/0006D7AA2A2E/check"} {
 		w := r.form(path, nil, url.Values{"unix": {"1790000000"}})
 		if w.Code != http.StatusSeeOther || !strings.HasPrefix(w.Header().Get("Location"), "/login") {
 			t.Errorf("%s: got %d to %q, want 303 to /login", path, w.Code, w.Header().Get("Location"))

@@ -8,7 +8,7 @@ import (
 )
 
 // Inbox receives datagrams of a socket in batches, as [Serve] does, but for a server that runs its own loop: nothing is
-// allocated for a datagram, and the receive time is not asked for. It is for one goroutine.
+// allocated for a datagram. It is for one goroutine.
 type Inbox struct {
 	conn *Conn
 	raw  syscall.RawConn

@@ -32,15 +32,6 @@ func timespec(b []byte) time.Time {
 	return time.Unix(sec, nsec)
 }
 
-// Lost tells how many datagrams the kernel dropped since the last packet that it told of, because the receive buffer was
-// full.
-func (in *Inbox) Lost(p *Packet) int {
-	if !p.counted {
-		return 0
-	}
-	return in.conn.lost(p.overflow)
-}
-
 // AddVia is [Outbox.Add] through that interface, whatever the kernel's routes say; 0 leaves it to them. From must be valid.
 func (o *Outbox) AddVia(index int, to netip.AddrPort, from netip.Addr, payload []byte) {
 	o.Add(to, from, payload)
