@@ -227,7 +227,9 @@ func (b *Box) makeServices(p plan) error {
 	if b.sntp, err = sntp.New(p.sntp, sntp.Deps{Clock: b.clock, Log: log("sntp"), Report: b.onSNTP, Metrics: b.metrics}); err != nil {
 		return fmt.Errorf("making sntp: %w", err)
 	}
-	if b.dns, err = dns.New(p.dns, dns.Deps{Names: names{b}, Log: log("dns"), Report: b.onDNS, Metrics: b.metrics}); err != nil {
+	if b.dns, err = dns.New(p.dns, dns.Deps{
+		Names: names{b}, Log: log("dns"), Report: b.onDNS, Metrics: b.metrics, Time: b.certificateTime,
+	}); err != nil {
 		return fmt.Errorf("making dns: %w", err)
 	}
 	if b.sip, err = sip.New(p.sip, sip.Deps{

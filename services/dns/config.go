@@ -1,6 +1,7 @@
 package dns
 
 import (
+	"crypto/x509"
 	"log/slog"
 	"net/netip"
 	"time"
@@ -18,7 +19,9 @@ type Config struct {
 	Hosts     map[string]netip.Addr // the site's own names, relative to Domain
 	Proxy     string                // host of sip.proxy, for _sip._udp; "" = none
 	ProxyPort uint16
-	Upstream  []netip.AddrPort // empty = names outside of the zone are refused
+	Upstream  []Upstream // empty = names outside of the zone are refused
+	TimeNames []string   // names of time servers: asked in clear while the time is not known and TLS fails for that alone
+	Inside    []string   // domains of the world whose names may have addresses in the served networks
 }
 
 // Names gives the names that come and go with leases, relative to the zone and lower case.
@@ -35,6 +38,11 @@ type Deps struct {
 	Log     *slog.Logger
 	Report  func(Event)           // must not block
 	Metrics prometheus.Registerer // nil = no metrics
+
+	// Time is the box's time and whether it is trusted, for the certificates of upstream servers; nil = the system's, trusted.
+	// While it is not trusted it should be the latest of all that is known.
+	Time  func() (now time.Time, trusted bool)
+	Roots *x509.CertPool // the authorities that upstream servers need; nil = the system's
 }
 
 // EventKind says what happened.
@@ -43,10 +51,11 @@ type EventKind string
 // The kinds of events.
 const (
 	EventAnswered EventKind = "answered"
-	EventDropped  EventKind = "dropped" // Reason says why
+	EventDropped  EventKind = "dropped"  // Reason says why
+	EventUpstream EventKind = "upstream" // Reason says what happened with the servers upstream; there is no question
 )
 
-// Event is one question.
+// Event is one question, or what happened with the servers upstream.
 type Event struct {
 	Kind   EventKind
 	Time   time.Time
@@ -55,6 +64,7 @@ type Event struct {
 	Type   string // A, SRV, PTR, ...
 	Result string // NOERROR, NXDOMAIN, REFUSED, SERVFAIL, NODATA
 	Local  bool   // answered from the zone
+	Stale  bool   // answered as it was before, for no server upstream answers
 	Took   time.Duration
 	Reason string
 }

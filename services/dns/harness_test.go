@@ -169,7 +169,7 @@ func startUpstream(t *testing.T, answer func(w mdns.ResponseWriter, q *mdns.Msg)
 	u.addr = pc.LocalAddr().(*net.UDPAddr).AddrPort()
 	handler := mdns.HandlerFunc(func(w mdns.ResponseWriter, q *mdns.Msg) {
 		u.mu.Lock()
-		u.asked = append(u.asked, w.RemoteAddr().Network()+" "+q.Question[0].Name+" "+mdns.TypeToString[q.Question[0].Qtype])
+		u.asked = append(u.asked, w.RemoteAddr().Network()+" "+strings.ToLower(q.Question[0].Name)+" "+mdns.TypeToString[q.Question[0].Qtype])
 		u.mu.Unlock()
 		answer(w, q)
 	})
