@@ -94,14 +94,22 @@ func start(t *testing.T, cfg dns.Config) *box {
 // startWith runs a server with another wait for upstream.
 func startWith(t *testing.T, cfg dns.Config, timeout time.Duration) *box {
 	t.Helper()
+	b := newBox(t, cfg, dns.Deps{})
+	b.SetTimeout(timeout)
+	b.run()
+	return b
+}
+
+// newBox makes a server that does not run yet.
+func newBox(t *testing.T, cfg dns.Config, deps dns.Deps) *box {
+	t.Helper()
 	b := &box{t: t, seen: make(chan struct{}, 1)}
-	s, err := dns.New(cfg, dns.Deps{Names: phoneNames{}, Log: slog.New(slog.DiscardHandler), Report: b.report})
+	deps.Names, deps.Log, deps.Report = phoneNames{}, slog.New(slog.DiscardHandler), b.report
+	s, err := dns.New(cfg, deps)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.SetTimeout(timeout)
 	b.Server = s
-	b.run()
 	return b
 }
 
