@@ -38,6 +38,7 @@ func measurements() []measurement {
 		{"storm-image", "A thousand phones at once, with an image of 756 KB each", []string{"kea-dhcp4", "atftpd", "unbound", "chronyd"}, true, stormImage},
 		{"storm-4000", "Four thousand phones within ten seconds", nil, true, storm4000},
 		{"tftp", "TFTP: a hundred downloads at once, and small files", []string{"dnsmasq", "atftpd"}, true, tftp},
+		{"dns", "Names: of the zone, and of the world from memory", []string{"dnsperf", "dnsmasq", "unbound"}, true, names},
 		{"sigkill", "SIGKILL of the daemon while leases are given", nil, true, sigkill},
 		{"loss", "One frame in ten lost, in both directions", nil, true, loss},
 		{"soak", "Memory and files over time", nil, false, soak},
