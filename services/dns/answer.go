@@ -20,6 +20,7 @@ type answer struct {
 	lasting   bool   // it may be kept for an outage
 	negative  bool
 	authentic bool // the upstream server verified it (AD)
+	local     bool // it is the zone's: its TTLs do not count down
 }
 
 // newAnswer packs what [cleaner.clean] left of an upstream's answer. The error says what cannot be packed.
@@ -133,6 +134,7 @@ func (a *answer) write(q *question, age uint32, stale bool, limit int) ([]byte, 
 			if ttl == 0 {
 				ttl = staleTTL
 			}
+		case a.local:
 		case ttl > age:
 			ttl -= age
 		default:

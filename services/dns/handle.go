@@ -44,6 +44,9 @@ func (s *Server) handle(ctx context.Context, conn *udp.Conn, waiting *sync.WaitG
 		return replies
 	}
 	if resp, local := s.answerHere(st, q); resp != nil {
+		if plain, ok := parseQuestion(p.Payload); ok && local {
+			st.keepOwn(&plain)
+		}
 		s.tellMessage(p.From, q, resp, told{local: local, began: began})
 		return s.appendReply(replies, reply, func() ([]byte, error) { return packAnswer(q, resp) })
 	}
@@ -81,7 +84,8 @@ func (s *Server) appendReply(replies []udp.Reply, r udp.Reply, pack func() ([]by
 	return append(replies, r)
 }
 
-// fromMemory answers a plain question for a name of the world that was answered before; nil = it has to be looked at.
+// fromMemory answers a plain question for a name of the settings, or of the world, that was answered before; nil = it has
+// to be looked at.
 func (s *Server) fromMemory(st *state, p *udp.Packet, began time.Time) []byte {
 	q, ok := parseQuestion(p.Payload)
 	// A name of one label may be a phone's at any moment. What else the zone answers changes with the settings only, and
@@ -90,16 +94,21 @@ func (s *Server) fromMemory(st *state, p *udp.Packet, began time.Time) []byte {
 		return nil
 	}
 	var buf [keySize]byte
-	known := s.cache.recall(q.appendKey(buf[:0]), s.now(), st.epoch)
-	if !known.fresh || known.failed {
-		return nil
+	key := q.appendKey(buf[:0])
+	out := outcome{answer: st.recallOwn(&q, key), source: "zone"}
+	if out.answer == nil {
+		known := s.cache.recall(key, s.now(), st.epoch)
+		if !known.fresh || known.failed {
+			return nil
+		}
+		s.metrics.recalled(known)
+		out = outcome{answer: known.answer, age: known.age, source: "cache"}
 	}
-	payload, err := known.answer.write(&q, known.age, false, q.size)
+	payload, err := out.write(&q, q.size)
 	if err != nil {
 		return nil
 	}
-	s.metrics.recalled(known)
-	s.tellOutcome(p.From, outcome{answer: known.answer, source: "cache"}, began)
+	s.tellOutcome(p.From, out, began)
 	return payload
 }
 
@@ -251,7 +260,7 @@ func (s *Server) tellMessage(from netip.AddrPort, q, resp *dns.Msg, t told) {
 // tellOutcome counts and reports an answer of the world.
 func (s *Server) tellOutcome(from netip.AddrPort, out outcome, began time.Time) {
 	a := out.answer
-	s.tell(Event{Kind: EventAnswered, From: from, Name: a.name, Type: a.qtype, Result: a.result, Stale: out.stale, Reason: out.why}, out.source, began)
+	s.tell(Event{Kind: EventAnswered, From: from, Name: a.name, Type: a.qtype, Result: a.result, Local: a.local, Stale: out.stale, Reason: out.why}, out.source, began)
 }
 
 func (s *Server) tell(e Event, source string, began time.Time) {

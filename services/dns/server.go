@@ -55,6 +55,7 @@ type state struct {
 	cleaner   cleaner
 	timeNames map[string]bool // lower case, with the final dot
 	epoch     uint64          // of the answers that may be given; older ones are for an outage only
+	own       own
 }
 
 // plainPort is that of DNS in clear.
@@ -98,7 +99,7 @@ func (s *Server) build(cfg Config, old *state) (*state, error) {
 		return nil, err
 	}
 	st := &state{
-		cfg: cfg, zone: z, upstream: s.connect(cfg, old.upstream), timeNames: map[string]bool{}, epoch: old.epoch + 1,
+		cfg: cfg, zone: z, upstream: s.connect(cfg, old.upstream), timeNames: map[string]bool{}, own: own{answers: map[string]*answer{}}, epoch: old.epoch + 1,
 		cleaner: cleaner{served: append([]netip.Prefix{cfg.Server.Masked()}, cfg.Subnets...)},
 	}
 	for _, name := range cfg.TimeNames {

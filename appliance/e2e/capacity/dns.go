@@ -155,8 +155,8 @@ func (x *run) namesOf(ctx context.Context, r *result, c *contender, loads []dnsL
 		seconds = 2
 	}
 	for _, l := range loads {
-		// Each name once, so that it is in the caches, and the neighbours know each other.
-		if _, err := x.dnsperf(ctx, dnsperfArgs(l.file, "-n", "1", "-Q", "2000")); err != nil {
+		// Each name is asked for first, few at a time, so that it is in the caches.
+		if _, err := x.dnsperf(ctx, dnsperfArgs(l.file, "-n", "2", "-q", "16")); err != nil {
 			return err
 		}
 		s.mark()
