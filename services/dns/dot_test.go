@@ -339,7 +339,7 @@ func TestASilentConnectionIsGivenUp(t *testing.T) {
 		}
 		return outsideAnswer(q)
 	})
-	b := startTuned(t, withTLS(up.addr), dns.Deps{Roots: a.pool}, func(*dns.Server) {})
+	b := startTuned(t, withTLS(up.addr), dns.Deps{Roots: a.pool}, func(s *dns.Server) { s.SetTimeout(time.Second) })
 	b.ask("udp", question("one.example.", mdns.TypeA))
 	silent.Store(true)
 	if resp := b.ask("udp", question("two.example.", mdns.TypeA)); resp.Rcode != mdns.RcodeServerFailure {

@@ -63,7 +63,7 @@ func (s *Server) askUpstream(ctx context.Context, ups []*upstream, q asking) (sa
 		up := order[asked%len(order)]
 		asked, open = asked+1, open+1
 		s.attempt(up, q, results)
-		timer.Reset(up.wait())
+		timer.Reset(max(up.wait(), s.unhurried))
 	}
 	next()
 	s.lookAtOthers(order[1:], q)

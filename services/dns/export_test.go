@@ -5,6 +5,10 @@ import "time"
 // SetTimeout shortens the wait for an upstream server that never answers; call it before Run.
 func (s *Server) SetTimeout(d time.Duration) { s.timeout = d }
 
+// SetUnhurried keeps a busy machine from asking another server as well where a test counts the questions; call it before
+// Run.
+func (s *Server) SetUnhurried(d time.Duration) { s.unhurried = d }
+
 // SetPatience shortens the wait for a new answer where there is an old one; call it before Run.
 func (s *Server) SetPatience(d time.Duration) { s.patience = d }
 

@@ -88,7 +88,7 @@ func (b *box) event(fits func(dns.Event) bool) dns.Event {
 // start runs a server until the test ends. An upstream that never answers is given up soon.
 func start(t *testing.T, cfg dns.Config) *box {
 	t.Helper()
-	return startWith(t, cfg, 300*time.Millisecond)
+	return startWith(t, cfg, time.Second)
 }
 
 // startWith runs a server with another wait for upstream.
@@ -109,6 +109,7 @@ func newBox(t *testing.T, cfg dns.Config, deps dns.Deps) *box {
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.SetUnhurried(20 * time.Second)
 	b.Server = s
 	return b
 }

@@ -28,7 +28,10 @@ func TestADeadServerIsLeftAloneAndTriedAgain(t *testing.T) {
 	t.Parallel()
 	first, second := startCable(t, outside), startCable(t, outside)
 	reg, c := prometheus.NewRegistry(), &clock{}
-	b := startTuned(t, withUpstream(first.addr, second.addr), dns.Deps{Metrics: reg}, func(s *dns.Server) { s.SetClock(c.now) })
+	b := startTuned(t, withUpstream(first.addr, second.addr), dns.Deps{Metrics: reg}, func(s *dns.Server) {
+		s.SetClock(c.now)
+		s.SetTimeout(time.Second)
+	})
 	n := 0
 	ask := func() {
 		t.Helper()
@@ -94,7 +97,10 @@ func TestAnotherServerIsAskedWhileOneIsSlow(t *testing.T) {
 		outside(w, q)
 	})
 	fast := startUpstream(t, outside)
-	b := startTuned(t, withUpstream(slow.addr, fast.addr), dns.Deps{}, func(s *dns.Server) { s.SetTimeout(time.Minute) })
+	b := startTuned(t, withUpstream(slow.addr, fast.addr), dns.Deps{}, func(s *dns.Server) {
+		s.SetTimeout(time.Minute)
+		s.SetUnhurried(0)
+	})
 	for i := range 5 {
 		// Hangs if it waits for the slow one.
 		if resp := b.ask("udp", question(fmt.Sprintf("q%d.example.", i), mdns.TypeA)); len(resp.Answer) != 1 {

@@ -24,7 +24,7 @@ func (c *clock) pass(d time.Duration) { c.ns.Add(int64(d)) }
 func startTuned(t *testing.T, cfg dns.Config, deps dns.Deps, tune func(*dns.Server)) *box {
 	t.Helper()
 	b := newBox(t, cfg, deps)
-	b.SetTimeout(300 * time.Millisecond)
+	b.SetTimeout(5 * time.Second)
 	tune(b.Server)
 	b.run()
 	return b
@@ -112,6 +112,7 @@ func TestUplinkCutForAnHour(t *testing.T) {
 	reg, c := prometheus.NewRegistry(), &clock{}
 	b := startTuned(t, withUpstream(up.addr), dns.Deps{Metrics: reg}, func(s *dns.Server) {
 		s.SetClock(c.now)
+		s.SetTimeout(time.Second)
 		s.SetPatience(100 * time.Millisecond)
 	})
 	type asked struct {

@@ -38,6 +38,7 @@ type Server struct {
 	time      func() (time.Time, bool) // the box's time, and whether it is trusted
 	timeout   time.Duration            // of one question to one upstream
 	patience  time.Duration            // until an old answer is given
+	unhurried time.Duration            // at least so long until another server is asked as well; tests set it
 	clearPort uint16                   // where a server of DNS over TLS is asked in clear
 
 	applying sync.Mutex

@@ -289,7 +289,8 @@ func TestStopIsPrompt(t *testing.T) {
 	if _, err := conn.Write(packet); err != nil {
 		t.Fatal(err)
 	}
-	framed := append(binary.BigEndian.AppendUint16(nil, uint16(len(packet))), packet...)
+	other, _ := question("other.example.", mdns.TypeA).Pack() // equal questions would share an exchange
+	framed := append(binary.BigEndian.AppendUint16(nil, uint16(len(other))), other...)
 	if _, err := idle.Write(framed); err != nil {
 		t.Fatal(err)
 	}
