@@ -30,7 +30,7 @@ func benchServer(tb testing.TB) *Server {
 	}
 	a.ttl = 300
 	q, _ := questionOf(m)
-	s.cache.keep(string(q.appendKey(nil)), a, s.now(), s.state.Load().epoch)
+	s.cache.keep(string(q.appendKey(nil)), a, s.uptime(), s.state.Load().epoch)
 	return s
 }
 

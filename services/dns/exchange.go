@@ -52,10 +52,10 @@ type said struct {
 // askUpstream asks the upstream servers until one knows: the best one first, and another as soon as that one takes longer
 // than it does usually. When none knows, the last answer is returned; the error says why there is none at all.
 func (s *Server) askUpstream(ctx context.Context, ups []*upstream, q asking) (said, error) {
-	order := inOrder(ups, s.now())
+	order := inOrder(ups, s.uptime())
 	total := min(max(len(order), 2), maxAttempts) // a single server is asked twice, for a datagram may get lost
 	results := make(chan said, total)
-	began := s.now()
+	began := s.uptime()
 	var asked, open int
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -73,7 +73,7 @@ func (s *Server) askUpstream(ctx context.Context, ups []*upstream, q asking) (sa
 		case r := <-results:
 			open--
 			if last = r; r.err == nil && knows(r.resp) {
-				s.compare(order[:min(asked, len(order))], r, unsure, s.now()-began)
+				s.compare(order[:min(asked, len(order))], r, unsure, s.uptime()-began)
 				return r, nil
 			}
 			if r.err == nil {
@@ -110,7 +110,7 @@ func (s *Server) compare(asked []*upstream, winner, unsure said, took time.Durat
 		case up == winner.up:
 			return
 		case up == unsure.up:
-			up.knewLess(s.now())
+			up.knewLess(s.uptime())
 		default:
 			up.wasLate(took)
 		}
@@ -120,7 +120,7 @@ func (s *Server) compare(asked []*upstream, winner, unsure said, took time.Durat
 // lookAtOthers asks servers that were not asked for a while, so that it is known whether they live and how fast they are.
 func (s *Server) lookAtOthers(others []*upstream, q asking) {
 	for _, up := range others {
-		if up.lookDue(s.now()) {
+		if up.lookDue(s.uptime()) {
 			s.attempt(up, q, make(chan said, 1))
 		}
 	}
@@ -141,9 +141,9 @@ func (s *Server) attempt(up *upstream, q asking, results chan<- said) {
 		defer s.panics.Recover(nil)
 		ctx, cancel := context.WithTimeout(context.Background(), s.timeout)
 		defer cancel()
-		began := s.now()
+		began := s.uptime()
 		r = s.exchange(ctx, up, q)
-		r.after = s.now() - began
+		r.after = s.uptime() - began
 		s.learn(r)
 	}()
 }
@@ -153,11 +153,11 @@ func (s *Server) learn(r said) {
 	result := "no answer"
 	if r.err == nil {
 		result = resultOf(r.resp)
-		r.up.answeredIn(r.after, s.now())
+		r.up.answeredIn(r.after, s.uptime())
 		s.metrics.rtt.WithLabelValues(r.up.String()).Set(r.up.health().rtt.Seconds())
 	} else {
 		s.log.Debug("upstream name server does not answer", "server", r.up.Upstream, "err", r.err)
-		r.up.wasSilent(r.err, s.now())
+		r.up.wasSilent(r.err, s.uptime())
 	}
 	s.metrics.upstream.WithLabelValues(r.up.String(), result).Inc()
 	s.metrics.alive.WithLabelValues(r.up.String()).Set(float64(b2i(r.err == nil)))
@@ -214,6 +214,12 @@ func (s *Server) exchangeClear(ctx context.Context, up *upstream, addr netip.Add
 		name = shuffle(name)
 	}
 	resp, err := s.ask(ctx, "udp", addr, q.message(name))
+	if err == nil && resp.Rcode == dns.RcodeFormatError && resp.IsEdns0() == nil {
+		// A server of before 1999, which does not know EDNS (RFC 6891 section 7).
+		old := q.message(name)
+		old.Extra = nil
+		resp, err = s.ask(ctx, "udp", addr, old)
+	}
 	switch {
 	case errors.Is(err, errForged), errors.Is(err, errLetters):
 		whole, tcpErr := s.ask(ctx, "tcp", addr, q.message(q.name))

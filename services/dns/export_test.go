@@ -13,7 +13,7 @@ func (s *Server) SetUnhurried(d time.Duration) { s.unhurried = d }
 func (s *Server) SetPatience(d time.Duration) { s.patience = d }
 
 // SetClock replaces the clock that never jumps; call it before Run.
-func (s *Server) SetClock(now func() time.Duration) { s.now = now }
+func (s *Server) SetClock(now func() time.Duration) { s.uptime = now }
 
 // SetClearPort replaces port 53, where a server of DNS over TLS is asked in clear; call it before Run.
 func (s *Server) SetClearPort(port uint16) { s.clearPort = port }

@@ -117,7 +117,7 @@ type outcome struct {
 func (s *Server) recall(st *state, client netip.Addr, q *question) (out outcome, wait *waiting) {
 	var buf [keySize]byte
 	key := q.appendKey(buf[:0])
-	known := s.cache.recall(key, s.now(), st.epoch)
+	known := s.cache.recall(key, s.uptime(), st.epoch)
 	if known.fresh {
 		s.metrics.recalled(known)
 		return outcome{answer: known.answer, age: known.age, source: "cache", why: s.whyFailed(known)}, nil
@@ -194,6 +194,7 @@ func (s *Server) await(ctx context.Context, w *waiting) outcome {
 		if fl.why == "" || w.old.answer == nil {
 			return outcome{answer: fl.answer, source: "upstream", why: fl.why}
 		}
+		w.old.why = "an older answer: " + fl.why
 	case <-late:
 	case <-ctx.Done():
 		return outcome{answer: failed(&w.flight.name, dns.RcodeServerFailure), source: "box", why: "the server stops"}
@@ -225,9 +226,9 @@ func (s *Server) fetch(st *state, fl *flight) {
 	}
 	switch {
 	case fl.why != "":
-		s.cache.fail(fl.key, fl.answer, s.now())
+		s.cache.fail(fl.key, fl.answer, s.uptime())
 	case fl.answer.lasting || fl.answer.ttl > 0:
-		s.cache.keep(fl.key, fl.answer, s.now(), st.epoch)
+		s.cache.keep(fl.key, fl.answer, s.uptime(), st.epoch)
 	}
 }
 

@@ -97,7 +97,7 @@ func (s *Server) fromMemory(st *state, p *udp.Packet, began time.Time) []byte {
 	key := q.appendKey(buf[:0])
 	out := outcome{answer: st.recallOwn(&q, key), source: "zone"}
 	if out.answer == nil {
-		known := s.cache.recall(key, s.now(), st.epoch)
+		known := s.cache.recall(key, s.uptime(), st.epoch)
 		if !known.fresh || known.failed {
 			return nil
 		}

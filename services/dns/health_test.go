@@ -207,3 +207,20 @@ func TestWhatWaitsIsBounded(t *testing.T) {
 	b.event(func(e dns.Event) bool { return strings.Contains(e.Reason, "too many questions") })
 	eventually(t, func() bool { exchanges, flights := b.UnderWay(); return exchanges+flights == 0 })
 }
+
+// A server that does not know EDNS is asked without it.
+func TestAServerOfThePast(t *testing.T) {
+	t.Parallel()
+	up := startUpstream(t, func(w mdns.ResponseWriter, q *mdns.Msg) {
+		if q.IsEdns0() != nil {
+			q.Extra = nil
+			_ = w.WriteMsg(new(mdns.Msg).SetRcode(q, mdns.RcodeFormatError))
+			return
+		}
+		outside(w, q)
+	})
+	b := start(t, withUpstream(up.addr))
+	if got := short(b.ask("udp", question("example.com.", mdns.TypeA)).Answer); got != "example.com. 77 IN A 192.0.2.80" {
+		t.Errorf("found %s", got)
+	}
+}

@@ -34,7 +34,7 @@ type Server struct {
 	exchanges chan struct{} // holds a token for each exchange with an upstream server
 	watcher   watcher
 	roots     *x509.CertPool
-	now       func() time.Duration     // since the start; it never jumps
+	uptime    func() time.Duration     // since the start; it never jumps
 	time      func() (time.Time, bool) // the box's time, and whether it is trusted
 	timeout   time.Duration            // of one question to one upstream
 	patience  time.Duration            // until an old answer is given
@@ -72,7 +72,7 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	s := &Server{
 		log: deps.Log, report: deps.Report, names: deps.Names, metrics: m, flights: newFlights(m.inFlight),
 		cache: newCache(cacheBytes), exchanges: make(chan struct{}, maxExchanges), roots: deps.Roots, time: deps.Time,
-		now: func() time.Duration { return time.Since(began) }, timeout: upstreamTimeout, patience: patience, clearPort: plainPort,
+		uptime: func() time.Duration { return time.Since(began) }, timeout: upstreamTimeout, patience: patience, clearPort: plainPort,
 		ready: make(chan struct{}), binding: udp.NewBinding(listenConfig(cfg)),
 	}
 	if s.time == nil {
@@ -100,7 +100,7 @@ func (s *Server) build(cfg Config, old *state) (*state, error) {
 		return nil, err
 	}
 	st := &state{
-		cfg: cfg, zone: z, upstream: s.connect(cfg, old.upstream), timeNames: map[string]bool{}, own: own{answers: map[string]*answer{}}, epoch: old.epoch + 1,
+		cfg: cfg, zone: z, upstream: s.connect(cfg, old.upstream), timeNames: map[string]bool{}, own: own{answers: map[string]ownAnswer{}}, epoch: old.epoch + 1,
 		cleaner: cleaner{served: append([]netip.Prefix{cfg.Server.Masked()}, cfg.Subnets...)},
 	}
 	for _, name := range cfg.TimeNames {

@@ -190,7 +190,7 @@ func (s *Server) connect(cfg Config, old []*upstream) []*upstream {
 		case i >= 0:
 			out = append(out, old[i])
 		default:
-			u := &upstream{Upstream: up, look: s.now() + lookAfter}
+			u := &upstream{Upstream: up, look: s.uptime() + lookAfter}
 			if up.TLSName != "" {
 				u.dot = newDoT(up, s)
 			}

@@ -11,11 +11,15 @@ type watcher struct {
 	mu    sync.Mutex
 	down  bool
 	since time.Time
+	quiet time.Duration            // nothing is told of the servers' comings and goings before
 	told  map[string]time.Duration // sentences of the last minutes, so that none is repeated all the time
 }
 
 // repeatAfter is how long a sentence about the servers upstream is not repeated.
 const repeatAfter = 10 * time.Minute
+
+// restAfter is how long nothing is told of servers that come and go, after they went.
+const restAfter = time.Minute
 
 // maxTold bounds the sentences that are remembered.
 const maxTold = 64
@@ -27,12 +31,14 @@ func (s *Server) watch() {
 	w := &s.watcher
 	w.mu.Lock()
 	changed := dead != w.down
-	since := w.since
-	if changed {
+	since, resting := w.since, changed && dead && s.uptime() < w.quiet
+	if changed && !resting {
 		w.down, w.since = dead, s.date()
+		w.quiet = s.uptime() + restAfter
 	}
 	w.mu.Unlock()
 	switch {
+	case resting:
 	case changed && dead:
 		s.note(fmt.Sprintf("No name server upstream answers (%s). Names that were asked before are answered as they were.", s.troubles(ups)))
 	case changed:
@@ -67,7 +73,7 @@ func (s *Server) note(text string) {
 
 // tellUpstream notes a sentence, unless it was noted a short while ago.
 func (s *Server) tellUpstream(text string) {
-	w, now := &s.watcher, s.now()
+	w, now := &s.watcher, s.uptime()
 	w.mu.Lock()
 	for old, at := range w.told {
 		if now-at > repeatAfter {
