@@ -104,7 +104,10 @@ func startWith(t *testing.T, cfg dns.Config, timeout time.Duration) *box {
 func newBox(t *testing.T, cfg dns.Config, deps dns.Deps) *box {
 	t.Helper()
 	b := &box{t: t, seen: make(chan struct{}, 1)}
-	deps.Names, deps.Log, deps.Report = phoneNames{}, slog.New(slog.DiscardHandler), b.report
+	if deps.Names == nil {
+		deps.Names = phoneNames{}
+	}
+	deps.Log, deps.Report = slog.New(slog.DiscardHandler), b.report
 	s, err := dns.New(cfg, deps)
 	if err != nil {
 		t.Fatal(err)
