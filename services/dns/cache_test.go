@@ -3,6 +3,7 @@ package dns_test
 import (
 	"fmt"
 	"net"
+	"net/netip"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -258,17 +259,26 @@ func TestNewSettingsOutdateTheCache(t *testing.T) {
 // A bare name that nobody had is a phone's as soon as a phone has it.
 func TestABareNameIsAPhonesAtOnce(t *testing.T) {
 	t.Parallel()
-	up := records(t, map[string]string{"reception. A": "NXDOMAIN\n!. 900 IN SOA a. b. 1 3600 600 86400 900", "unknown. A": "NXDOMAIN\n!. 900 IN SOA a. b. 1 3600 600 86400 900"})
-	b := start(t, withUpstream(up.addr))
-	for range 2 {
-		if resp := b.ask("udp", question("unknown.", mdns.TypeA)); resp.Rcode != mdns.RcodeNameError {
-			t.Errorf("unknown: %v", resp)
-		}
-		if resp := b.ask("udp", question("reception.", mdns.TypeA)); len(resp.Answer) != 1 {
-			t.Errorf("reception: %v", resp)
+	up := records(t, map[string]string{"desk. A": "NXDOMAIN\n!. 900 IN SOA a. b. 1 3600 600 86400 900"})
+	var names comingNames
+	b := startTuned(t, withUpstream(up.addr), dns.Deps{Names: &names}, func(*dns.Server) {})
+	for _, there := range []bool{false, false, true, true, false} {
+		names.there.Store(there)
+		if resp := b.ask("udp", question("desk.", mdns.TypeA)); len(resp.Answer) == 1 != there || resp.Rcode == mdns.RcodeNameError == there {
+			t.Errorf("while it is there (%v): %v", there, resp)
 		}
 	}
 	if n := len(up.log()); n != 1 {
 		t.Errorf("the server was asked %d times, want once", n)
 	}
+}
+
+// comingNames is a phone that comes and goes.
+type comingNames struct {
+	phoneNames
+	there atomic.Bool
+}
+
+func (n *comingNames) Lookup(name string) (netip.Addr, bool) {
+	return netip.MustParseAddr("127.1.1.6"), name == "desk" && n.there.Load()
 }

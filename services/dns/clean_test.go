@@ -40,6 +40,7 @@ func TestNoNameOfTheWorldLeadsHere(t *testing.T) {
 	add("loop6.evil.example.", "AAAA", "loop6.evil.example. 60 IN AAAA ::1", false)
 	add("any6.evil.example.", "AAAA", "any6.evil.example. 60 IN AAAA ::", false)
 	add("mapped.evil.example.", "AAAA", "mapped.evil.example. 60 IN AAAA ::ffff:127.77.3.4", false)
+	add("mapped2.evil.example.", "AAAA", "mapped2.evil.example. 60 IN AAAA ::ffff:192.0.2.200", false)
 	add("link6.evil.example.", "AAAA", "link6.evil.example. 60 IN AAAA fe80::1", false)
 	add("hint.evil.example.", "HTTPS", "hint.evil.example. 60 IN HTTPS 1 . ipv4hint=127.77.3.4", false)
 	add("pbx.company.example.", "A", "pbx.company.example. 60 IN A 10.20.30.40", true)

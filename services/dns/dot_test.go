@@ -320,6 +320,9 @@ func TestTheTimeIsAskedInClearWhileItIsNotKnown(t *testing.T) {
 			t.Errorf("%s, with the time: %v", name, resp)
 		}
 	}
+	if n := up.asked.Load(); n != 2 {
+		t.Errorf("%d questions came over TLS, want both", n)
+	}
 	if got := clear.log(); len(got) != before {
 		t.Errorf("asked in clear although the time is known: %q", got[before:])
 	}
