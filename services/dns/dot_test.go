@@ -1,7 +1,6 @@
 package dns_test
 
 import (
-	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -377,36 +376,56 @@ func TestAnswersOverTLSAreCompared(t *testing.T) {
 	}
 }
 
-// unbound is what many upstream servers are: over TLS, over UDP with signatures and large answers, and killed.
-func TestUnbound(t *testing.T) {
-	t.Parallel()
-	testkit.Need(t, "unbound")
-	a := newAuthority(t)
-	cert := a.certificate(t, tlsName, now().Add(-time.Hour), now().Add(time.Hour))
+// unboundConf is a server with a few names, and an answer that fits into no datagram; its ports are left open.
+func unboundConf(dir string) string {
+	var conf strings.Builder
+	fmt.Fprintf(&conf, `server:
+ directory: %q
+ chroot: ""
+ username: ""
+ pidfile: ""
+ use-syslog: no
+ interface: %[2]s@PLAIN
+ interface: %[2]s@SECURE
+ tls-port: SECURE
+ tls-service-key: key.pem
+ tls-service-pem: cert.pem
+ access-control: 127.0.0.0/8 allow
+ module-config: "iterator"
+ local-zone: "example." static
+ local-data: "sip.example. 60 IN A 192.0.2.80"
+ local-data: "_sip._udp.example. 60 IN SRV 0 0 5060 sip.example."
+`, dir, unboundAddr)
+	for i := range 60 {
+		fmt.Fprintf(&conf, " local-data: \"big.example. 60 IN TXT '%s%d'\"\n", strings.Repeat("x", 60), i)
+	}
+	conf.WriteString("remote-control:\n control-enable: no\n")
+	return conf.String()
+}
+
+// unboundAddr is where no other test is.
+var unboundAddr = netip.AddrFrom4([4]byte{127, 53, 0, 1})
+
+// startUnbound serves in clear and over TLS, until the test ends or kill is called.
+func startUnbound(t *testing.T, cert tls.Certificate) (plain, secure netip.AddrPort, kill func()) {
+	t.Helper()
 	dir := t.TempDir()
 	key, err := x509.MarshalPKCS8PrivateKey(cert.PrivateKey)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for file, block := range map[string]*pem.Block{"cert.pem": {Type: "CERTIFICATE", Bytes: cert.Certificate[0]}, "key.pem": {Type: "PRIVATE KEY", Bytes: key}} {
-		if err := os.WriteFile(filepath.Join(dir, file), pem.EncodeToMemory(block), 0o600); err != nil {
+	plain, secure = netip.AddrPortFrom(unboundAddr, freePort(t)), netip.AddrPortFrom(unboundAddr, freePort(t))
+	conf := strings.NewReplacer("PLAIN", fmt.Sprint(plain.Port()), "SECURE", fmt.Sprint(secure.Port())).Replace(unboundConf(dir))
+	for file, text := range map[string]string{
+		"cert.pem":     string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Certificate[0]})),
+		"key.pem":      string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key})),
+		"unbound.conf": conf,
+	} {
+		if err := os.WriteFile(filepath.Join(dir, file), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	plain, secure := freePort(t), freePort(t)
-	var conf strings.Builder
-	fmt.Fprintf(&conf, "server:\n directory: %q\n chroot: \"\"\n username: \"\"\n pidfile: \"\"\n use-syslog: no\n interface: 127.53.0.1@%d\n interface: 127.53.0.1@%d\n tls-port: %[3]d\n tls-service-key: key.pem\n tls-service-pem: cert.pem\n",
-		dir, plain, secure)
-	fmt.Fprintf(&conf, " access-control: 127.0.0.0/8 allow\n module-config: \"iterator\"\n local-zone: \"example.\" static\n local-data: \"sip.example. 60 IN A 192.0.2.80\"\n local-data: \"_sip._udp.example. 60 IN SRV 0 0 5060 sip.example.\"\n")
-	for i := range 60 {
-		fmt.Fprintf(&conf, " local-data: \"big.example. 60 IN TXT '%s%d'\"\n", strings.Repeat("x", 60), i)
-	}
-	conf.WriteString("remote-control:\n control-enable: no\n")
-	if err := os.WriteFile(filepath.Join(dir, "unbound.conf"), []byte(conf.String()), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	cmd := exec.CommandContext(ctx, "unbound", "-d", "-c", filepath.Join(dir, "unbound.conf"))
+	cmd := exec.Command("unbound", "-d", "-c", filepath.Join(dir, "unbound.conf"))
 	var out strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &out
 	if err := cmd.Start(); err != nil {
@@ -414,26 +433,38 @@ func TestUnbound(t *testing.T) {
 	}
 	ended := make(chan struct{})
 	go func() { defer close(ended); _ = cmd.Wait() }()
-	t.Cleanup(func() { cancel(); <-ended })
-	local := netip.AddrFrom4([4]byte{127, 53, 0, 1}) // where no other test is
+	kill = func() { _ = cmd.Process.Kill(); <-ended }
+	t.Cleanup(func() {
+		kill()
+		if t.Failed() {
+			t.Log(out.String())
+		}
+	})
 	eventually(t, func() bool {
-		c, err := net.Dial("tcp", netip.AddrPortFrom(local, secure).String())
+		c, err := net.Dial("tcp", secure.String())
 		if err == nil {
 			_ = c.Close()
 		}
 		return err == nil
 	})
-	for name, up := range map[string]dns.Upstream{
-		"in clear": {Addr: netip.AddrPortFrom(local, plain)}, "over TLS": {Addr: netip.AddrPortFrom(local, secure), TLSName: tlsName},
-	} {
+	return plain, secure, kill
+}
+
+// unbound is what many upstream servers are: in clear, over TLS, with large answers, and killed.
+func TestUnbound(t *testing.T) {
+	t.Parallel()
+	testkit.Need(t, "unbound")
+	a := newAuthority(t)
+	plain, secure, kill := startUnbound(t, a.certificate(t, tlsName, now().Add(-time.Hour), now().Add(time.Hour)))
+	c, boxes := &clock{}, map[string]*box{}
+	for name, up := range map[string]dns.Upstream{"in clear": {Addr: plain}, "over TLS": {Addr: secure, TLSName: tlsName}} {
 		cfg := office()
 		cfg.Upstream = []dns.Upstream{up}
-		c := &clock{}
 		b := startTuned(t, cfg, dns.Deps{Roots: a.pool}, func(s *dns.Server) {
-			s.SetTimeout(5 * time.Second)
 			s.SetPatience(200 * time.Millisecond)
 			s.SetClock(c.now)
 		})
+		boxes[name] = b
 		if got := short(b.ask("udp", question("_sip._udp.Example.", mdns.TypeSRV)).Answer); got != "_sip._udp.Example. 60 IN SRV 0 0 5060 sip.example." {
 			t.Errorf("%s: SRV is %s", name, got)
 		}
@@ -446,24 +477,17 @@ func TestUnbound(t *testing.T) {
 		if resp := b.ask("udp", question("nobody.example.", mdns.TypeA)); resp.Rcode != mdns.RcodeNameError {
 			t.Errorf("%s: nobody is %v", name, resp)
 		}
-		t.Cleanup(func() {
-			if t.Failed() {
-				t.Log(out.String())
-			}
-		})
-		defer func() {
-			// unbound is dead now.
-			c.pass(2 * time.Minute)
-			if resp := b.ask("udp", question("_sip._udp.example.", mdns.TypeSRV)); len(resp.Answer) != 1 || resp.Answer[0].Header().Ttl != 30 {
-				t.Errorf("%s, after it was killed: %v", name, resp)
-			}
-			if resp := b.ask("udp", question("new.example.", mdns.TypeA)); resp.Rcode != mdns.RcodeServerFailure {
-				t.Errorf("%s, a new name after it was killed: %v", name, resp)
-			}
-		}()
 	}
-	_ = cmd.Process.Kill()
-	<-ended
+	kill()
+	c.pass(2 * time.Minute)
+	for name, b := range boxes {
+		if resp := b.ask("udp", question("_sip._udp.example.", mdns.TypeSRV)); len(resp.Answer) != 1 || resp.Answer[0].Header().Ttl != 30 {
+			t.Errorf("%s, after it was killed: %v", name, resp)
+		}
+		if resp := b.ask("udp", question("new.example.", mdns.TypeA)); resp.Rcode != mdns.RcodeServerFailure {
+			t.Errorf("%s, a new name after it was killed: %v", name, resp)
+		}
+	}
 }
 
 func freePort(t *testing.T) uint16 {

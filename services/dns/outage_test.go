@@ -105,6 +105,42 @@ func provider(w mdns.ResponseWriter, q *mdns.Msg) {
 	_ = w.WriteMsg(resp)
 }
 
+// resolved are names that phones of the provider ask for, and a part of what they are told.
+var resolved = []struct {
+	name string
+	typ  uint16
+	want string
+}{
+	{"_sip._udp.callcentric.example.", mdns.TypeSRV, "IN SRV 0 0 5080 sip1.callcentric.example."},
+	{"sip1.callcentric.example.", mdns.TypeA, "IN A 192.0.2.81"},
+	{"www.callcentric.example.", mdns.TypeA, "IN CNAME sip1.callcentric.example."},
+	{"fleeting.callcentric.example.", mdns.TypeA, "IN A 192.0.2.82"},
+	{"callcentric.example.", mdns.TypeNAPTR, ""},
+	{"nobody.callcentric.example.", mdns.TypeA, "NXDOMAIN"},
+}
+
+// answersAll asks for all of them; stale answers have the TTL 30.
+func (b *box) answersAll(when string, stale bool) {
+	b.t.Helper()
+	for _, network := range []string{"udp", "tcp"} {
+		for _, n := range resolved {
+			resp := b.ask(network, question(n.name, n.typ))
+			got := short(resp.Answer)
+			if n.want == "NXDOMAIN" {
+				got = mdns.RcodeToString[resp.Rcode]
+			}
+			if !strings.Contains(got, n.want) || n.want == "" && (got != "" || resp.Rcode != mdns.RcodeSuccess) {
+				b.t.Errorf("%s, %s: %s %s is %v", when, network, n.name, mdns.TypeToString[n.typ], resp)
+			}
+			for _, rr := range resp.Answer {
+				if stale && rr.Header().Ttl != 30 {
+					b.t.Errorf("%s: a stale answer has %v, want the TTL 30", when, rr)
+				}
+			}
+		}
+	}
+}
+
 // The uplink is cut for an hour: every name that was resolved before still answers, as it did, and the metrics say so.
 func TestUplinkCutForAnHour(t *testing.T) {
 	t.Parallel()
@@ -115,53 +151,19 @@ func TestUplinkCutForAnHour(t *testing.T) {
 		s.SetTimeout(time.Second)
 		s.SetPatience(100 * time.Millisecond)
 	})
-	type asked struct {
-		name string
-		typ  uint16
-		want string
-	}
-	names := []asked{
-		{"_sip._udp.callcentric.example.", mdns.TypeSRV, "IN SRV 0 0 5080 sip1.callcentric.example."},
-		{"sip1.callcentric.example.", mdns.TypeA, "IN A 192.0.2.81"},
-		{"www.callcentric.example.", mdns.TypeA, "IN CNAME sip1.callcentric.example."},
-		{"fleeting.callcentric.example.", mdns.TypeA, "IN A 192.0.2.82"},
-		{"callcentric.example.", mdns.TypeNAPTR, ""},
-		{"nobody.callcentric.example.", mdns.TypeA, "NXDOMAIN"},
-	}
-	check := func(when string, stale bool) {
-		t.Helper()
-		for _, network := range []string{"udp", "tcp"} {
-			for _, n := range names {
-				resp := b.ask(network, question(n.name, n.typ))
-				got := short(resp.Answer)
-				if n.want == "NXDOMAIN" {
-					got = mdns.RcodeToString[resp.Rcode]
-				}
-				if !strings.Contains(got, n.want) || n.want == "" && (got != "" || resp.Rcode != mdns.RcodeSuccess) {
-					t.Errorf("%s, %s: %s %s is %v", when, network, n.name, mdns.TypeToString[n.typ], resp)
-				}
-				for _, rr := range resp.Answer {
-					if stale && rr.Header().Ttl != 30 {
-						t.Errorf("%s: a stale answer has %v, want the TTL 30", when, rr)
-					}
-				}
-			}
-		}
-	}
-	check("before", false)
+	b.answersAll("before", false)
 	if n := figure(t, reg, "phonebox_dns_cache_total", "stale"); n != 0 || b.Status() != "" {
 		t.Fatalf("before: %v stale, status %q", n, b.Status())
 	}
 	up.out.Store(true)
 	for minute := 10; minute <= 60; minute += 10 {
 		c.pass(10 * time.Minute)
-		check(fmt.Sprintf("%d minutes after the cut", minute), true)
+		b.answersAll(fmt.Sprintf("%d minutes after the cut", minute), true)
 	}
-	if n := figure(t, reg, "phonebox_dns_cache_total", "stale"); n < 60 {
-		t.Errorf("%v stale answers were counted, want most of 72", n)
-	}
-	if n := figure(t, reg, "phonebox_dns_questions_total", "stale"); n < 60 {
-		t.Errorf("%v stale answers are in the questions, want most of 72", n)
+	for _, metric := range []string{"phonebox_dns_cache_total", "phonebox_dns_questions_total"} {
+		if n := figure(t, reg, metric, "stale"); n < 60 {
+			t.Errorf("%s: %v stale answers, want most of 72", metric, n)
+		}
 	}
 	if s := b.Status(); !strings.Contains(s, "No name server upstream answers since") || !strings.Contains(s, up.addr.String()) {
 		t.Errorf("the status is %q", s)
@@ -173,23 +175,28 @@ func TestUplinkCutForAnHour(t *testing.T) {
 	if resp := b.ask("udp", question("new.callcentric.example.", mdns.TypeA)); resp.Rcode != mdns.RcodeServerFailure {
 		t.Errorf("a name that nobody asked for before: %v", resp)
 	}
+	b.comesBack(up, c)
+}
 
-	// The uplink is back: within half a minute the answers are new.
+// comesBack lets the uplink come back: within half a minute the answers are new, and after three days without it the old
+// ones are none any more.
+func (b *box) comesBack(up *cable, c *clock) {
+	b.t.Helper()
 	up.out.Store(false)
-	eventually(t, func() bool {
+	ask := func() *mdns.Msg { return b.ask("udp", question("sip1.callcentric.example.", mdns.TypeA)) }
+	eventually(b.t, func() bool {
 		c.pass(10 * time.Second)
-		resp := b.ask("udp", question("sip1.callcentric.example.", mdns.TypeA))
+		resp := ask()
 		return len(resp.Answer) == 1 && resp.Answer[0].Header().Ttl > 30
 	})
-	eventually(t, func() bool { return b.Status() == "" })
+	eventually(b.t, func() bool { return b.Status() == "" })
 	b.event(func(e dns.Event) bool {
 		return e.Kind == dns.EventUpstream && strings.Contains(e.Reason, "answers again")
 	})
-	// After three days the old answer is no answer any more.
 	up.out.Store(true)
 	c.pass(3*24*time.Hour + 2*time.Minute)
-	if resp := b.ask("udp", question("sip1.callcentric.example.", mdns.TypeA)); resp.Rcode != mdns.RcodeServerFailure {
-		t.Errorf("three days later: %v", resp)
+	if resp := ask(); resp.Rcode != mdns.RcodeServerFailure {
+		b.t.Errorf("three days later: %v", resp)
 	}
 }
 

@@ -338,6 +338,10 @@ func TestResolver(t *testing.T) {
 			t.Errorf("%s is %v, %v, want %s", name, got, err, want)
 		}
 	}
+	asked := len(up.log())
+	if _, err := s.Resolver().LookupNetIP(t.Context(), "ip4", "POOL.example.com."); err != nil || len(up.log()) != asked {
+		t.Errorf("the second time: %v, upstream was asked %q", err, up.log()[asked:])
+	}
 	if err := s.Apply(office()); err != nil {
 		t.Fatal(err)
 	}
