@@ -15,15 +15,22 @@ const (
 	failureKept  = 5 * time.Second    // that a name without any answer failed (RFC 9520 section 3.2: one second to five minutes)
 )
 
-// cache keeps answers of the world, up to a number of bytes; those that were not asked for longest go first. It is safe
-// for concurrent use. Its times are those of a clock that never jumps.
+// cache keeps answers of the world, up to a number of bytes; those that were not asked for longest go first. That there is
+// nothing has a quarter of the room for itself, so that a flood of made-up names drives no real one out. It is safe for
+// concurrent use. Its times are those of a clock that never jumps.
 type cache struct {
-	mu      sync.Mutex
-	entries map[string]*entry
-	used    entry // the ring of entries: next is the one that was asked for last
-	bytes   int
-	limit   int
-	evicted uint64
+	mu       sync.Mutex
+	entries  map[string]*entry
+	positive ring
+	negative ring // and failures
+	evicted  uint64
+}
+
+// ring is entries in the order in which they were asked for.
+type ring struct {
+	head  entry // next is the last one
+	bytes int
+	limit int
 }
 
 type entry struct {
@@ -35,13 +42,22 @@ type entry struct {
 	retry      time.Duration // no question upstream before that, for the last one failed
 	epoch      uint64        // of the settings under which the answer came
 	size       int
+	ring       *ring
 	prev, next *entry
 }
 
 func newCache(limit int) *cache {
-	c := &cache{entries: map[string]*entry{}, limit: limit}
-	c.used.prev, c.used.next = &c.used, &c.used
+	c := &cache{entries: map[string]*entry{}}
+	for _, r := range []*ring{&c.positive, &c.negative} {
+		r.head.prev, r.head.next = &r.head, &r.head
+	}
+	c.setLimit(limit)
 	return c
+}
+
+func (c *cache) setLimit(limit int) {
+	c.negative.limit = limit / 4
+	c.positive.limit = limit - c.negative.limit
 }
 
 // recalled is what the cache knows of a question.
@@ -62,13 +78,13 @@ func (c *cache) recall(key []byte, now time.Duration, epoch uint64) recalled {
 	}
 	switch {
 	case e.answer != nil && now < e.expires+staleFor && (e.answer.lasting || now < e.expires):
-		c.touch(e)
+		e.touch()
 		return recalled{
 			answer: e.answer, age: uint32((now - e.stored) / time.Second), fresh: now < e.expires && e.epoch == epoch,
 			failed: now < e.retry,
 		}
 	case e.failure != nil && now < e.retry:
-		c.touch(e)
+		e.touch()
 		return recalled{answer: e.failure, fresh: true, failed: true}
 	}
 	c.remove(e)
@@ -107,34 +123,43 @@ func (c *cache) put(e *entry) {
 	if e.size > maxKept {
 		return
 	}
+	e.ring = &c.negative
+	if e.answer != nil && !e.answer.negative {
+		e.ring = &c.positive
+	}
 	c.entries[e.key] = e
-	c.bytes += e.size
-	e.prev, e.next = &c.used, c.used.next
-	e.prev.next, e.next.prev = e, e
-	for c.bytes > c.limit {
+	e.ring.bytes += e.size
+	e.link()
+	for e.ring.bytes > e.ring.limit {
 		c.evicted++
-		c.remove(c.used.prev)
+		c.remove(e.ring.head.prev)
 	}
 }
 
 func (c *cache) remove(e *entry) {
-	e.prev.next, e.next.prev = e.next, e.prev
+	e.unlink()
 	delete(c.entries, e.key)
-	c.bytes -= e.size
+	e.ring.bytes -= e.size
 }
 
-func (c *cache) touch(e *entry) {
-	if c.used.next == e {
-		return
+// touch puts an entry in front.
+func (e *entry) touch() {
+	if e.ring.head.next != e {
+		e.unlink()
+		e.link()
 	}
-	e.prev.next, e.next.prev = e.next, e.prev
-	e.prev, e.next = &c.used, c.used.next
+}
+
+func (e *entry) link() {
+	e.prev, e.next = &e.ring.head, e.ring.head.next
 	e.prev.next, e.next.prev = e, e
 }
+
+func (e *entry) unlink() { e.prev.next, e.next.prev = e.next, e.prev }
 
 // size returns how many entries there are, how many bytes they take, and how many had to go for others.
 func (c *cache) size() (entries, bytes int, evicted uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return len(c.entries), c.bytes, c.evicted
+	return len(c.entries), c.positive.bytes + c.negative.bytes, c.evicted
 }

@@ -151,11 +151,14 @@ func (s *Server) attempt(up *upstream, q asking, results chan<- said) {
 // learn notes the outcome of an exchange.
 func (s *Server) learn(r said) {
 	result := "no answer"
-	if r.err == nil {
+	switch {
+	case errors.Is(r.err, errCrowded):
+		return // it was not asked
+	case r.err == nil:
 		result = resultOf(r.resp)
 		r.up.answeredIn(r.after, s.uptime())
 		s.metrics.rtt.WithLabelValues(r.up.String()).Set(r.up.health().rtt.Seconds())
-	} else {
+	default:
 		s.log.Debug("upstream name server does not answer", "server", r.up.Upstream, "err", r.err)
 		r.up.wasSilent(r.err, s.uptime())
 	}

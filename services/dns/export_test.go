@@ -19,7 +19,7 @@ func (s *Server) SetClock(now func() time.Duration) { s.uptime = now }
 func (s *Server) SetClearPort(port uint16) { s.clearPort = port }
 
 // SetCacheLimit changes how many bytes answers may take; call it before Run.
-func (s *Server) SetCacheLimit(bytes int) { s.cache.limit = bytes }
+func (s *Server) SetCacheLimit(bytes int) { s.cache.setLimit(bytes) }
 
 // UnderWay returns how many exchanges are open, and how many questions are under way.
 func (s *Server) UnderWay() (exchanges, flights int) {
