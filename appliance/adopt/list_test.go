@@ -180,7 +180,7 @@ func TestAWorkbookIsRead(t *testing.T) {
 func office(t testing.TB) *site.Site {
 	t.Helper()
 	s := present()
-	s.DNS.Upstream = []netip.AddrPort{netip.MustParseAddrPort("192.0.2.53:53")}
+	s.DNS.Upstream = []site.Upstream{{Addr: netip.MustParseAddrPort("192.0.2.53:53")}}
 	s.Phones = []site.Phone{
 		{MAC: mac(t, "0006D7AA2A2E"), Model: "7960", Label: "Réception", Address: netip.MustParseAddr("10.77.0.50"), Lines: []site.Line{
 			{Name: "0208", AuthName: "=208", Password: "@'+secret ;,", DisplayName: "Front", ShortName: "'-x"},

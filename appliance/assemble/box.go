@@ -244,6 +244,7 @@ func (b *Box) makeServices(p plan) error {
 	}
 	if b.dns, err = dns.New(p.dns, dns.Deps{
 		Names: names{b}, Log: log("dns"), Report: b.onDNS, Metrics: b.metrics, Changes: b.nameChanges.Load, Now: b.clock.Now,
+		Time: b.certificateTime,
 	}); err != nil {
 		return fmt.Errorf("making dns: %w", err)
 	}

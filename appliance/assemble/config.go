@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"phonebox/appliance/clock"
@@ -77,7 +78,7 @@ func makePlan(s *site.Site, o Options, http netip.AddrPort) plan {
 		sntp:  sntpConfig(s, o, at(any4, portNTP), iface),
 		dns: dns.Config{
 			Listen: at(box, portDNS), Interface: iface, Server: s.Network.Address, Domain: s.Network.Domain,
-			Hosts: s.DNS.Hosts, Proxy: s.SIP.Proxy, ProxyPort: s.SIP.Port, Upstream: s.DNS.Upstream,
+			Hosts: s.DNS.Hosts, Proxy: s.SIP.Proxy, ProxyPort: s.SIP.Port, Upstream: upstreams(s), TimeNames: s.Time.Upstream, Inside: inside(s),
 			Proxies: lineProxies(s), NoTime: !s.Time.Enabled, Rescued: s.Rescued(),
 		},
 		mdns: mdnsConfig(s, iface, ""),
@@ -107,6 +108,32 @@ func lineProxies(s *site.Site) []dns.Proxy {
 			if p.Host != "" && !slices.Contains(out, p) {
 				out = append(out, p)
 			}
+		}
+	}
+	return out
+}
+
+func upstreams(s *site.Site) []dns.Upstream {
+	var out []dns.Upstream
+	for _, up := range s.DNS.Upstream {
+		out = append(out, dns.Upstream(up))
+	}
+	return out
+}
+
+// inside are the names of the world that may lead into the phones' networks: what the settings say, and the telephone
+// systems that they name.
+func inside(s *site.Site) []string {
+	out := slices.Clone(s.DNS.Inside)
+	add := func(host string) {
+		if _, err := netip.ParseAddr(host); err != nil && strings.Contains(host, ".") && !slices.Contains(out, host) {
+			out = append(out, host)
+		}
+	}
+	add(s.SIP.Proxy)
+	for _, p := range s.Phones {
+		for _, l := range p.Lines {
+			add(l.Proxy)
 		}
 	}
 	return out

@@ -111,6 +111,9 @@ func fromDNS(e dns.Event, mac phone.MAC) (journal.Event, bool) {
 	default:
 		text += ": " + e.Result
 	}
+	if e.Reason != "" {
+		text += " (" + e.Reason + ")"
+	}
 	return journal.Event{Time: e.Time, MAC: mac, Service: "dns", Kind: journal.Name, Address: e.From.Addr(), Text: text}, true
 }
 

@@ -51,6 +51,11 @@ func (p page) Status() web.Status {
 				st.Others = append(st.Others, webOther(o))
 			}
 		}
+		if name == "dns" && state == stateRunning {
+			if trouble := b.dns.Status(); trouble != "" {
+				detail = trouble
+			}
+		}
 		st.Services[name] = web.Service{State: state, Detail: detail}
 		st.Ready = st.Ready && (!on || state == stateRunning)
 	}

@@ -127,6 +127,10 @@ func (b *Box) onDNS(e dns.Event) {
 		b.unanswered.add("dns", e.Reason, phone.MAC{}, e.From.Addr())
 		return
 	}
+	if e.Kind == dns.EventUpstream {
+		b.note("dns", e.Reason)
+		return
+	}
 	if !b.namesAsked.take(e.From.Addr(), e.Time) {
 		b.recorder.skip(fromDNSServer)
 		return

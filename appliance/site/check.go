@@ -161,8 +161,8 @@ func (c *checker) hosts() {
 		}
 	}
 	for i, up := range c.site.DNS.Upstream {
-		if net, ok := c.subnet(); ok && up.IsValid() && up.Addr() == net.Addr() {
-			c.fault(fmt.Sprintf("dns.upstream[%d]", i), up.Addr().String()+", the box itself", "another name server")
+		if net, ok := c.subnet(); ok && up.Addr.IsValid() && up.Addr.Addr() == net.Addr() {
+			c.fault(fmt.Sprintf("dns.upstream[%d]", i), up.Addr.Addr().String()+", the box itself", "another name server")
 		}
 	}
 }

@@ -199,24 +199,45 @@ func parseZone(s string) (string, bool) {
 	return s, err == nil
 }
 
-// parseUpstream takes a DNS server, on port 53 where none is written.
-func parseUpstream(s string) (netip.AddrPort, bool) {
+// The ports of DNS, in clear and over TLS (RFC 7858 section 3.1).
+const (
+	portDNS = 53
+	portDoT = 853
+)
+
+// parseUpstream takes a DNS server: an address with or without a port, or tls://ADDRESS[:PORT]#NAME, where NAME is that of
+// its certificate.
+func parseUpstream(s string) (Upstream, bool) {
+	port, name := uint16(portDNS), ""
+	if rest, ok := strings.CutPrefix(s, "tls://"); ok {
+		if s, name, ok = strings.Cut(rest, "#"); !ok {
+			return Upstream{}, false
+		}
+		if name, ok = parseDomain(name); !ok {
+			return Upstream{}, false
+		}
+		port = portDoT
+	}
 	if a, ok := parseAddr(s); ok {
-		return netip.AddrPortFrom(a, 53), true
+		return Upstream{netip.AddrPortFrom(a, port), name}, true
 	}
 	ap, err := netip.ParseAddrPort(s)
 	if err != nil || ap.Port() == 0 {
-		return netip.AddrPort{}, false
+		return Upstream{}, false
 	}
 	_, ok := parseAddr(ap.Addr().String())
-	return ap, ok
+	return Upstream{ap, name}, ok
 }
 
-func formatUpstream(ap netip.AddrPort) string {
-	if ap.Port() == 53 {
-		return ap.Addr().String()
+func formatUpstream(u Upstream) string {
+	port, before, behind := uint16(portDNS), "", ""
+	if u.TLSName != "" {
+		port, before, behind = portDoT, "tls://", "#"+u.TLSName
 	}
-	return ap.String()
+	if u.Addr.Port() == port {
+		return before + u.Addr.Addr().String() + behind
+	}
+	return before + u.Addr.String() + behind
 }
 
 // hostName is a name of letters, digits and hyphens (RFC 1123 section 2.1); the underscore is let through because names

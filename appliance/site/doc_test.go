@@ -41,7 +41,7 @@ func TestDocStatesEveryKeyWithItsDefault(t *testing.T) {
 		"dhcp.subnet.lease": "`\"\"`", "dhcp.subnet.circuit": "`[]`",
 		"dhcp.class.name": "required", "dhcp.class.vendor_class": "`\"\"`", "dhcp.class.model": "`\"\"`", "dhcp.class.macs": "`[]`", "dhcp.class.options": "none",
 		"time.enabled": "`true`", "time.zone": "`\"UTC\"`", "time.upstream": "`[\"pool.ntp.org\"]`", "time.sntp_mode": "`\"unicast\"`", "time.broadcast_interval": "`\"64s\"`",
-		"dns.enabled": "`true`", "dns.upstream": "`[]`", "dns.hosts": "none", "dns.names": "none",
+		"dns.enabled": "`true`", "dns.upstream": "`[]`", "dns.inside": "`[]`", "dns.hosts": "none", "dns.names": "none",
 		"sip.enabled": "`true`", "sip.proxy": "`\"\"`", "sip.port": "`5060`", "sip.register": "`true`", "sip.parameters": "none",
 		"sip.forced": "none", "firmware.target": "`\"\"`", "firmware.convert_unlisted": "`false`", "firmware.parallel": "`8`", "web.plain_http": "`false`",
 		"models.7940.parameters": "none", "models.7960.parameters": "none", "dial_plan.country": "`\"\"`",

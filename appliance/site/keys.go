@@ -121,8 +121,10 @@ func dnsKeys() []key[Site] {
 	return []key[Site]{
 		boolean("dns.enabled", func(s *Site) *bool { return &s.DNS.Enabled }).
 			about("Answer names", allowedBool, "Answer the phones' questions for names."),
-		list("dns.upstream", func(s *Site) *[]netip.AddrPort { return &s.DNS.Upstream }, parseUpstream, formatUpstream).
-			about("Name servers", "an IPv4 address, with a port if it is not 53", "Where names of the rest of the world are asked, one a line. Empty: only names of this office are answered."),
+		list("dns.upstream", func(s *Site) *[]Upstream { return &s.DNS.Upstream }, parseUpstream, formatUpstream).
+			about("Name servers", "an IPv4 address, with a port if it is not 53, or tls://ADDRESS#NAME", "Where names of the rest of the world are asked, one a line. Empty: only names of this office are answered. tls://9.9.9.9#dns.quad9.net asks encrypted; the name is that of the server's certificate."),
+		list("dns.inside", func(s *Site) *[]string { return &s.DNS.Inside }, parseDomain, same).
+			about("Domains that may lead here", "a domain name", "Names of other domains are not told when their address lies in the phones' networks, for such a name may be a trick. List your company's domain, one a line, if its name server names hosts in there. The telephone systems of these settings may always."),
 		hosts.about("Hosts", allowedAddress, "Names of other machines in this office and their addresses: name = address, one a line."),
 		names.about("Names of the past", allowedNameTarget,
 			"Names that phones still ask for and that nobody else answers: name = phonebox (this box), a host from above, or an address, one a line."),

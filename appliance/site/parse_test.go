@@ -97,7 +97,7 @@ func TestFaults(t *testing.T) {
 		{"number with a fraction", "name = 1.5" + shortest, `line 1: name: found 1.5, allowed is a text of 1 to 64 characters`},
 		{"negative port", shortest + "[sip]\nport = -1", `line 9: sip.port: found -1, allowed is a number from 1 to 65535`},
 		{"hexadecimal port", shortest + "[sip]\nport = 0x13c4", `line 9: sip.port: found 0x13c4, allowed is a number from 1 to 65535`},
-		{"list item of a wrong type", shortest + "[dns]\nupstream = [\n'192.0.2.1',\ntrue]", `line 11: dns.upstream[1]: found true, allowed is an IPv4 address, with a port if it is not 53`},
+		{"list item of a wrong type", shortest + "[dns]\nupstream = [\n'192.0.2.1',\ntrue]", `line 11: dns.upstream[1]: found true, allowed is an IPv4 address, with a port if it is not 53, or tls://ADDRESS#NAME`},
 		{"phones as a table", shortest + "[phones]\nmac='00:06:D7:AA:2A:2E'", `line 8: phones: found a table, allowed is a list: [[phones]] before each entry`},
 		{"lines before phones", shortest + "[[phones.lines]]\nname='1'", `line 8: phones: found a table, allowed is a list: [[phones]] before each entry`},
 		{"phone that is no table", "phones = ['a']" + shortest, `line 1: phones[0]: found the text "a", allowed is a table: [[phones]]`},

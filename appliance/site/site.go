@@ -88,11 +88,18 @@ type Time struct {
 // DNS is the [dns] table.
 type DNS struct {
 	Enabled  bool
-	Upstream []netip.AddrPort // port 53 where none is written
+	Upstream []Upstream
+	Inside   []string // domains of the world whose names may have addresses in the phones' networks
 	Hosts    map[string]netip.Addr
 	// Names are names that phones ask for and that nobody else answers: "phonebox" (the box), a name of Hosts, or an IPv4
 	// address. See [Site.Rescued].
 	Names map[string]string
+}
+
+// Upstream is a name server of dns.upstream.
+type Upstream struct {
+	Addr    netip.AddrPort // port 53 where none is written, with TLS 853
+	TLSName string         // the name of its certificate, lower case; "" = asked in clear
 }
 
 // SIP is the [sip] table.
@@ -191,6 +198,7 @@ func (s *Site) Clone() *Site {
 	out.DHCP.Subnets, out.DHCP.Classes = cloneSubnets(s.DHCP.Subnets), cloneClasses(s.DHCP.Classes)
 	out.Time.Upstream = slices.Clone(s.Time.Upstream)
 	out.DNS.Upstream = slices.Clone(s.DNS.Upstream)
+	out.DNS.Inside = slices.Clone(s.DNS.Inside)
 	out.DNS.Hosts, out.DNS.Names = maps.Clone(s.DNS.Hosts), maps.Clone(s.DNS.Names)
 	out.SIP.Parameters, out.SIP.Forced = maps.Clone(s.SIP.Parameters), maps.Clone(s.SIP.Forced)
 	out.Models = maps.Clone(s.Models)

@@ -1,6 +1,7 @@
 package dns
 
 import (
+	"crypto/x509"
 	"log/slog"
 	"net/netip"
 	"time"
@@ -22,8 +23,10 @@ type Config struct {
 	NoTime    bool    // the box does not tell the time, so that there is no _ntp._udp
 	// Rescued are names that phones ask for and that nobody else answers, lower case, with their addresses. They win over
 	// upstream and never over the zone.
-	Rescued  map[string]netip.Addr
-	Upstream []netip.AddrPort // empty = names outside of the zone are refused
+	Rescued   map[string]netip.Addr
+	Upstream  []Upstream // empty = names outside of the zone are refused
+	TimeNames []string   // names of time servers: asked in clear while the time is not known and TLS fails for that alone
+	Inside    []string   // domains of the world whose names may have addresses in the served networks
 }
 
 // Names gives the names that come and go with leases, relative to the zone and lower case.
@@ -43,6 +46,11 @@ type Deps struct {
 	// Changes counts how often Names changed, for the serial of the zone; nil = never.
 	Changes func() uint32
 	Now     func() time.Time // for the first serial; nil = time.Now
+
+	// Time is the box's time and whether it is trusted, for the certificates of upstream servers; nil = the system's, trusted.
+	// While it is not trusted it should be the latest of all that is known.
+	Time  func() (now time.Time, trusted bool)
+	Roots *x509.CertPool // the authorities that upstream servers need; nil = the system's
 }
 
 // EventKind says what happened.
@@ -51,10 +59,11 @@ type EventKind string
 // The kinds of events.
 const (
 	EventAnswered EventKind = "answered"
-	EventDropped  EventKind = "dropped" // Reason says why
+	EventDropped  EventKind = "dropped"  // Reason says why
+	EventUpstream EventKind = "upstream" // Reason says what happened with the servers upstream; there is no question
 )
 
-// Event is one question.
+// Event is one question, or what happened with the servers upstream.
 type Event struct {
 	Kind   EventKind
 	Time   time.Time
@@ -63,6 +72,7 @@ type Event struct {
 	Type   string // A, SRV, PTR, ...
 	Result string // NOERROR, NXDOMAIN, REFUSED, SERVFAIL, NODATA
 	Local  bool   // answered from the zone
+	Stale  bool   // answered as it was before, for no server upstream answers
 	Took   time.Duration
 	Reason string
 }

@@ -16,7 +16,9 @@ import (
 
 func withUpstream(ups ...netip.AddrPort) dns.Config {
 	cfg := office()
-	cfg.Upstream = ups
+	for _, up := range ups {
+		cfg.Upstream = append(cfg.Upstream, dns.Upstream{Addr: up})
+	}
 	return cfg
 }
 
@@ -25,12 +27,12 @@ func TestForward(t *testing.T) {
 	up := startUpstream(t, outside)
 	b := start(t, withUpstream(up.addr))
 	for _, network := range []string{"udp", "tcp"} {
-		resp := b.ask(network, question("Example.COM.", mdns.TypeA))
-		if short(resp.Answer) != "Example.COM. 77 IN A 192.0.2.80" || resp.Authoritative || !resp.RecursionAvailable {
+		resp := b.ask(network, question("Example."+network+".", mdns.TypeA))
+		if short(resp.Answer) != "Example."+network+". 77 IN A 192.0.2.80" || resp.Authoritative || !resp.RecursionAvailable {
 			t.Errorf("%s: %v", network, resp)
 		}
 	}
-	e := b.event(func(e dns.Event) bool { return e.Name == "example.com" })
+	e := b.event(func(e dns.Event) bool { return e.Name == "example.udp" })
 	if e.Result != "NOERROR" || e.Local || e.Type != "A" || e.Took <= 0 {
 		t.Errorf("the event is %+v", e)
 	}
@@ -46,7 +48,7 @@ func TestForward(t *testing.T) {
 			t.Errorf("%v: %s", q.Question, mdns.RcodeToString[resp.Rcode])
 		}
 	}
-	if got, want := up.log(), []string{"udp Example.COM. A", "udp Example.COM. A"}; !slices.Equal(got, want) {
+	if got, want := up.log(), []string{"udp example.udp. A", "udp example.tcp. A"}; !slices.Equal(got, want) {
 		t.Errorf("upstream was asked %q, want %q", got, want)
 	}
 }
@@ -61,7 +63,7 @@ func TestNextUpstream(t *testing.T) {
 	good := startUpstream(t, outside)
 	b := start(t, withUpstream(silent.addr, clueless.addr, good.addr))
 	for i := range 3 {
-		if resp := b.ask("udp", question("example.com.", mdns.TypeA)); len(resp.Answer) != 1 {
+		if resp := b.ask("udp", question(fmt.Sprintf("q%d.example.", i), mdns.TypeA)); len(resp.Answer) != 1 {
 			t.Errorf("question %d: %v", i, resp)
 		}
 	}
@@ -133,8 +135,9 @@ func TestForgedAnswers(t *testing.T) {
 	b := start(t, withUpstream(pc.LocalAddr().(*net.UDPAddr).AddrPort()))
 	seenPorts, seenIDs := map[uint16]bool{}, map[uint16]bool{}
 	const questions = 20
-	for range questions {
-		if resp := b.ask("udp", question("example.com.", mdns.TypeA)); short(resp.Answer) != "example.com. 77 IN A 192.0.2.80" {
+	for i := range questions {
+		name := fmt.Sprintf("q%d.example.", i)
+		if resp := b.ask("udp", question(name, mdns.TypeA)); short(resp.Answer) != name+" 77 IN A 192.0.2.80" {
 			t.Fatalf("found %v", resp)
 		}
 		seenPorts[(<-ports).Port()], seenIDs[<-ids] = true, true

@@ -20,44 +20,101 @@ const (
 	answerSize = 1232
 )
 
-// handle answers one datagram: from the zone at once, else on a goroutine that asks upstream. Their number is bounded.
+// handle answers one datagram: from memory or from the zone at once, else on a goroutine that asks upstream. Their number
+// is bounded.
 func (s *Server) handle(ctx context.Context, conn *udp.Conn, waiting *sync.WaitGroup, p *udp.Packet, replies []udp.Reply) []udp.Reply {
 	began := time.Now()
 	s.planted()
 	st := s.state.Load()
-	q, drop := s.read(st, p)
+	switch {
+	case !st.serves(p.From.Addr()):
+		s.drop(p.From, foreignClient)
+		return replies
+	case p.Truncated:
+		s.drop(p.From, tooLong)
+		return replies
+	}
+	reply := udp.Reply{To: p.From, From: p.To, Index: replyIndex(p)}
+	if reply.Payload = s.fromMemory(st, p, began); reply.Payload != nil {
+		return append(replies, reply)
+	}
+	q, drop := readQuestion(p.Payload)
 	if q == nil {
 		s.drop(p.From, drop)
 		return replies
 	}
-	reply := func(resp *dns.Msg) (udp.Reply, bool) {
-		payload, ok := packAnswer(q, resp)
-		return udp.Reply{Payload: payload, To: p.From, From: p.To, Index: replyIndex(p)}, ok
-	}
-	resp, local := s.answerHere(st, q)
-	why := ""
-	if resp == nil && !s.flights.begin(p.From.Addr()) {
-		resp, why = failure(q, dns.RcodeServerFailure), tooManyWait
-	}
-	if resp != nil {
-		s.tell(p.From, q, resp, told{local: local, why: why, began: began})
-		if r, ok := reply(resp); ok {
-			return append(replies, r)
+	if resp, local := s.answerHere(st, q); resp != nil {
+		if plain, ok := parseQuestion(p.Payload); ok && local {
+			st.keepOwn(&plain)
 		}
-		s.drop(p.From, unwritable)
-		return replies
+		s.tellMessage(p.From, q, resp, told{local: local, began: began})
+		return s.appendReply(replies, reply, func() ([]byte, error) { return packAnswer(q, resp) })
 	}
-	from := p.From
+	asked, ok := questionOf(q)
+	if !ok {
+		return s.appendReply(replies, reply, func() ([]byte, error) { return failure(q, dns.RcodeFormatError).Pack() })
+	}
+	out, wait := s.recall(st, p.From.Addr(), &asked)
+	if wait == nil {
+		s.tellOutcome(p.From, out, began)
+		return s.appendReply(replies, reply, func() ([]byte, error) { return out.write(&asked, asked.size) })
+	}
 	waiting.Go(func() {
-		defer s.flights.end(from.Addr())
-		defer s.recover(q, from)
-		resp, why := s.forward(ctx, st, q)
-		s.tell(from, q, resp, told{why: why, began: began})
-		if r, ok := reply(resp); !ok || conn.Send(r) != nil {
-			s.drop(from, unwritable)
+		defer s.recover(q, reply.To)
+		out := s.await(ctx, wait)
+		s.tellOutcome(reply.To, out, began)
+		for _, r := range s.appendReply(nil, reply, func() ([]byte, error) { return out.write(&asked, asked.size) }) {
+			if conn.Send(r) != nil {
+				s.drop(r.To, unwritable)
+			}
 		}
 	})
 	return replies
+}
+
+// appendReply adds the reply with what pack makes.
+func (s *Server) appendReply(replies []udp.Reply, r udp.Reply, pack func() ([]byte, error)) []udp.Reply {
+	payload, err := pack()
+	if err != nil {
+		s.log.Debug("answer not written", "to", r.To, "err", err)
+		s.drop(r.To, unwritable)
+		return replies
+	}
+	r.Payload = payload
+	return append(replies, r)
+}
+
+// fromMemory answers a plain question for a name of the settings, or of the world, that was answered before; nil = it has
+// to be looked at.
+func (s *Server) fromMemory(st *state, p *udp.Packet, began time.Time) []byte {
+	q, ok := parseQuestion(p.Payload)
+	// A name of one label may be a phone's at any moment. What else the zone answers changes with the settings only, and
+	// with them the epoch.
+	if !ok || !q.rd || q.labels < 2 {
+		return nil
+	}
+	var buf [keySize]byte
+	key := q.appendKey(buf[:0])
+	out := outcome{answer: st.recallOwn(&q, key), source: "zone"}
+	if out.answer == nil {
+		known := s.cache.recall(key, s.uptime(), st.epoch)
+		if !known.fresh || known.failed {
+			return nil
+		}
+		s.metrics.recalled(known)
+		out = outcome{answer: known.answer, age: known.age, source: "cache"}
+	}
+	payload, err := out.write(&q, q.size)
+	if err != nil {
+		return nil
+	}
+	s.tellOutcome(p.From, out, began)
+	return payload
+}
+
+// write makes what the client gets.
+func (o outcome) write(q *question, limit int) ([]byte, error) {
+	return o.answer.write(q, o.age, o.stale, limit)
 }
 
 // replyIndex is the interface of the answer: that of the question, unless the kernel did not tell.
@@ -75,17 +132,6 @@ func (s *Server) recover(q *dns.Msg, from netip.AddrPort) {
 		s.panics.Panicked(v, debug.Stack(), packet)
 		s.reportDrop(from, panicked)
 	}
-}
-
-// read unpacks a question; nil means that the packet gets no answer, for the reason given.
-func (s *Server) read(st *state, p *udp.Packet) (*dns.Msg, reason) {
-	switch {
-	case !st.serves(p.From.Addr()):
-		return nil, foreignClient
-	case p.Truncated:
-		return nil, tooLong
-	}
-	return readQuestion(p.Payload)
 }
 
 // serves reports whether a client is of a served subnet or the box itself. The latter may come as 127.0.0.1, which the
@@ -135,7 +181,7 @@ func (s *Server) answerHere(st *state, q *dns.Msg) (resp *dns.Msg, local bool) {
 	if len(st.upstream) == 0 || !q.RecursionDesired {
 		return failure(q, dns.RcodeRefused), false
 	}
-	return nil, false
+	return st.keepHere(q), false
 }
 
 // askable says whether a type is one of records. Transfers and the meta types are not (RFC 6895 section 3.1), but ANY.
@@ -180,48 +226,47 @@ func withEDNS(resp, q *dns.Msg) {
 	}
 }
 
-// packAnswer packs an answer for UDP: what is more than the client takes is cut, which TC says.
-func packAnswer(q, resp *dns.Msg) ([]byte, bool) {
+// packAnswer packs an answer of the box for UDP: what is more than the client takes is cut, which TC says.
+func packAnswer(q, resp *dns.Msg) ([]byte, error) {
 	size := dns.MinMsgSize
 	if opt := q.IsEdns0(); opt != nil {
 		size = min(max(int(opt.UDPSize()), dns.MinMsgSize), answerSize)
 	}
 	resp.Compress = true
 	resp.Truncate(size)
-	payload, err := resp.Pack()
-	if err == nil && !resp.Authoritative {
-		// An upstream may send a record without data, which is written again as one that nobody can read.
-		err = new(dns.Msg).Unpack(payload)
-	}
-	if err != nil {
-		// An upstream's record that cannot be packed again; the client hears that it failed.
-		payload, err = failure(q, dns.RcodeServerFailure).Pack()
-	}
-	return payload, err == nil
+	return resp.Pack()
 }
 
 // told is what an event says of an answer besides the answer itself.
 type told struct {
 	local bool
-	why   string // why it failed
 	began time.Time
 }
 
-// tell counts and reports an answer.
-func (s *Server) tell(from netip.AddrPort, q, resp *dns.Msg, t told) {
-	result := resultOf(resp)
-	source := "upstream"
+// tellMessage counts and reports an answer of the box.
+func (s *Server) tellMessage(from netip.AddrPort, q, resp *dns.Msg, t told) {
+	source := "box"
 	if t.local {
 		source = "zone"
-	} else if !resp.RecursionAvailable {
-		source = "box"
 	}
-	s.metrics.questions.WithLabelValues(result, source).Inc()
-	e := Event{Kind: EventAnswered, Time: time.Now(), From: from, Result: result, Local: t.local, Took: time.Since(t.began), Reason: t.why}
+	e := Event{Kind: EventAnswered, From: from, Result: resultOf(resp), Local: t.local}
 	if len(q.Question) == 1 {
 		e.Name = strings.TrimSuffix(strings.ToLower(q.Question[0].Name), ".")
 		e.Type = dns.Type(q.Question[0].Qtype).String()
 	}
+	s.tell(e, source, t.began)
+}
+
+// tellOutcome counts and reports an answer of the world.
+func (s *Server) tellOutcome(from netip.AddrPort, out outcome, began time.Time) {
+	a := out.answer
+	s.tell(Event{Kind: EventAnswered, From: from, Name: a.name, Type: a.qtype, Result: a.result, Local: a.local, Stale: out.stale, Reason: out.why}, out.source, began)
+}
+
+func (s *Server) tell(e Event, source string, began time.Time) {
+	s.metrics.questions.WithLabelValues(e.Result, source).Inc()
+	e.Time = time.Now()
+	e.Took = e.Time.Sub(began)
 	s.report(e)
 }
 

@@ -94,7 +94,7 @@ func (b *box) event(fits func(dns.Event) bool) dns.Event {
 // start runs a server until the test ends. An upstream that never answers is given up soon.
 func start(t *testing.T, cfg dns.Config) *box {
 	t.Helper()
-	return startWith(t, cfg, 300*time.Millisecond)
+	return startWith(t, cfg, time.Second)
 }
 
 // startWith runs a server with another wait for upstream.
@@ -106,17 +106,27 @@ func startWith(t *testing.T, cfg dns.Config, timeout time.Duration) *box {
 // startAs runs a server with other leases.
 func startAs(t *testing.T, cfg dns.Config, names dns.Names, timeout time.Duration) *box {
 	t.Helper()
+	b := newBox(t, cfg, dns.Deps{Names: names})
+	b.SetTimeout(timeout)
+	b.run()
+	return b
+}
+
+// newBox makes a server that does not run yet.
+func newBox(t *testing.T, cfg dns.Config, deps dns.Deps) *box {
+	t.Helper()
 	b := &box{t: t, seen: make(chan struct{}, 1)}
-	s, err := dns.New(cfg, dns.Deps{
-		Names: names, Log: slog.New(slog.DiscardHandler), Report: b.report, Changes: b.changes.Load,
-		Now: func() time.Time { return time.Unix(1, 0) },
-	})
+	if deps.Names == nil {
+		deps.Names = phoneNames{}
+	}
+	deps.Log, deps.Report, deps.Changes = slog.New(slog.DiscardHandler), b.report, b.changes.Load
+	deps.Now = func() time.Time { return time.Unix(1, 0) }
+	s, err := dns.New(cfg, deps)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.SetTimeout(timeout)
+	s.SetUnhurried(20 * time.Second)
 	b.Server = s
-	b.run()
 	return b
 }
 
@@ -184,7 +194,7 @@ func startUpstream(t *testing.T, answer func(w mdns.ResponseWriter, q *mdns.Msg)
 	u.addr = pc.LocalAddr().(*net.UDPAddr).AddrPort()
 	handler := mdns.HandlerFunc(func(w mdns.ResponseWriter, q *mdns.Msg) {
 		u.mu.Lock()
-		u.asked = append(u.asked, w.RemoteAddr().Network()+" "+q.Question[0].Name+" "+mdns.TypeToString[q.Question[0].Qtype])
+		u.asked = append(u.asked, w.RemoteAddr().Network()+" "+strings.ToLower(q.Question[0].Name)+" "+mdns.TypeToString[q.Question[0].Qtype])
 		u.mu.Unlock()
 		answer(w, q)
 	})

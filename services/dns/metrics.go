@@ -36,29 +36,88 @@ type metrics struct {
 	questions *prometheus.CounterVec
 	dropped   *prometheus.CounterVec
 	upstream  *prometheus.CounterVec
+	ignored   *prometheus.CounterVec
+	rtt       *prometheus.GaugeVec
+	alive     *prometheus.GaugeVec
 	inFlight  prometheus.Gauge
+	clear     prometheus.Counter
+
+	hits, negative, failed, stale, merged, misses prometheus.Counter // of one CounterVec
 }
 
 func newMetrics(reg prometheus.Registerer) (*metrics, error) {
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: "phonebox_dns_" + name, Help: help}, labels)
+	}
+	gauge := func(name, help string, labels ...string) *prometheus.GaugeVec {
+		return prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "phonebox_dns_" + name, Help: help}, labels)
+	}
 	m := &metrics{
-		questions: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "phonebox_dns_questions_total", Help: "Questions answered, by result and by who knew the answer.",
-		}, []string{"result", "source"}),
-		dropped: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "phonebox_dns_dropped_total", Help: "Packets and connections that got no answer, by reason.",
-		}, []string{"reason"}),
-		upstream: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "phonebox_dns_upstream_total", Help: "Questions to upstream servers, by server and result.",
-		}, []string{"server", "result"}),
+		questions: counter("questions_total", "Questions answered, by result and by who knew the answer.", "result", "source"),
+		dropped:   counter("dropped_total", "Packets and connections that got no answer, by reason.", "reason"),
+		upstream:  counter("upstream_total", "Questions to upstream servers, by server and result.", "server", "result"),
+		ignored:   counter("upstream_ignored_total", "What upstream servers, or somebody in their name, said and what was not believed, by reason.", "reason"),
+		rtt:       gauge("upstream_rtt_seconds", "How long an upstream server takes, smoothed.", "server"),
+		alive:     gauge("upstream_up", "Whether an upstream server answered the last question: 1 or 0.", "server"),
 		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "phonebox_dns_in_flight", Help: "Questions that wait for an upstream server.",
 		}),
+		clear: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "phonebox_dns_clear_total", Help: "Names of time servers that were asked in clear although the settings want TLS, for the time was not known.",
+		}),
+	}
+	lookups := counter("cache_total", "Questions for names of the world, by what the cache knew: hit, negative, failed (no server answered a moment ago), stale (an old answer, for no server answers now), merged (the same is asked already), miss.", "result")
+	for result, c := range map[string]*prometheus.Counter{
+		"hit": &m.hits, "negative": &m.negative, "failed": &m.failed, "stale": &m.stale, "merged": &m.merged, "miss": &m.misses,
+	} {
+		*c = lookups.WithLabelValues(result)
 	}
 	for code := range reasons() {
 		m.dropped.WithLabelValues(code)
 	}
-	if reg == nil {
-		return m, nil
+	for _, reason := range []string{"mismatch", "letters", "late", "rebinding", "unreadable"} {
+		m.ignored.WithLabelValues(reason)
 	}
-	return m, errors.Join(reg.Register(m.questions), reg.Register(m.dropped), reg.Register(m.upstream), reg.Register(m.inFlight))
+	return m, register(reg, m.questions, m.dropped, m.upstream, m.ignored, m.rtt, m.alive, m.inFlight, m.clear, lookups)
+}
+
+func register(reg prometheus.Registerer, list ...prometheus.Collector) error {
+	if reg == nil {
+		return nil
+	}
+	var faults []error
+	for _, c := range list {
+		faults = append(faults, reg.Register(c))
+	}
+	return errors.Join(faults...)
+}
+
+// registerCache adds what the cache holds.
+func registerCache(reg prometheus.Registerer, c *cache) error {
+	return register(reg,
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "phonebox_dns_cache_entries", Help: "Answers that are kept."}, func() float64 {
+			entries, _, _ := c.size()
+			return float64(entries)
+		}),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "phonebox_dns_cache_bytes", Help: "Memory that kept answers take."}, func() float64 {
+			_, bytes, _ := c.size()
+			return float64(bytes)
+		}),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "phonebox_dns_cache_evicted_total", Help: "Answers that had to go for others."}, func() float64 {
+			_, _, evicted := c.size()
+			return float64(evicted)
+		}),
+	)
+}
+
+// recalled counts an answer from memory that has not run out.
+func (m *metrics) recalled(known recalled) {
+	switch {
+	case known.failed:
+		m.failed.Inc()
+	case known.answer.negative:
+		m.negative.Inc()
+	default:
+		m.hits.Inc()
+	}
 }

@@ -4,12 +4,13 @@ import (
 	"context"
 	"net"
 	"net/netip"
+	"time"
 
 	"github.com/miekg/dns"
 )
 
 // Resolver resolves names for the box itself as the server does for a phone: from the zone, and else through the
-// settings' upstream servers. It uses no socket of the server, so it works while the server does not run.
+// settings' upstream servers, with what they answered before. It uses no socket of the server, so it works while the server does not run.
 func (s *Server) Resolver() *net.Resolver {
 	return &net.Resolver{
 		PreferGo: true,
@@ -35,9 +36,11 @@ func (s *Server) servePipe(c net.Conn) {
 		if err != nil {
 			return
 		}
-		resp, _ := s.resolve(ctx, s.state.Load(), netip.Addr{}, q)
-		resp.Compress = true
-		if conn.WriteMsg(resp) != nil {
+		payload, err := s.resolve(ctx, s.state.Load(), netip.AddrPort{}, q, time.Now())
+		if err != nil {
+			return
+		}
+		if _, err := conn.Write(payload); err != nil {
 			return
 		}
 	}

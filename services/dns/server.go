@@ -2,12 +2,12 @@ package dns
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -30,9 +30,18 @@ type Server struct {
 	panics  *udp.PanicLog
 	binding *udp.Binding
 	state   atomic.Pointer[state]
-	flights *flights
-	next    atomic.Uint32 // the upstream that answered last
-	timeout time.Duration // of one question to one upstream
+
+	cache     *cache
+	flights   *flights
+	exchanges chan struct{} // holds a token for each exchange with an upstream server
+	watcher   watcher
+	roots     *x509.CertPool
+	uptime    func() time.Duration     // since the start; it never jumps
+	time      func() (time.Time, bool) // the box's time, and whether it is trusted
+	timeout   time.Duration            // of one question to one upstream
+	patience  time.Duration            // until an old answer is given
+	unhurried time.Duration            // at least so long until another server is asked as well; tests set it
+	clearPort uint16                   // where a server of DNS over TLS is asked in clear
 
 	applying sync.Mutex
 	ready    chan struct{}
@@ -43,13 +52,17 @@ type Server struct {
 
 // state is what [Server.Apply] replaces as a whole.
 type state struct {
-	cfg      Config
-	zone     *zone
-	upstream []netip.AddrPort
+	cfg       Config
+	zone      *zone
+	upstream  []*upstream
+	cleaner   cleaner
+	timeNames map[string]bool // lower case, with the final dot
+	epoch     uint64          // of the answers that may be given; older ones are for an outage only
+	own       own
 }
 
-// upstreamTimeout is how long one upstream server may take for one question.
-const upstreamTimeout = 2 * time.Second
+// plainPort is that of DNS in clear.
+const plainPort = 53
 
 // New makes a server without a socket. The error names the setting that is wrong, or is that of registering metrics.
 func New(cfg Config, deps Deps) (*Server, error) {
@@ -57,15 +70,24 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("registering metrics of dns: %w", err)
 	}
+	began := time.Now()
 	s := &Server{
-		log: deps.Log, report: deps.Report, names: deps.Names, metrics: m, flights: newFlights(m.inFlight), timeout: upstreamTimeout,
+		log: deps.Log, report: deps.Report, names: deps.Names, metrics: m, flights: newFlights(m.inFlight),
+		cache: newCache(cacheBytes), exchanges: make(chan struct{}, maxExchanges), roots: deps.Roots, time: deps.Time,
+		uptime: func() time.Duration { return time.Since(began) }, timeout: upstreamTimeout, patience: patience, clearPort: plainPort,
 		ready: make(chan struct{}), binding: udp.NewBinding(listenConfig(cfg)), changes: deps.Changes, now: deps.Now,
 	}
 	if s.now == nil {
 		s.now = time.Now
 	}
+	if s.time == nil {
+		s.time = func() (time.Time, bool) { return time.Now(), true }
+	}
 	s.panics = udp.NewPanicLog(deps.Log, func() { s.metrics.dropped.WithLabelValues(panicked.code).Inc() })
-	st, err := s.build(cfg)
+	if err := registerCache(deps.Metrics, s.cache); err != nil {
+		return nil, fmt.Errorf("registering metrics of dns: %w", err)
+	}
+	st, err := s.build(cfg, &state{})
 	if err != nil {
 		return nil, err
 	}
@@ -77,25 +99,32 @@ func listenConfig(cfg Config) udp.ListenConfig {
 	return udp.ListenConfig{Addr: cfg.Listen, Interface: cfg.Interface}
 }
 
-func (s *Server) build(cfg Config) (*state, error) {
+func (s *Server) build(cfg Config, old *state) (*state, error) {
 	z, err := newZone(cfg, s.names)
 	if err != nil {
 		return nil, err
 	}
 	s.number(z)
-	// An upstream that is this server would answer each question with the same question.
-	upstream := slices.DeleteFunc(slices.Clone(cfg.Upstream), func(up netip.AddrPort) bool {
-		return !up.IsValid() || up == cfg.Listen || up.Addr() == cfg.Server.Addr() && up.Port() == cfg.Listen.Port()
-	})
-	return &state{cfg: cfg, zone: z, upstream: upstream}, nil
+	st := &state{
+		cfg: cfg, zone: z, upstream: s.connect(cfg, old.upstream), timeNames: map[string]bool{}, own: own{answers: map[string]ownAnswer{}}, epoch: old.epoch + 1,
+		cleaner: cleaner{served: append([]netip.Prefix{cfg.Server.Masked()}, cfg.Subnets...)},
+	}
+	for _, name := range cfg.TimeNames {
+		st.timeNames[dns.CanonicalName(name)] = true
+	}
+	for _, name := range cfg.Inside {
+		st.cleaner.inside = append(st.cleaner.inside, dns.CanonicalName(name))
+	}
+	return st, nil
 }
 
-// Apply takes new settings. Questions that wait for an upstream server are still answered; only another listening address
+// Apply takes new settings. What was answered under the old ones is given in an outage only. Questions that wait for an upstream server are still answered; only another listening address
 // binds a new socket. On an error the old settings stay in force.
 func (s *Server) Apply(cfg Config) error {
 	s.applying.Lock()
 	defer s.applying.Unlock()
-	st, err := s.build(cfg)
+	old := s.state.Load()
+	st, err := s.build(cfg, old)
 	if err != nil {
 		return err
 	}
@@ -103,6 +132,7 @@ func (s *Server) Apply(cfg Config) error {
 		return fmt.Errorf("applying the settings of dns: %w", err)
 	}
 	s.state.Store(st)
+	s.disconnect(old.upstream, st.upstream)
 	return nil
 }
 

@@ -289,7 +289,8 @@ func TestStopIsPrompt(t *testing.T) {
 	if _, err := conn.Write(packet); err != nil {
 		t.Fatal(err)
 	}
-	framed := append(binary.BigEndian.AppendUint16(nil, uint16(len(packet))), packet...)
+	other, _ := question("other.example.", mdns.TypeA).Pack() // equal questions would share an exchange
+	framed := append(binary.BigEndian.AppendUint16(nil, uint16(len(other))), other...)
 	if _, err := idle.Write(framed); err != nil {
 		t.Fatal(err)
 	}
@@ -336,6 +337,10 @@ func TestResolver(t *testing.T) {
 		if err != nil || len(got) != 1 || got[0].Unmap().String() != want {
 			t.Errorf("%s is %v, %v, want %s", name, got, err, want)
 		}
+	}
+	asked := len(up.log())
+	if _, err := s.Resolver().LookupNetIP(t.Context(), "ip4", "POOL.example.com."); err != nil || len(up.log()) != asked {
+		t.Errorf("the second time: %v, upstream was asked %q", err, up.log()[asked:])
 	}
 	if err := s.Apply(office()); err != nil {
 		t.Fatal(err)

@@ -62,26 +62,37 @@ func (s *Server) serveStream(ctx context.Context, w dns.ResponseWriter, q *dns.M
 	from := addrPortOf(w.RemoteAddr())
 	defer s.recover(q, from)
 	s.planted()
-	resp, t := s.resolve(ctx, s.state.Load(), from.Addr(), q)
-	t.began = began
-	s.tell(from, q, resp, t)
-	resp.Compress = true
-	if err := w.WriteMsg(resp); err != nil {
+	payload, err := s.resolve(ctx, s.state.Load(), from, q, began)
+	if err == nil {
+		_, err = w.Write(payload)
+	}
+	if err != nil {
 		s.drop(from, unwritable)
 	}
 }
 
-// resolve answers a question and waits for the answer.
-func (s *Server) resolve(ctx context.Context, st *state, client netip.Addr, q *dns.Msg) (*dns.Msg, told) {
+// resolve answers a question over a connection, and waits for the answer. From is not valid where the box itself asks:
+// that is told to nobody.
+func (s *Server) resolve(ctx context.Context, st *state, from netip.AddrPort, q *dns.Msg, began time.Time) ([]byte, error) {
 	if resp, local := s.answerHere(st, q); resp != nil {
-		return resp, told{local: local}
+		if from.IsValid() {
+			s.tellMessage(from, q, resp, told{local: local, began: began})
+		}
+		resp.Compress = true
+		return resp.Pack()
 	}
-	if !s.flights.begin(client) {
-		return failure(q, dns.RcodeServerFailure), told{why: tooManyWait}
+	asked, ok := questionOf(q)
+	if !ok {
+		return failure(q, dns.RcodeFormatError).Pack()
 	}
-	defer s.flights.end(client)
-	resp, why := s.forward(ctx, st, q)
-	return resp, told{why: why}
+	out, wait := s.recall(st, from.Addr(), &asked)
+	if wait != nil {
+		out = s.await(ctx, wait)
+	}
+	if from.IsValid() {
+		s.tellOutcome(from, out, began)
+	}
+	return out.write(&asked, dns.MaxMsgSize)
 }
 
 // gate lets in the connections that are served.

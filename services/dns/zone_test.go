@@ -255,7 +255,7 @@ func TestSerial(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	apply(func(cfg *dns.Config) { cfg.Upstream = append(cfg.Upstream, upstreamOf("192.0.2.53:53")) })
+	apply(func(cfg *dns.Config) { cfg.Upstream = append(cfg.Upstream, dns.Upstream{Addr: upstreamOf("192.0.2.53:53")}) })
 	if got := serial("voice.home.arpa."); got != 1 {
 		t.Errorf("another upstream server: serial %d, want 1", got)
 	}
@@ -284,7 +284,7 @@ func TestRescuedNames(t *testing.T) {
 	t.Parallel()
 	up := startUpstream(t, outside)
 	cfg := office()
-	cfg.Upstream = append(cfg.Upstream, upstreamOf(up.addr.String()))
+	cfg.Upstream = append(cfg.Upstream, dns.Upstream{Addr: up.addr})
 	there := netip.MustParseAddr("127.0.0.40")
 	cfg.Rescued = map[string]netip.Addr{
 		"tftp.old-site.example": there, "cucm-sub": there, "stale.voice.home.arpa": there,

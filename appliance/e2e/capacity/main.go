@@ -40,6 +40,7 @@ func measurements() []measurement {
 		{"tftp", "TFTP: a hundred downloads at once, and small files", []string{"dnsmasq", "atftpd"}, true, tftp},
 		{"sntp", "SNTP: a thousand addresses ask the time", []string{"chronyd"}, true, sntp},
 		{"chrony", "SNTP: how exact chronyd finds the time", []string{"chronyd"}, true, chrony},
+		{"dns", "Names: of the zone, and of the world from memory", []string{"dnsperf", "dnsmasq", "unbound"}, true, names},
 		{"sigkill", "SIGKILL of the daemon while leases are given", nil, true, sigkill},
 		{"loss", "One frame in ten lost, in both directions", nil, true, loss},
 		{"soak", "Memory and files over time", nil, false, soak},

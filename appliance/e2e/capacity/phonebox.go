@@ -28,6 +28,7 @@ type boxConfig struct {
 	listed int           // so many phones of the storm are in the site, each with a line
 	sync   time.Duration // that each sync of the store takes beside its own time; 0 = as it is
 	lease  string        // "" = 8h
+	hosts  int           // so many names of the zone beside the pbx
 	files  map[string][]byte
 	time   string // time.upstream; "" = none
 	more   string // of the site
@@ -56,8 +57,11 @@ func (c boxConfig) siteText() string {
 	}
 	fmt.Fprintf(&b, "name = \"Capacity\"\n[network]\naddress = %q\n", serverIP+"/16")
 	fmt.Fprintf(&b, "[dhcp]\npool = [%q]\nlease = %q\nping_check = %v\n", poolFirst+"-"+lastAddress(c.pool), lease, c.ping)
-	fmt.Fprintf(&b, "[time]\nupstream = %s\n", cmp.Or(c.time, "[]"))
-	fmt.Fprint(&b, "[dns.hosts]\npbx = \"10.77.0.10\"\n[web]\nplain_http = true\n", c.more)
+	fmt.Fprintf(&b, "[time]\nupstream = %s\n[dns.hosts]\npbx = \"10.77.0.10\"\n", cmp.Or(c.time, "[]"))
+	for i := range c.hosts {
+		fmt.Fprintf(&b, "host%d = %q\n", i, hostAddress(i))
+	}
+	fmt.Fprint(&b, "[web]\nplain_http = true\n", c.more)
 	for i := range c.listed {
 		fmt.Fprintf(&b, "[[phones]]\nmac = %q\nlabel = \"Desk %d\"\n[[phones.lines]]\nname = \"%d\"\nauthname = \"%[3]d\"\npassword = \"secret-%[3]d\"\n",
 			phonesim.AddMAC(stormBase, i), i+1, 2000+i)

@@ -1,0 +1,226 @@
+package dns_test
+
+import (
+	"fmt"
+	"net"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	mdns "github.com/miekg/dns"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"phonebox/services/dns"
+)
+
+func count(u *upstream, part string) (n int) {
+	for _, line := range u.log() {
+		if strings.Contains(line, part) {
+			n++
+		}
+	}
+	return n
+}
+
+// A server that dies costs the first questions a moment, and later ones nothing; when it is back, it is noticed.
+func TestADeadServerIsLeftAloneAndTriedAgain(t *testing.T) {
+	t.Parallel()
+	first, second := startCable(t, outside), startCable(t, outside)
+	reg, c := prometheus.NewRegistry(), &clock{}
+	b := startTuned(t, withUpstream(first.addr, second.addr), dns.Deps{Metrics: reg}, func(s *dns.Server) {
+		s.SetClock(c.now)
+		s.SetTimeout(time.Second)
+	})
+	n := 0
+	ask := func() {
+		t.Helper()
+		n++
+		if resp := b.ask("udp", question(fmt.Sprintf("q%d.example.", n), mdns.TypeA)); len(resp.Answer) != 1 {
+			t.Errorf("question %d: %v", n, resp)
+		}
+	}
+	idle := func() {
+		t.Helper()
+		eventually(t, func() bool { exchanges, _ := b.UnderWay(); return exchanges == 0 })
+	}
+	ask()
+	if count(second.upstream, "example.") != 0 {
+		t.Errorf("the second server was asked although the first answers: %q", second.log())
+	}
+	first.out.Store(true)
+	for range 4 {
+		ask()
+		idle()
+	}
+	tried := count(first.upstream, "example.")
+	for range 10 {
+		ask()
+	}
+	idle()
+	if got := count(first.upstream, "example."); got != tried {
+		t.Errorf("the dead server was asked %d more times for 10 questions", got-tried)
+	}
+	if s := b.Status(); !strings.Contains(s, first.addr.String()+" does not answer; "+second.addr.String()) {
+		t.Errorf("the status is %q", s)
+	}
+	if up := figure(t, reg, "phonebox_dns_upstream_up", first.addr.String()); up != 0 {
+		t.Errorf("the dead server is up: %v", up)
+	}
+	// It is tried beside the other one, and is the first again when it answers.
+	first.out.Store(false)
+	c.pass(time.Minute)
+	ask()
+	idle()
+	if got := count(first.upstream, "example."); got != tried+1 {
+		t.Errorf("a minute later the dead server was asked %d times, want once", got-tried)
+	}
+	if s := b.Status(); s != "" {
+		t.Errorf("the status is %q", s)
+	}
+	before := count(second.upstream, "example.")
+	ask()
+	if got := count(second.upstream, "example."); got != before {
+		t.Errorf("the second server is still asked: %q", second.log()[before:])
+	}
+	if figure(t, reg, "phonebox_dns_upstream_up", first.addr.String()) != 1 || figure(t, reg, "phonebox_dns_upstream_total", first.addr.String(), "no answer") == 0 {
+		t.Error("the metrics do not tell")
+	}
+}
+
+// While a server takes long, another one is asked as well, and the slow one comes after it from then on.
+func TestAnotherServerIsAskedWhileOneIsSlow(t *testing.T) {
+	t.Parallel()
+	release := make(chan struct{})
+	slow := startUpstream(t, func(w mdns.ResponseWriter, q *mdns.Msg) {
+		<-release
+		outside(w, q)
+	})
+	fast := startUpstream(t, outside)
+	b := startTuned(t, withUpstream(slow.addr, fast.addr), dns.Deps{}, func(s *dns.Server) {
+		s.SetTimeout(time.Minute)
+		s.SetUnhurried(0)
+	})
+	for i := range 5 {
+		// Hangs if it waits for the slow one.
+		if resp := b.ask("udp", question(fmt.Sprintf("q%d.example.", i), mdns.TypeA)); len(resp.Answer) != 1 {
+			t.Errorf("question %d: %v", i, resp)
+		}
+	}
+	close(release)
+	if n := count(slow, "example."); n != 1 {
+		t.Errorf("the slow server was asked %d times, want once", n)
+	}
+}
+
+// Encrypted servers come first, however slow; what the settings list in clear is asked when they fail.
+func TestTLSComesBeforeClear(t *testing.T) {
+	t.Parallel()
+	a := newAuthority(t)
+	secure := startTLS(t, a.certificate(t, tlsName, now().Add(-time.Hour), now().Add(time.Hour)), outsideAnswer)
+	clear := startUpstream(t, outside)
+	cfg := withUpstream(clear.addr)
+	cfg.Upstream = append(cfg.Upstream, dns.Upstream{Addr: secure.addr, TLSName: tlsName})
+	b := startTuned(t, cfg, dns.Deps{Roots: a.pool}, func(s *dns.Server) { s.SetTimeout(5 * time.Second) })
+	b.ask("udp", question("one.example.", mdns.TypeA))
+	if n := secure.asked.Load(); n != 1 {
+		t.Errorf("over TLS came %d questions, in clear %q", n, clear.log())
+	}
+}
+
+// The letters of a question are shuffled, so that a forger has more to guess. A server that gives them back in its own way
+// is asked over TCP, and left alone with that afterwards.
+func TestLettersAreShuffled(t *testing.T) {
+	t.Parallel()
+	const name = "a-name-with-many-letters.example."
+	var shuffled, tcp atomic.Int64
+	lower := startUpstream(t, func(w mdns.ResponseWriter, q *mdns.Msg) {
+		if w.RemoteAddr().Network() == "tcp" {
+			tcp.Add(1)
+		} else if q.Question[0].Name != strings.ToLower(q.Question[0].Name) {
+			shuffled.Add(1)
+		}
+		q.Question[0].Name = strings.ToLower(q.Question[0].Name)
+		outside(w, q)
+	})
+	reg := prometheus.NewRegistry()
+	b := startTuned(t, withUpstream(lower.addr), dns.Deps{Metrics: reg}, func(s *dns.Server) { s.SetTimeout(5 * time.Second) })
+	for i := range 3 {
+		if got := short(b.ask("udp", question(fmt.Sprintf("q%d.", i)+name, mdns.TypeA)).Answer); got != fmt.Sprintf("q%d.", i)+name+" 77 IN A 192.0.2.80" {
+			t.Errorf("question %d: %s", i, got)
+		}
+	}
+	if shuffled.Load() != 1 || tcp.Load() != 1 {
+		t.Errorf("%d questions had shuffled letters and %d came over TCP, want one each", shuffled.Load(), tcp.Load())
+	}
+	if n := figure(t, reg, "phonebox_dns_upstream_ignored_total", "letters"); n != 1 {
+		t.Errorf("%v answers were counted", n)
+	}
+}
+
+// Where somebody guesses, the question is asked over TCP.
+func TestAStormOfForgedAnswersLeadsToTCP(t *testing.T) {
+	t.Parallel()
+	up := startUpstream(t, func(w mdns.ResponseWriter, q *mdns.Msg) {
+		if w.RemoteAddr().Network() == "tcp" {
+			outside(w, q)
+			return
+		}
+		forged := outsideAnswer(q)
+		forged.Answer[0].(*mdns.A).A = net.IPv4(6, 6, 6, 6)
+		for i := range 100 {
+			forged.Id = q.Id + 1 + uint16(i)
+			_ = w.WriteMsg(forged)
+		}
+	})
+	reg := prometheus.NewRegistry()
+	b := startTuned(t, withUpstream(up.addr), dns.Deps{Metrics: reg}, func(s *dns.Server) { s.SetTimeout(10 * time.Second) })
+	if got := short(b.ask("udp", question("example.com.", mdns.TypeA)).Answer); got != "example.com. 77 IN A 192.0.2.80" {
+		t.Errorf("found %s", got)
+	}
+	if n := figure(t, reg, "phonebox_dns_upstream_ignored_total", "mismatch"); n < 64 {
+		t.Errorf("%v forged answers were counted", n)
+	}
+}
+
+// What a client does cannot make the box keep goroutines or sockets.
+func TestWhatWaitsIsBounded(t *testing.T) {
+	t.Parallel()
+	silent := startUpstream(t, func(mdns.ResponseWriter, *mdns.Msg) {})
+	b := startTuned(t, withUpstream(silent.addr), dns.Deps{}, func(s *dns.Server) { s.SetTimeout(500 * time.Millisecond) })
+	for client := range 20 {
+		conn, err := net.DialUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 8, 8, byte(client))}, net.UDPAddrFromAddrPort(b.Addr()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		for i := range 40 {
+			packet, _ := question(fmt.Sprintf("q%d.c%d.example.", i, client), mdns.TypeA).Pack()
+			if _, err := conn.Write(packet); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if exchanges, flights := b.UnderWay(); exchanges > 512 || flights > 256 {
+			t.Fatalf("%d exchanges and %d questions are under way", exchanges, flights)
+		}
+	}
+	b.event(func(e dns.Event) bool { return strings.Contains(e.Reason, "too many questions") })
+	eventually(t, func() bool { exchanges, flights := b.UnderWay(); return exchanges+flights == 0 })
+}
+
+// A server that does not know EDNS is asked without it.
+func TestAServerOfThePast(t *testing.T) {
+	t.Parallel()
+	up := startUpstream(t, func(w mdns.ResponseWriter, q *mdns.Msg) {
+		if q.IsEdns0() != nil {
+			q.Extra = nil
+			_ = w.WriteMsg(new(mdns.Msg).SetRcode(q, mdns.RcodeFormatError))
+			return
+		}
+		outside(w, q)
+	})
+	b := start(t, withUpstream(up.addr))
+	if got := short(b.ask("udp", question("example.com.", mdns.TypeA)).Answer); got != "example.com. 77 IN A 192.0.2.80" {
+		t.Errorf("found %s", got)
+	}
+}
