@@ -307,3 +307,34 @@ func TestTimeThatNobodyConfirmsIsDoubtedAtLast(t *testing.T) {
 		}
 	})
 }
+
+// TestUnknownCrystalIsDoubtedMore loses the server seconds after it was first heard, while nothing is known of the crystal.
+func TestUnknownCrystalIsDoubtedMore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork(8)
+		n.m["192.0.2.1"] = &source{delay: ms}
+		l := start(t, Config{Upstream: []string{"192.0.2.1"}}, values{}, NewSim(0, 90), n)
+		defer l.stop()
+		time.Sleep(10 * time.Second)
+		n.set("192.0.2.1", func(s *source) { s.dead = true })
+		l.skip(48*time.Hour, "without a server")
+	})
+}
+
+// TestCorrectionsAreCountedInWhatWasMeasured: an old sample must not be corrected for twice.
+func TestCorrectionsAreCountedInWhatWasMeasured(t *testing.T) {
+	c, err := New(Config{BootID: "a"}, Deps{Store: values{}, Log: quietLog, System: NewSim(0, 0)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := c.sys.Now()
+	p := &peer{samples: []sample{{at: now.Add(-1000 * time.Second), offset: 10 * ms}, {at: now, offset: 30 * ms}}}
+	c.peers, c.trend = []*peer{p}, []measurement{{at: now.Add(-1000 * time.Second), offset: 10 * ms}, {at: now, offset: 30 * ms}}
+	c.slew(30 * ms) // it was 20 ms slow 1000 s ago and is right now ...
+	c.tune(20e-6)   // ... because it lost 20 ms in that time, which it would not have
+	for i := range 2 {
+		if a, b := p.samples[i].offset.Round(ms), c.trend[i].offset.Round(ms); a != 0 || b != 0 {
+			t.Errorf("%d: a sample is off by %s, a measurement by %s, wanted 0", i, a, b)
+		}
+	}
+}

@@ -3,57 +3,68 @@ package clock
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"net"
 	"testing"
 	"testing/synctest"
 	"time"
 )
 
-// TestSmallOffsetsAreSlewedAndBigOnesBelievedTheSecondTime drives the system clock of a box that manages it.
+// TestSmallOffsetsAreSlewedAndBigOnesBelievedTheSecondTime drives the system clock of a box that manages it, and the offset
+// of one that does not.
 func TestSmallOffsetsAreSlewedAndBigOnesBelievedTheSecondTime(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		n := newNetwork(1)
-		n.m["192.0.2.1"] = &source{delay: ms, off: 50 * ms}
-		sim := NewSim(0, 0)
-		l := start(t, Config{Manage: true, Upstream: []string{"192.0.2.1"}}, values{}, sim, n)
-		defer l.stop()
+	for _, manage := range []bool{false, true} {
+		t.Run(fmt.Sprintf("manage=%t", manage), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { smallAndBig(t, manage) })
+		})
+	}
+}
+
+func smallAndBig(t *testing.T, manage bool) {
+	n := newNetwork(1)
+	n.m["192.0.2.1"] = &source{delay: ms, off: 50 * ms}
+	sim := NewSim(0, 0)
+	l := start(t, Config{Manage: manage, Upstream: []string{"192.0.2.1"}}, values{}, sim, n)
+	defer l.stop()
+	stepped := func(times int, what string) {
+		t.Helper()
+		if steps, slews, _ := sim.Taken(); manage && len(steps) != times || !manage && sim.Touched() > 0 || l.Status().Problem != "" {
+			t.Errorf("%s: steps %v, slews %v, %q", what, steps, slews, l.Status().Problem)
+		}
+	}
+	tell := func(off time.Duration) { n.set("192.0.2.1", func(s *source) { s.off = off }) }
+	time.Sleep(time.Second)
+	stepped(1, "the first time is set at once")
+	if l.wrong().Round(ms) != 50*ms {
+		t.Errorf("the first time is wrong by %s", l.wrong())
+	}
+	tell(60 * ms)
+	l.slack = time.Second // the server is not honest
+	l.watch(3*maxPoll, "by 10 ms")
+	tell(-40 * ms) // 100 ms back, and the time must not go back
+	l.watch(3*maxPoll, "by -100 ms")
+	stepped(1, "small offsets are slewed")
+	if l.wrong().Round(ms) != -40*ms {
+		t.Errorf("small offsets are slewed: wrong by %s", l.wrong())
+	}
+	asked := n.m["192.0.2.1"].asked
+	time.Sleep(4 * maxPoll)
+	if now := n.m["192.0.2.1"].asked - asked; now > 6 {
+		t.Errorf("a steady clock was asked %d times in %s", now, 4*maxPoll)
+	}
+	tell(time.Hour)
+	for asked = n.m["192.0.2.1"].asked; n.m["192.0.2.1"].asked == asked; { // one answer
 		time.Sleep(time.Second)
-		if steps, slews, _ := sim.Taken(); len(steps) != 1 || len(slews) != 0 {
-			t.Errorf("the first time is set at once: steps %v, slews %v", steps, slews)
-		}
-		tell := func(off time.Duration) { n.set("192.0.2.1", func(s *source) { s.off = off }) }
-		tell(60 * ms)
-		l.slack = time.Second // the server is not honest
-		l.watch(3*maxPoll, "by 10 ms")
-		tell(-40 * ms) // 100 ms back, and the time must not go back
-		l.watch(3*maxPoll, "by -100 ms")
-		if steps, slews, _ := sim.Taken(); len(steps) != 1 || len(slews) < 2 || l.wrong().Round(ms) != -40*ms {
-			t.Errorf("small offsets are slewed: steps %v, slews %v, wrong by %s", steps, slews, l.wrong())
-		}
-		asked := n.m["192.0.2.1"].asked
-		time.Sleep(4 * maxPoll)
-		if now := n.m["192.0.2.1"].asked - asked; now > 6 {
-			t.Errorf("a steady clock was asked %d times in %s", now, 4*maxPoll)
-		}
-		wild := func(off time.Duration) { // one answer
-			asked := n.m["192.0.2.1"].asked
-			tell(off)
-			for n.m["192.0.2.1"].asked == asked {
-				time.Sleep(time.Second)
-			}
-			tell(-40 * ms)
-		}
-		wild(time.Hour)
-		time.Sleep(2 * maxPoll)
-		if steps, _, _ := sim.Taken(); len(steps) != 1 || l.Status().Problem != "" {
-			t.Errorf("one answer that is off by an hour was believed: %v, %q", steps, l.Status().Problem)
-		}
-		tell(time.Second)
-		time.Sleep(2 * maxPoll)
-		if steps, _, _ := sim.Taken(); len(steps) != 2 || l.Status().Problem != "" || l.wrong().Round(ms) != time.Second {
-			t.Errorf("a second, told twice, is stepped: %v, %q", steps, l.Status().Problem)
-		}
-	})
+	}
+	tell(-40 * ms)
+	time.Sleep(2 * maxPoll)
+	stepped(1, "one answer that is off by an hour is not believed")
+	tell(time.Second)
+	time.Sleep(2 * maxPoll)
+	stepped(2, "a second, told twice, is stepped")
+	if l.wrong().Round(ms) != time.Second {
+		t.Errorf("a second, told twice, is stepped: wrong by %s", l.wrong())
+	}
 }
 
 // TestMeasurementsOfBeforeACorrectionAreNotUsed sets the clock while a server is being asked.

@@ -59,7 +59,7 @@ func (r reference) age(box, system time.Time) time.Duration {
 
 func (r reference) dispersion(age time.Duration) time.Duration {
 	skew := r.Skew
-	if skew == 0 || age > staleness {
+	if skew == 0 {
 		skew = drift
 	}
 	return r.Dispersion + time.Duration(float64(age)*skew)

@@ -268,7 +268,7 @@ func (l *lab) honest(when string) {
 	}
 }
 
-// watch looks at the time every second: it is honest, and never goes back.
+// watch looks at the time every second: it is honest, and goes neither back nor much faster or slower than it should.
 func (l *lab) watch(d time.Duration, when string) (most time.Duration) {
 	l.t.Helper()
 	before := l.Now()
@@ -276,8 +276,11 @@ func (l *lab) watch(d time.Duration, when string) (most time.Duration) {
 		time.Sleep(time.Second)
 		l.honest(when)
 		now := l.Now()
-		if now.Before(before) {
-			l.t.Errorf("%s: the time went back by %s", when, before.Sub(now))
+		if went := now.Sub(before); went < 999*time.Millisecond || went > 1001*time.Millisecond {
+			l.t.Errorf("%s: the time went on by %s within a second", when, went)
+		}
+		if s := l.Status(); l.Quality().RootDispersion < s.Slewing.Abs() {
+			l.t.Errorf("%s: %s is still to be slewed, the root dispersion is %s", when, s.Slewing, l.Quality().RootDispersion)
 		}
 		before, most = now, max(most, l.wrong().Abs())
 	}
