@@ -33,6 +33,7 @@ type Deps struct {
 	Files   PhoneFiles
 	Secrets Secrets
 	Now     func() time.Time
+	Uptime  func() time.Duration // of the process; nothing sets it. nil = counted from New
 	Log     *slog.Logger
 	Metrics prometheus.Gatherer // served at /metrics; nil = an empty page
 	Report  func(Event)         // must not block
