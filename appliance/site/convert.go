@@ -180,6 +180,14 @@ func parseZone(s string) (string, bool) {
 	return s, err == nil
 }
 
+// parseOptionalZone takes the empty text as well.
+func parseOptionalZone(s string) (string, bool) {
+	if s == "" {
+		return "", true
+	}
+	return parseZone(s)
+}
+
 // parseUpstream takes a DNS server, on port 53 where none is written.
 func parseUpstream(s string) (netip.AddrPort, bool) {
 	if a, ok := parseAddr(s); ok {

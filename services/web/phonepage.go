@@ -18,6 +18,7 @@ type phoneView struct {
 	DHCP    dhcpView
 	Explain Explanation
 	Files   []fileView
+	Clock   clockView
 	All     bool // the whole timeline is shown
 }
 
@@ -81,7 +82,7 @@ func (s *Server) phonePage(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	all := r.URL.Query().Get("all") == "1"
-	v := phoneView{Live: s.liveView(p, all), DHCP: s.dhcpView(p.MAC), All: all}
+	v := phoneView{Live: s.liveView(p, all), DHCP: s.dhcpView(p.MAC), Clock: newClockView(s.deps.Shop.PhoneClock(p.MAC)), All: all}
 	if v.Explain, err = s.deps.Shop.Explain(r.Context(), p.MAC); err != nil {
 		// The rest of the page is worth showing without it.
 		s.deps.Log.Warn("explaining a phone failed", "mac", p.MAC, "err", err)
