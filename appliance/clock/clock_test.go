@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"strings"
 	"sync"
@@ -399,6 +400,25 @@ func TestTimeIsStoredNowAndThenAndAtTheStop(t *testing.T) {
 		stop()
 		if got := restored(); time.Since(got).Abs() > 2*time.Second {
 			t.Errorf("at the stop %s is stored, it is %s", got, time.Now())
+		}
+	})
+}
+
+// TestAPowerCutSoonAfterACleanRestart: what was stored at the clean end is no bound for what was shown since.
+func TestAPowerCutSoonAfterACleanRestart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st := &memory{}
+		run(t, newClock(t, clock.Config{Manage: true}, st, clock.NewSim(0, 0)))()
+		time.Sleep(20 * time.Second)
+		c := newClock(t, clock.Config{Manage: true, BootID: "after a reboot"}, st, clock.NewSim(-1e5*time.Hour, 0).RTC(time.Now()))
+		stop := run(t, c)
+		time.Sleep(50 * time.Second)
+		shown := c.Now()
+		cut := &memory{m: maps.Clone(st.m)}
+		stop()
+		after := newClock(t, clock.Config{Manage: true, BootID: "after a power cut"}, cut, clock.NewSim(-1e5*time.Hour, 0)).Now()
+		if after.Before(shown) || after.Sub(shown) > time.Minute {
+			t.Errorf("before the power cut it showed %s, after it %s", shown, after)
 		}
 	})
 }

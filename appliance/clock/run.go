@@ -30,6 +30,8 @@ func (c *Clock) Run(ctx context.Context) error {
 	defer save.Stop()
 	defer look.Stop()
 	defer rtc.Stop()
+	// The program runs from now on, and may show a minute more than this when the power is cut.
+	c.trySave(ctx)
 	var wait time.Duration
 	for {
 		select {

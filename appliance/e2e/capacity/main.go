@@ -40,6 +40,7 @@ func measurements() []measurement {
 		{"tftp", "TFTP: a hundred downloads at once, and small files", []string{"dnsmasq", "atftpd"}, true, tftp},
 		{"sigkill", "SIGKILL of the daemon while leases are given", nil, true, sigkill},
 		{"loss", "One frame in ten lost, in both directions", nil, true, loss},
+		{"clock", "The clock: three servers, one that lies, and what is told while they vanish and return", []string{"chronyd"}, false, clockRun},
 		{"soak", "Memory and files over time", nil, false, soak},
 		{"power", "Power cuts of the image in a storm", []string{"qemu-system-aarch64"}, false, power},
 	}

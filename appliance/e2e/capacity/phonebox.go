@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -28,6 +29,7 @@ type boxConfig struct {
 	sync   time.Duration // that each sync of the store takes beside its own time; 0 = as it is
 	lease  string        // "" = 8h
 	files  map[string][]byte
+	time   string // time.upstream; "" = none
 	more   string // of the site
 }
 
@@ -54,7 +56,8 @@ func (c boxConfig) siteText() string {
 	}
 	fmt.Fprintf(&b, "name = \"Capacity\"\n[network]\naddress = %q\n", serverIP+"/16")
 	fmt.Fprintf(&b, "[dhcp]\npool = [%q]\nlease = %q\nping_check = %v\n", poolFirst+"-"+lastAddress(c.pool), lease, c.ping)
-	fmt.Fprint(&b, "[time]\nupstream = []\n[dns.hosts]\npbx = \"10.77.0.10\"\n[web]\nplain_http = true\n", c.more)
+	fmt.Fprintf(&b, "[time]\nupstream = %s\n", cmp.Or(c.time, "[]"))
+	fmt.Fprint(&b, "[dns.hosts]\npbx = \"10.77.0.10\"\n[web]\nplain_http = true\n", c.more)
 	for i := range c.listed {
 		fmt.Fprintf(&b, "[[phones]]\nmac = %q\nlabel = \"Desk %d\"\n[[phones.lines]]\nname = \"%d\"\nauthname = \"%[3]d\"\npassword = \"secret-%[3]d\"\n",
 			phonesim.AddMAC(stormBase, i), i+1, 2000+i)
