@@ -244,6 +244,9 @@ func (c *Clock) servers(now time.Time) []Server {
 	var list []Server
 	for _, p := range c.peers {
 		s := Server{Name: p.name, Address: p.addr.Addr(), Verdict: string(p.verdict), Reach: p.reach}
+		if p.verdict.right() && p.reach&1 == 0 {
+			s.Verdict = string(verdictSilent) // now; what it said before still counts
+		}
 		if p.why != nil {
 			s.Why = p.why.Error()
 		}

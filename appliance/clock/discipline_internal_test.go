@@ -146,6 +146,10 @@ func TestFalsetickersAndVanishedServers(t *testing.T) {
 			t.Errorf("the one that is right is %q, problem %q", v, l.Status().Problem)
 		}
 		kill(true, good[2])
+		time.Sleep(maxPoll + 10*time.Second)
+		if s := l.Status(); s.Problem == "" || s.Held < 10*time.Second || verdict(good[2]) != "silent" || verdict(liar) != "not right" {
+			t.Errorf("soon after the last one that is right fell silent: %+v", s)
+		}
 		l.skip(12*time.Hour, "with the liar alone")
 		if p := l.Status().Problem; !strings.Contains(p, "fell silent") || l.wrong().Abs() > time.Second {
 			t.Errorf("with the liar alone: wrong by %s, problem %q", l.wrong(), p)

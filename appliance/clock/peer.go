@@ -48,6 +48,11 @@ const (
 	verdictSilent    verdict = "silent"    // it gives no usable answer
 )
 
+// right reports whether the server's time is right, as far as a majority can tell.
+func (v verdict) right() bool {
+	return v == verdictFollowed || v == verdictAgrees || v == verdictOutlier
+}
+
 // peer is a server that is asked, and what it has answered.
 type peer struct {
 	name    string // as configured

@@ -79,6 +79,7 @@ func (c *Clock) poll(ctx context.Context, waited time.Duration) time.Duration {
 	if len(servers) == 0 {
 		return maxPoll
 	}
+	begun := c.sys.Now()
 	good, why := c.round(ctx, servers)
 	switch {
 	case ctx.Err() != nil:
@@ -93,6 +94,9 @@ func (c *Clock) poll(ctx context.Context, waited time.Duration) time.Duration {
 	now := c.sys.Now()
 	ch, err := choose(c.candidates(now), c.system)
 	outvoted := c.tally(err == nil)
+	if err == nil && !c.answered(begun) {
+		err = errOutvoted
+	}
 	c.mu.Unlock()
 	c.report(outvoted...)
 	if err != nil {
@@ -100,6 +104,17 @@ func (c *Clock) poll(ctx context.Context, waited time.Duration) time.Duration {
 		return c.retry(waited)
 	}
 	return c.follow(ch, waited)
+}
+
+// answered reports whether one of the servers that are right has answered since a moment. The others have a say, too, but
+// nothing new. The caller holds mu.
+func (c *Clock) answered(since time.Time) bool {
+	for _, p := range c.peers {
+		if p.verdict.right() && !p.heard.Before(since) {
+			return true
+		}
+	}
+	return false
 }
 
 // candidates are the servers that have a say, those included that fell silent while the box went by their time: the clock
@@ -130,10 +145,10 @@ func (c *Clock) voice(p *peer) bool {
 func (c *Clock) tally(chosen bool) (events []Event) {
 	for _, p := range c.peers {
 		was := p.wrong
-		switch p.verdict {
-		case verdictFollowed, verdictAgrees, verdictOutlier:
+		switch {
+		case p.verdict.right():
 			p.backed, p.wrong = true, false
-		case verdictOutvoted:
+		case p.verdict == verdictOutvoted:
 			p.wrong = chosen || p.wrong
 			p.backed = p.backed && !chosen
 		}
@@ -251,12 +266,12 @@ func (c *Clock) pace(ch choice, waited time.Duration) time.Duration {
 // where the time is far off or not trusted, else gradually, and with it the frequency. The caller holds mu.
 func (c *Clock) adopt(ch choice) (events []Event) {
 	s := ch.system.sample
-	c.synced = c.sys.Now()
+	c.synced = ch.system.peer.heard
 	if c.system == ch.system.peer && !s.at.After(c.used) {
 		return nil
 	}
 	trusted := c.ref.trusted(c.age())
-	c.ref, c.system, c.used = ch.reference(c.synced, c.skew), ch.system.peer, s.at
+	c.ref, c.system, c.used = ch.reference(c.sys.Now(), c.skew), ch.system.peer, s.at
 	if ch.offset.Abs() >= slewLimit || !trusted {
 		c.trend = []measurement{{s.at, ch.offset, ch.system.distance}}
 		c.unsaved = true

@@ -27,7 +27,7 @@ const (
 	lie        = 10 * time.Second
 )
 
-// clockPhase is a state of the upstream servers. Servers are asked every 64 s, and have eight chances.
+// clockPhase is a state of the upstream servers. Servers are asked every 64 s and less.
 type clockPhase struct {
 	name  string
 	good  int // so many of the good servers run
@@ -38,9 +38,9 @@ type clockPhase struct {
 
 var clockPhases = []clockPhase{
 	{"1: three and the liar", 3, true, 3 * time.Minute, 20 * time.Second},
-	{"2: one and the liar", 1, true, 10 * time.Minute, 70 * time.Second},
-	{"3: the liar alone", 0, true, 10 * time.Minute, 70 * time.Second},
-	{"4: none", 0, false, 10 * time.Minute, 70 * time.Second},
+	{"2: one and the liar", 1, true, 5 * time.Minute, 70 * time.Second},
+	{"3: the liar alone", 0, true, 5 * time.Minute, 70 * time.Second},
+	{"4: none", 0, false, 4 * time.Minute, 70 * time.Second},
 	{"5: one is back, and the liar", 1, true, 3 * time.Minute, 70 * time.Second},
 	{"6: all are back", 3, true, 3 * time.Minute, 70 * time.Second},
 }
