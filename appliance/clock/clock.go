@@ -124,6 +124,7 @@ type Clock struct {
 	used     time.Time            // of its sample by which the clock was corrected
 	trend    []measurement
 	drift    float64       // ppm by which the system clock is made to run faster, learnt from the servers
+	stored   float64       // the drift as it was stored
 	skew     float64       // how fast the clock may go wrong by itself, in seconds per second
 	last     time.Duration // the last correction
 	problem  string        // of upstream

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 )
@@ -14,6 +15,9 @@ const (
 	lastName  = "clock/last"
 	driftName = "clock/drift"
 )
+
+// driftStep is the change of the drift, in ppm, from which on it is stored again: the card is not written for less.
+const driftStep = 0.05
 
 // remembered is what lasts over a restart.
 type remembered struct {
@@ -195,7 +199,7 @@ func (c *Clock) driftOn(ctx context.Context) []Event {
 		c.deps.Log.Warn("drift of the clock lost", "err", err)
 		return nil
 	}
-	if ppm != 0 {
+	if c.stored = ppm; ppm != 0 {
 		c.skew = drift
 	}
 	return c.tune(ppm * 1e-6)
@@ -220,8 +224,8 @@ func (c *Clock) save(ctx context.Context, ended bool) error {
 	r := remembered{Time: c.now().Round(0).UTC(), Offset: c.scale.offset(system), Ref: c.ref, Boot: c.cfg.BootID, Ended: ended}
 	r.Ref.At = r.Ref.At.Round(0).UTC()
 	values := map[string]any{lastName: r}
-	if c.drift != 0 {
-		values[driftName] = c.drift
+	if math.Abs(c.drift-c.stored) >= driftStep {
+		values[driftName], c.stored = c.drift, c.drift
 	}
 	c.unsaved = false
 	c.mu.Unlock()

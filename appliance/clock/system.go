@@ -75,9 +75,10 @@ func (machine) Slew(offset time.Duration) error {
 	return nil
 }
 
-// SetDrift also takes back what an NTP client left to the kernel's loop, and that nobody keeps the clock right.
+// SetDrift also takes back what an NTP client left to the kernel's loop. The kernel is not told that its clock is right: it
+// would write it into the RTC every eleven minutes, a mere guess as well, which the next start would believe.
 func (machine) SetDrift(ppm float64) error {
-	tx := unix.Timex{Modes: unix.ADJ_FREQUENCY | unix.ADJ_STATUS | unix.ADJ_MAXERROR | unix.ADJ_ESTERROR, Freq: int64(ppm * kernelFraction)}
+	tx := unix.Timex{Modes: unix.ADJ_FREQUENCY | unix.ADJ_STATUS, Status: unix.STA_UNSYNC, Freq: int64(ppm * kernelFraction)}
 	if _, err := unix.Adjtimex(&tx); err != nil {
 		return fmt.Errorf("setting the drift of the system clock: %w", err)
 	}

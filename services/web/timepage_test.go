@@ -61,6 +61,18 @@ func TestTimePage(t *testing.T) {
 	wantCode(t, r.do(call{path: "/api/v1/time"}), 401)
 }
 
+func TestTheTimePageSaysSinceWhenNoServerAnswers(t *testing.T) {
+	r := newRig(t, nil)
+	r.setUp()
+	r.box.status.Clock = web.Clock{Trusted: true, Source: "192.0.2.1", Stratum: 3, HeldS: 3 * 3600, ErrorS: 0.2}
+	c := r.login()
+	for _, path := range []string{"/time", "/"} {
+		w := r.do(call{path: path, cookie: c})
+		wantCode(t, w, 200)
+		wantText(t, w.Body.String(), "Known from 192.0.2.1, stratum 3. It has not answered for 3 hours; the time goes on and may be wrong by 200.0 ms by now.")
+	}
+}
+
 func TestTheTimePageSaysThatItDoesNotKnow(t *testing.T) {
 	r := newRig(t, nil)
 	r.setUp()
