@@ -114,6 +114,8 @@ type Clock struct {
 	events   *prometheus.CounterVec                       // nil = no metrics
 	exchange func(context.Context, netip.AddrPort) answer // ask, but in tests that have no network
 
+	saving sync.Mutex // held while the time is stored; taken before mu
+
 	mu       sync.Mutex
 	cfg      Config
 	scale    scale

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,10 +16,19 @@ import (
 
 var quietLog = slog.New(slog.DiscardHandler)
 
-type values map[string][]byte
+// values is a store without a disk.
+type values struct{ m sync.Map }
 
-func (v values) Value(_ context.Context, name string) ([]byte, error)      { return v[name], nil }
-func (v values) SetValue(_ context.Context, name string, raw []byte) error { v[name] = raw; return nil }
+func (v *values) Value(_ context.Context, name string) ([]byte, error) {
+	raw, _ := v.m.Load(name)
+	content, _ := raw.([]byte)
+	return content, nil
+}
+
+func (v *values) SetValue(_ context.Context, name string, raw []byte) error {
+	v.m.Store(name, raw)
+	return nil
+}
 
 const ms = time.Millisecond
 
@@ -28,7 +38,7 @@ func TestDriftIsLearntAndKept(t *testing.T) {
 	for _, manage := range []bool{false, true} {
 		t.Run(fmt.Sprintf("manage=%t", manage), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				n, st := newNetwork(1), values{}
+				n, st := newNetwork(1), &values{}
 				n.m["192.0.2.1"] = &source{delay: 10 * ms, jitter: 4 * ms}
 				n.m["192.0.2.2"] = &source{delay: 15 * ms, jitter: 4 * ms}
 				upstream := []string{"192.0.2.1", "192.0.2.2"}
@@ -36,11 +46,11 @@ func TestDriftIsLearntAndKept(t *testing.T) {
 				time.Sleep(10 * time.Second)
 				l.watch(4*time.Hour, "while the drift is learnt")
 				most := l.watch(2*time.Hour, "once it is known")
-				t.Logf("within 2 hours wrong by %s at most; drift %.2f ppm, polled %d times in 6 hours", most, l.Status().Drift, n.m["192.0.2.1"].asked)
+				t.Logf("within 2 hours wrong by %s at most; drift %.2f ppm, polled %d times in 6 hours", most, l.Status().Drift, n.asked("192.0.2.1"))
 				if most > 3*ms || l.Status().Drift < -41 || l.Status().Drift > -39 {
 					t.Errorf("wrong by %s, drift %.2f ppm; wanted under 3 ms and about -40", most, l.Status().Drift)
 				}
-				if asked := n.m["192.0.2.1"].asked; asked > 200 {
+				if asked := n.asked("192.0.2.1"); asked > 200 {
 					t.Errorf("a server was asked %d times in 6 hours", asked)
 				}
 				for addr := range n.m {
@@ -88,7 +98,7 @@ func TestTheFirstTimeIsRightQuickly(t *testing.T) {
 		}
 		n.m["192.0.2.4"].off = time.Hour // and one lies
 		began := time.Now()
-		l := start(t, Config{Upstream: []string{"192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4"}}, values{}, NewSim(-time.Hour, 20), n)
+		l := start(t, Config{Upstream: []string{"192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4"}}, &values{}, NewSim(-time.Hour, 20), n)
 		for !l.Trusted() && time.Since(began) < time.Minute {
 			time.Sleep(ms)
 		}
@@ -97,9 +107,9 @@ func TestTheFirstTimeIsRightQuickly(t *testing.T) {
 			t.Error("too late or too wrong")
 		}
 		time.Sleep(8 * time.Second)
-		for addr, s := range n.m {
-			if s.asked != burst {
-				t.Errorf("%s was asked %d times in the first seconds, wanted %d", addr, s.asked, burst)
+		for addr := range n.m {
+			if asked := n.asked(addr); asked != burst {
+				t.Errorf("%s was asked %d times in the first seconds, wanted %d", addr, asked, burst)
 			}
 		}
 		l.watch(10*time.Minute, "in the first minutes")
@@ -120,7 +130,7 @@ func TestFalsetickersAndVanishedServers(t *testing.T) {
 		}
 		const liar = "192.0.2.4"
 		n.m[liar] = &source{delay: ms, off: 10 * time.Second, stratum: 1} // near, and very sure of itself
-		l := start(t, Config{Upstream: append([]string{liar}, good...)}, values{}, NewSim(-time.Hour, 30), n)
+		l := start(t, Config{Upstream: append([]string{liar}, good...)}, &values{}, NewSim(-time.Hour, 30), n)
 		defer l.stop()
 		verdict := func(addr string) string {
 			for _, s := range l.Status().Servers {
@@ -167,13 +177,13 @@ func TestFalsetickersAndVanishedServers(t *testing.T) {
 			t.Errorf("with all again: %+v", l.Status())
 		}
 		outvoted := 0
-		for _, e := range l.told {
+		for _, e := range l.tale() {
 			if e.Kind == EventOutvoted {
 				outvoted++
 			}
 		}
 		if outvoted < 1 || outvoted > 3 {
-			t.Errorf("the liar was told of %d times: %+v", outvoted, l.told)
+			t.Errorf("the liar was told of %d times: %+v", outvoted, l.tale())
 		}
 	})
 }
@@ -183,7 +193,7 @@ func TestALoneServerThatChangesItsTimeIsFollowed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newNetwork(4)
 		n.m["192.0.2.1"] = &source{delay: ms, off: -time.Hour}
-		l := start(t, Config{Upstream: []string{"192.0.2.1"}}, values{}, NewSim(0, 0), n)
+		l := start(t, Config{Upstream: []string{"192.0.2.1"}}, &values{}, NewSim(0, 0), n)
 		defer l.stop()
 		time.Sleep(10 * time.Minute)
 		if l.wrong().Round(time.Second) != -time.Hour {
@@ -208,13 +218,13 @@ func TestServersThatWantToBeLeftAlone(t *testing.T) {
 		n := newNetwork(5)
 		n.m["192.0.2.1"] = &source{delay: ms, kiss: "RATE"}
 		n.m["192.0.2.2"] = &source{delay: ms, kiss: "DENY"}
-		l := start(t, Config{Upstream: []string{"192.0.2.1", "192.0.2.2"}}, values{}, NewSim(0, 0), n)
+		l := start(t, Config{Upstream: []string{"192.0.2.1", "192.0.2.2"}}, &values{}, NewSim(0, 0), n)
 		defer l.stop()
 		time.Sleep(10 * time.Hour)
-		if a := n.m["192.0.2.1"].asked; a < 30 || a > 40 {
+		if a := n.asked("192.0.2.1"); a < 30 || a > 40 {
 			t.Errorf("within ten hours a server with RATE was asked %d times, wanted about 38", a)
 		}
-		if a := n.m["192.0.2.2"].asked; a != 1 {
+		if a := n.asked("192.0.2.2"); a != 1 {
 			t.Errorf("a server with DENY was asked %d times", a)
 		}
 	})
@@ -233,7 +243,7 @@ func TestHonestWhateverHappens(t *testing.T) {
 					n.m[addr] = &source{delay: time.Duration(1+rnd.IntN(40)) * ms, jitter: time.Duration(rnd.IntN(20)) * ms, asymmetry: time.Duration(rnd.IntN(10)) * ms}
 					upstream = append(upstream, addr)
 				}
-				st, sim := values{}, NewSim(time.Duration(rnd.IntN(7200)-3600)*time.Second, float64(rnd.IntN(200)-100))
+				st, sim := &values{}, NewSim(time.Duration(rnd.IntN(7200)-3600)*time.Second, float64(rnd.IntN(200)-100))
 				cfg := Config{Upstream: upstream, Manage: seed%2 == 0}
 				l := start(t, cfg, st, sim, n)
 				for hour := range 48 {
@@ -264,7 +274,7 @@ func TestBrowserAgesAndUpstreamTakesOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newNetwork(6)
 		n.m["192.0.2.1"] = &source{delay: ms, dead: true}
-		l := start(t, Config{Upstream: []string{"192.0.2.1"}}, values{}, NewSim(-100*24*time.Hour, 10), n)
+		l := start(t, Config{Upstream: []string{"192.0.2.1"}}, &values{}, NewSim(-100*24*time.Hour, 10), n)
 		defer l.stop()
 		time.Sleep(time.Minute)
 		if err := l.Set(t.Context(), time.Now().Add(800*ms)); err != nil {
@@ -298,7 +308,7 @@ func TestBrowserAgesAndUpstreamTakesOver(t *testing.T) {
 // dispersion exceeds five minutes.
 func TestTimeThatNobodyConfirmsIsDoubtedAtLast(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		st := values{}
+		st := &values{}
 		start(t, Config{BootID: "before"}, st, NewSim(-170*24*time.Hour, 0), newNetwork(7)).stop()
 		l := start(t, Config{Manage: true}, st, NewSim(-50*365*24*time.Hour, 0).RTC(time.Now()), newNetwork(7))
 		defer l.stop()
@@ -306,8 +316,8 @@ func TestTimeThatNobodyConfirmsIsDoubtedAtLast(t *testing.T) {
 			t.Errorf("by the RTC: %+v", q)
 		}
 		l.skip(5*24*time.Hour, "by the RTC")
-		if q := l.Quality(); q.Leap != sntp.LeapUnsync || l.Trusted() || l.told[len(l.told)-1].Kind != EventDoubted {
-			t.Errorf("five days later: %+v, %+v", q, l.told[len(l.told)-1])
+		if q := l.Quality(); q.Leap != sntp.LeapUnsync || l.Trusted() || l.tale()[len(l.tale())-1].Kind != EventDoubted {
+			t.Errorf("five days later: %+v, %+v", q, l.tale())
 		}
 	})
 }
@@ -317,7 +327,7 @@ func TestUnknownCrystalIsDoubtedMore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newNetwork(8)
 		n.m["192.0.2.1"] = &source{delay: ms}
-		l := start(t, Config{Upstream: []string{"192.0.2.1"}}, values{}, NewSim(0, 90), n)
+		l := start(t, Config{Upstream: []string{"192.0.2.1"}}, &values{}, NewSim(0, 90), n)
 		defer l.stop()
 		time.Sleep(10 * time.Second)
 		n.set("192.0.2.1", func(s *source) { s.dead = true })
@@ -327,7 +337,7 @@ func TestUnknownCrystalIsDoubtedMore(t *testing.T) {
 
 // TestCorrectionsAreCountedInWhatWasMeasured: an old sample must not be corrected for twice.
 func TestCorrectionsAreCountedInWhatWasMeasured(t *testing.T) {
-	c, err := New(Config{BootID: "a"}, Deps{Store: values{}, Log: quietLog, System: NewSim(0, 0)})
+	c, err := New(Config{BootID: "a"}, Deps{Store: &values{}, Log: quietLog, System: NewSim(0, 0)})
 	if err != nil {
 		t.Fatal(err)
 	}

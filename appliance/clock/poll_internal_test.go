@@ -24,7 +24,7 @@ func smallAndBig(t *testing.T, manage bool) {
 	n := newNetwork(1)
 	n.m["192.0.2.1"] = &source{delay: ms, off: 50 * ms}
 	sim := NewSim(0, 0)
-	l := start(t, Config{Manage: manage, Upstream: []string{"192.0.2.1"}}, values{}, sim, n)
+	l := start(t, Config{Manage: manage, Upstream: []string{"192.0.2.1"}}, &values{}, sim, n)
 	defer l.stop()
 	stepped := func(times int, what string) {
 		t.Helper()
@@ -47,13 +47,13 @@ func smallAndBig(t *testing.T, manage bool) {
 	if l.wrong().Round(ms) != -40*ms {
 		t.Errorf("small offsets are slewed: wrong by %s", l.wrong())
 	}
-	asked := n.m["192.0.2.1"].asked
+	asked := n.asked("192.0.2.1")
 	time.Sleep(4 * maxPoll)
-	if now := n.m["192.0.2.1"].asked - asked; now > 6 {
+	if now := n.asked("192.0.2.1") - asked; now > 6 {
 		t.Errorf("a steady clock was asked %d times in %s", now, 4*maxPoll)
 	}
 	tell(time.Hour)
-	for asked = n.m["192.0.2.1"].asked; n.m["192.0.2.1"].asked == asked; { // one answer
+	for asked = n.asked("192.0.2.1"); n.asked("192.0.2.1") == asked; { // one answer
 		time.Sleep(time.Second)
 	}
 	tell(-40 * ms)
@@ -72,7 +72,7 @@ func TestMeasurementsOfBeforeACorrectionAreNotUsed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newNetwork(1)
 		n.m["192.0.2.1"] = &source{delay: time.Second}
-		l := start(t, Config{Upstream: []string{"192.0.2.1"}}, values{}, NewSim(-time.Hour, 0), n)
+		l := start(t, Config{Upstream: []string{"192.0.2.1"}}, &values{}, NewSim(-time.Hour, 0), n)
 		defer l.stop()
 		time.Sleep(time.Second)
 		if err := l.Set(t.Context(), time.Now().Add(10*time.Minute)); err != nil {
@@ -95,7 +95,7 @@ func TestTheSystemClockIsSetOnceItCanBe(t *testing.T) {
 		n := newNetwork(1)
 		n.m["192.0.2.1"] = &source{delay: ms}
 		sim := NewSim(-time.Hour, 25).Break(errors.New("operation not permitted"))
-		l := start(t, Config{Manage: true, Upstream: []string{"192.0.2.1"}}, values{}, sim, n)
+		l := start(t, Config{Manage: true, Upstream: []string{"192.0.2.1"}}, &values{}, sim, n)
 		defer l.stop()
 		time.Sleep(time.Second)
 		l.watch(time.Hour, "while it can't be set")
@@ -111,7 +111,7 @@ func TestTheSystemClockIsSetOnceItCanBe(t *testing.T) {
 }
 
 func TestRetries(t *testing.T) {
-	c, err := New(Config{Upstream: []string{"127.0.0.1:notaport"}, BootID: "a"}, Deps{Store: values{}, Log: quietLog, System: NewSim(0, 0)})
+	c, err := New(Config{Upstream: []string{"127.0.0.1:notaport"}, BootID: "a"}, Deps{Store: &values{}, Log: quietLog, System: NewSim(0, 0)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -167,7 +167,7 @@ func kiss(t *testing.T) string {
 }
 
 func TestServerThatIsAskedTooOftenIsAskedMoreSeldom(t *testing.T) {
-	c, err := New(Config{Upstream: []string{kiss(t)}, BootID: "a"}, Deps{Store: values{}, Log: quietLog, System: NewSim(0, 0)})
+	c, err := New(Config{Upstream: []string{kiss(t)}, BootID: "a"}, Deps{Store: &values{}, Log: quietLog, System: NewSim(0, 0)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -219,6 +219,8 @@ func (c *Clock) recall(ctx context.Context, name string, v any) error {
 
 // save stores the time, what it goes by and the drift. ended tells that the program shows no later time.
 func (c *Clock) save(ctx context.Context, ended bool) error {
+	c.saving.Lock() // what is stored last must be what was known last
+	defer c.saving.Unlock()
 	c.mu.Lock()
 	system := c.sys.Now()
 	r := remembered{Time: c.now().Round(0).UTC(), Offset: c.scale.offset(system), Ref: c.ref, Boot: c.cfg.BootID, Ended: ended}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -206,6 +207,12 @@ func (n *network) exchange(m System) func(context.Context, netip.AddrPort) answe
 	}
 }
 
+func (n *network) asked(addr string) int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.m[addr].asked
+}
+
 func (n *network) set(addr string, change func(*source)) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -218,6 +225,7 @@ type lab struct {
 	t     *testing.T
 	sim   *Sim
 	net   *network
+	mu    sync.Mutex
 	told  []Event
 	stop  func()
 	slack time.Duration // by which the servers are wrong without telling
@@ -230,10 +238,9 @@ func start(t *testing.T, cfg Config, st Store, sim *Sim, n *network) *lab {
 	if cfg.BootID == "" {
 		cfg.BootID = t.Name()
 	}
-	var mu sync.Mutex
 	c, err := New(cfg, Deps{Store: st, Log: quietLog, System: sim, Report: func(e Event) {
-		mu.Lock()
-		defer mu.Unlock()
+		l.mu.Lock()
+		defer l.mu.Unlock()
 		l.told = append(l.told, e)
 	}})
 	if err != nil {
@@ -251,6 +258,12 @@ func start(t *testing.T, cfg Config, st Store, sim *Sim, n *network) *lab {
 		}
 	})
 	return l
+}
+
+func (l *lab) tale() []Event {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.told)
 }
 
 // wrong is how far the box's time is from true time.
