@@ -19,7 +19,11 @@ type timeView struct {
 	Problem string
 	All     clockView
 	Own     []clockView
+	More    int // clocks of their own that are not shown
 }
+
+// shownClocks bounds the page: after the site's time zone was changed every phone goes by the old one until it starts again.
+const shownClocks = 50
 
 type fact struct{ Name, Text string }
 
@@ -43,7 +47,9 @@ func (s *Server) timePage(w http.ResponseWriter, r *http.Request) error {
 	for _, one := range c.Servers {
 		v.Servers = append(v.Servers, newTimeServer(one))
 	}
-	for _, one := range s.deps.Shop.PhoneClocks() {
+	own := s.deps.Shop.PhoneClocks()
+	v.More = max(0, len(own)-shownClocks)
+	for _, one := range own[:len(own)-v.More] {
 		v.Own = append(v.Own, newClockView(one))
 	}
 	return s.show(w, r, http.StatusOK, "time", "Time", "more", v)

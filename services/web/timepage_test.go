@@ -2,9 +2,11 @@ package web_test
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 	"time"
 
+	"phonebox/services/phone"
 	"phonebox/services/web"
 )
 
@@ -59,6 +61,20 @@ func TestTimePage(t *testing.T) {
 	}
 	wantCode(t, r.do(call{path: "/api/v1/phones/000000000001/time", basic: true}), 404)
 	wantCode(t, r.do(call{path: "/api/v1/time"}), 401)
+}
+
+func TestTheTimePageIsBounded(t *testing.T) {
+	r := newRig(t, nil)
+	r.setUp()
+	for i := range 60 {
+		r.shop.clocks = append(r.shop.clocks, web.PhoneClock{MAC: phone.MAC{0, 6, 0xd7, 0, 0, byte(i + 1)}, Zone: "Asia/Tokyo"})
+	}
+	w := r.do(call{path: "/time", cookie: r.login()})
+	wantCode(t, w, 200)
+	wantText(t, w.Body.String(), "10 more phones have a clock of their own")
+	if n := strings.Count(w.Body.String(), "Asia/Tokyo"); n != 50 {
+		t.Errorf("%d clocks are shown, wanted 50", n)
+	}
 }
 
 func TestTheTimePageSaysSinceWhenNoServerAnswers(t *testing.T) {
