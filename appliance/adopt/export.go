@@ -64,6 +64,7 @@ func exportColumns(lines int) []exportColumn {
 		columns,
 		exportColumn{"Load", func(p *site.Phone) string { return p.Load }, false},
 		exportColumn{"Runs", func(p *site.Phone) string { return p.Runs }, false},
+		exportColumn{"Time zone", func(p *site.Phone) string { return p.Zone }, false},
 		exportColumn{"Open config", func(p *site.Phone) string { return yes(p.OpenConfig) }, false},
 		exportColumn{"Own files", func(p *site.Phone) string { return yes(p.OwnFiles) }, false},
 		exportColumn{"Parameters", func(p *site.Phone) string { return pairs(p.Parameters) }, false},

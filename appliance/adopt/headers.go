@@ -32,6 +32,7 @@ const (
 	fieldPort     field = "the port"
 	fieldLoad     field = "the load"
 	fieldRuns     field = "the load that it runs"
+	fieldZone     field = "its time zone"
 	fieldOpen     field = "whether the configuration is open"
 	fieldOwn      field = "whether it has own files"
 	fieldParams   field = "the parameters"
@@ -74,6 +75,7 @@ var headers = map[field]string{
 	fieldProxy: `proxy server sipserver sipproxy registrar pbx telefonanlage anlage centrale telefooncentrale serveur serveursip proxyserver`,
 	fieldPort:  `port sipport proxyport serverport poort`,
 	fieldLoad:  `load firmware image imageversion firmwareversion loadname`,
+	fieldZone:  `timezone zone tz zeitzone tijdzone fuseauhoraire zonahoraria`,
 	fieldRuns:  `runs runsnow running currentload currentfirmware`,
 	fieldNone:  `devicename`, // a label in one program and SEP<MAC> in another: what stands below decides
 	fieldOpen:  `openconfig openconfiguration`, fieldOwn: `ownfiles`,

@@ -75,6 +75,7 @@ func (c cells) phone() (p site.Phone, fault string) {
 		}
 	}
 	p.Load, p.Runs = c.at(fieldLoad, 0), c.at(fieldRuns, 0)
+	p.Zone = c.at(fieldZone, 0)
 	p.OpenConfig, p.OwnFiles = isYes(c.at(fieldOpen, 0)), isYes(c.at(fieldOwn, 0))
 	p.Parameters, p.Forced = c.pairs(fieldParams), c.pairs(fieldForced)
 	for n := 1; n <= phone.Lines; n++ {

@@ -133,6 +133,7 @@ func mergeList(now *site.Phone, l listed, keep bool) []string {
 	m.text("model", &now.Model, l.Model)
 	m.text("load", &now.Load, l.Load)
 	m.text("runs", &now.Runs, l.Runs)
+	m.text("zone", &now.Zone, l.Zone)
 	if l.Address.IsValid() && now.Address != l.Address && !(keep && now.Address.IsValid()) {
 		now.Address = l.Address
 		m.changed = append(m.changed, "address")

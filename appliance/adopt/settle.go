@@ -192,7 +192,7 @@ func (d *dropper) phone(i int, rest string) bool {
 	case rest == "address":
 		return restore(&p.Address, site.Phone{}.Address)
 	}
-	for name, text := range map[string]*string{"label": &p.Label, "model": &p.Model, "load": &p.Load, "runs": &p.Runs} {
+	for name, text := range map[string]*string{"label": &p.Label, "model": &p.Model, "load": &p.Load, "runs": &p.Runs, "zone": &p.Zone} {
 		if name == rest {
 			return restore(text, "")
 		}

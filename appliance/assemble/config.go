@@ -237,7 +237,7 @@ func provisionConfig(s *site.Site, http netip.AddrPort) provision.Config {
 	for _, p := range s.Phones {
 		c.Phones = append(c.Phones, provision.Phone{
 			MAC: p.MAC, Model: p.Model, Label: p.Label, Address: p.Address, OpenConfig: p.OpenConfig, OwnFiles: p.OwnFiles,
-			Lines: lines(p.Lines), Parameters: p.Parameters, Forced: p.Forced,
+			Lines: lines(p.Lines), Zone: p.Zone, Parameters: p.Parameters, Forced: p.Forced,
 		})
 	}
 	return c

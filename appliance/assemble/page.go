@@ -62,14 +62,6 @@ func (p page) Status() web.Status {
 	return st
 }
 
-func (p page) time() web.Clock {
-	s := p.b.clock.Status()
-	return web.Clock{
-		Trusted: s.Trusted, Source: s.Source, Stratum: s.Stratum,
-		OffsetS: math.Round(s.Offset.Seconds()*1e6) / 1e6,
-	}
-}
-
 // notices are the sentences that a person should read now.
 func (p page) notices() []string {
 	p.b.mu.Lock()

@@ -51,7 +51,7 @@ func (s settings) Phone(mac phone.MAC) (web.PhoneEntry, string, bool) {
 	cur := s.b.current()
 	t, ok := cur.site.PhoneText(mac)
 	e := web.PhoneEntry{
-		MAC: t.MAC, Model: t.Model, Label: t.Label, Address: t.Address, OpenConfig: t.OpenConfig, OwnFiles: t.OwnFiles,
+		MAC: t.MAC, Model: t.Model, Label: t.Label, Address: t.Address, OpenConfig: t.OpenConfig, OwnFiles: t.OwnFiles, Zone: t.Zone,
 		Parameters: t.Parameters, Forced: t.Forced, Load: t.Load, Runs: t.Runs,
 	}
 	for _, l := range t.Lines {
@@ -63,7 +63,7 @@ func (s settings) Phone(mac phone.MAC) (web.PhoneEntry, string, bool) {
 // PutPhone implements [web.Settings].
 func (s settings) PutPhone(ctx context.Context, mac phone.MAC, e web.PhoneEntry, etag string) error {
 	t := site.PhoneText{
-		MAC: e.MAC, Model: e.Model, Label: e.Label, Address: e.Address, OpenConfig: e.OpenConfig, OwnFiles: e.OwnFiles,
+		MAC: e.MAC, Model: e.Model, Label: e.Label, Address: e.Address, OpenConfig: e.OpenConfig, OwnFiles: e.OwnFiles, Zone: e.Zone,
 		Parameters: e.Parameters, Forced: e.Forced, Load: e.Load, Runs: e.Runs,
 	}
 	for _, l := range e.Lines {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"slices"
 	"sync"
 	"time"
@@ -20,7 +21,7 @@ import (
 type Config struct {
 	Upstream []string  // NTP servers: host or host:port; empty = the network is never asked
 	Manage   bool      // set the system clock and the RTC; false = keep an offset of our own
-	RTC      string    // device of the real-time clock, used with Manage only; "" = /dev/rtc0
+	RTC      string    // device of the real-time clock, used with Manage only; "" = each /dev/rtc*
 	Floor    time.Time // when the program was built: the time can't be earlier
 	BootID   string    // what tells one start of the kernel from the next; "" = read it from /proc
 }
@@ -51,6 +52,10 @@ const (
 	EventLost    EventKind = "lost"    // no upstream server answers any more, or they don't agree
 	EventSet     EventKind = "set"     // a person set the time
 	EventFailed  EventKind = "failed"  // the system clock or the RTC could not be set
+	// EventOutvoted: a server tells another time than most, and is not believed.
+	EventOutvoted EventKind = "outvoted"
+	// EventDoubted: the time has not been confirmed for so long that it is not trusted any more.
+	EventDoubted EventKind = "doubted"
 )
 
 // Event is one change of what the clock goes by.
@@ -71,6 +76,24 @@ type Status struct {
 	Since   time.Time     // of it; zero = never
 	Error   time.Duration // how wrong the time may be: root delay / 2 + root dispersion
 	Problem string        // a sentence, or "": why upstream is not followed, why the clock can't be set
+	Held    time.Duration // how long ago an upstream server that the box goes by was last heard; 0 = it goes by none
+	Drift   float64       // ppm by which the system clock is made to run faster
+	Slewing time.Duration // the part of the corrections that is still being spread over time
+	RTC     string        // what was found of real-time clocks at the start, a sentence
+	Servers []Server
+}
+
+// Server is an upstream server as it looks now.
+type Server struct {
+	Name    string // as configured
+	Address netip.Addr
+	Verdict string // followed, agrees, outlier, not right, silent; "" = not asked yet
+	Stratum int    // as it says; 0 = it has said nothing
+	Offset  time.Duration
+	Delay   time.Duration // of the way there and back
+	Error   time.Duration // how wrong the offset may be
+	Reach   uint8         // a bit for each of the last eight questions, 1 = answered
+	Why     string        // why its last answer was none; "" = it was one
 }
 
 // ErrNotBelieved is what errors of [Clock.Set] are: the text of the error says why to people.
@@ -88,19 +111,34 @@ type Clock struct {
 	sys  System
 	wake chan struct{} // Apply changed the servers, or a jump was seen
 
+	events   *prometheus.CounterVec                       // nil = no metrics
+	exchange func(context.Context, netip.AddrPort) answer // ask, but in tests that have no network
+
+	saving sync.Mutex // held while the time is stored; taken before mu
+
 	mu       sync.Mutex
 	cfg      Config
-	offset   time.Duration // what is added to the system clock; 0 while that is managed and can be set
+	scale    scale
 	ref      reference
+	peers    []*peer
+	looked   map[string]time.Time // when names of servers were looked up, on the system clock
+	system   *peer                // the server that is followed, also while it is silent; nil = the time has another source
+	used     time.Time            // of its sample by which the clock was corrected
+	trend    []measurement
+	drift    float64       // ppm by which the system clock is made to run faster, learnt from the servers
+	stored   float64       // the drift as it was stored
+	skew     float64       // how fast the clock may go wrong by itself, in seconds per second
 	last     time.Duration // the last correction
-	drift    float64       // ppm, as the kernel learnt it; managed only
 	problem  string        // of upstream
 	failure  string        // of setting
+	rtc      string        // what was found of real-time clocks at the start
 	synced   time.Time     // last answer of an upstream server that was followed, on the system clock
-	doubted  *sample       // the last answer, if it was too far off to be believed at once
+	doubted  *doubt        // the last choice, if it was too far off to be believed at once
+	burst    int           // rounds that follow each other quickly
+	trusted  bool          // at the last look
 	unsaved  bool          // what the clock goes by changed since it was stored
 	steps    int           // counts corrections, so that a measurement from before one is not used after it
-	previous instant       // for jump
+	previous instant       // for jumped
 }
 
 var (
@@ -117,10 +155,8 @@ func New(cfg Config, deps Deps) (*Clock, error) {
 	if deps.Store == nil || deps.Log == nil {
 		return nil, errors.New("making the clock: a store and a logger are required")
 	}
-	c := &Clock{deps: deps, cfg: cfg, sys: deps.System, wake: make(chan struct{}, 1)}
-	if cfg.RTC == "" {
-		cfg.RTC = "/dev/rtc0"
-	}
+	c := &Clock{deps: deps, cfg: cfg, sys: deps.System, wake: make(chan struct{}, 1), looked: map[string]time.Time{}, burst: burst}
+	c.exchange = c.ask
 	if c.sys == nil {
 		c.sys = machine{rtc: cfg.RTC}
 	}
@@ -147,13 +183,16 @@ func (c *Clock) Now() time.Time {
 	return c.now()
 }
 
-func (c *Clock) now() time.Time { return c.sys.Now().Add(c.offset) }
+func (c *Clock) now() time.Time {
+	system := c.sys.Now()
+	return system.Add(c.scale.offset(system))
+}
 
 // Adjust turns a time of the system clock, such as the kernel's receive time of a packet, into the box's time.
 func (c *Clock) Adjust(system time.Time) time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return system.Add(c.offset)
+	return system.Add(c.scale.offset(c.sys.Now()))
 }
 
 // Trusted reports whether the time may be believed.
@@ -170,17 +209,30 @@ func (c *Clock) age() time.Duration { return c.ref.age(c.now(), c.sys.Now()) }
 func (c *Clock) Quality() sntp.Quality {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.ref.quality(c.age())
+	return c.quality()
+}
+
+// quality counts what is still to be slewed as an error. The caller holds mu.
+func (c *Clock) quality() sntp.Quality {
+	q := c.ref.quality(c.age())
+	if q.Stratum > 0 {
+		q.RootDispersion += c.scale.pending(c.sys.Now()).Abs()
+	}
+	return q
 }
 
 // Status returns what is known about the time now.
 func (c *Clock) Status() Status {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	q := c.ref.quality(c.age())
+	q, now := c.quality(), c.sys.Now()
 	s := Status{
 		Trusted: c.ref.trusted(c.age()), Source: c.ref.Source, Stratum: int(q.Stratum), Offset: c.last, Since: c.ref.At,
 		Error: q.RootDelay/2 + q.RootDispersion, Problem: c.failure,
+		Drift: c.drift, Slewing: c.scale.pending(now), RTC: c.rtc, Servers: c.servers(now),
+	}
+	if c.system != nil {
+		s.Held = max(1, now.Sub(c.synced))
 	}
 	if !s.Trusted {
 		s.Stratum = unsynchronised
@@ -191,13 +243,36 @@ func (c *Clock) Status() Status {
 	return s
 }
 
+func (c *Clock) servers(now time.Time) []Server {
+	var list []Server
+	for _, p := range c.peers {
+		s := Server{Name: p.name, Address: p.addr.Addr(), Verdict: string(p.verdict), Reach: p.reach}
+		if p.verdict.right() && p.reach&1 == 0 {
+			s.Verdict = string(verdictSilent) // now; what it said before still counts
+		}
+		if p.why != nil {
+			s.Why = p.why.Error()
+		}
+		if one, ok := p.candidate(now, c.skew); ok {
+			s.Stratum, s.Offset = int(one.sample.told.stratum), one.offset
+			s.Delay, s.Error = one.sample.delay, one.distance
+		}
+		list = append(list, s)
+	}
+	return list
+}
+
 // Apply takes new settings. Whether the clock is managed, and the RTC, stay as they were at the start.
 func (c *Clock) Apply(cfg Config) error {
 	c.mu.Lock()
 	changed := !slices.Equal(c.cfg.Upstream, cfg.Upstream)
 	c.cfg.Upstream = slices.Clone(cfg.Upstream)
+	if changed {
+		c.burst, c.doubted = burst, nil
+		clear(c.looked)
+	}
 	if len(cfg.Upstream) == 0 {
-		c.problem = ""
+		c.problem, c.peers = "", nil
 	}
 	c.mu.Unlock()
 	if changed {
@@ -233,7 +308,7 @@ func (c *Clock) Set(ctx context.Context, t time.Time) error {
 		c.mu.Unlock()
 		return refusal{fmt.Sprintf("the time comes from the NTP server %s, which knows it better", source)}
 	}
-	events := c.correct(t.Round(0).Sub(c.sys.Now().Round(0)), false, 0)
+	events := c.setTo(t)
 	c.ref = reference{Source: sourceBrowser, Stratum: stratumBrowser, ID: localID, Dispersion: browserError}
 	c.stamp()
 	events = append(events, Event{
@@ -243,37 +318,26 @@ func (c *Clock) Set(ctx context.Context, t time.Time) error {
 	c.report(events...)
 	c.writeRTC()
 	c.poke() // the servers may be reachable as well
-	return c.save(ctx)
+	return c.save(ctx, false)
+}
+
+// setTo moves the clock to a time that a person tells, and gives up what it went by. The caller holds mu.
+func (c *Clock) setTo(t time.Time) []Event {
+	system := c.sys.Now()
+	delta := t.Round(0).Sub(system.Round(0).Add(c.scale.goal(system)))
+	small := delta.Abs() < slewLimit && c.ref.trusted(c.age())
+	c.system, c.trend, c.doubted, c.burst = nil, nil, nil, burst
+	for _, p := range c.peers {
+		p.backed = false
+	}
+	if small {
+		return c.slew(delta)
+	}
+	return c.step(delta)
 }
 
 // stamp notes that the clock was set by the reference just now. The caller holds mu.
 func (c *Clock) stamp() { c.ref.At, c.ref.mono = c.now(), c.sys.Now() }
-
-// slewLimit is the offset above which the clock is stepped (RFC 5905: STEPT is 128 ms).
-const slewLimit = 128 * time.Millisecond
-
-// correct makes the box's time system time plus total. It may slew a small difference. The caller holds mu.
-func (c *Clock) correct(total time.Duration, maySlew bool, poll time.Duration) []Event {
-	c.last = total - c.offset
-	c.steps++
-	if !c.cfg.Manage {
-		c.offset = total
-		return nil
-	}
-	var err error
-	if maySlew && c.offset == 0 && total.Abs() < slewLimit {
-		c.drift, err = c.sys.Slew(total, poll)
-	} else if err = c.sys.Step(total); err == nil {
-		c.offset = 0
-		c.previous = c.instant()
-	}
-	if err != nil {
-		c.offset = total // the services' time is right all the same
-		return c.failed("The system clock cannot be set", err)
-	}
-	c.failure = ""
-	return nil
-}
 
 // failed notes that setting failed and returns an event when that is new. The caller holds mu.
 func (c *Clock) failed(what string, err error) []Event {
@@ -290,35 +354,13 @@ func (c *Clock) report(events ...Event) {
 	for _, e := range events {
 		e.Time, e.Source = c.Now(), c.Status().Source
 		level := slog.LevelInfo
-		if e.Kind == EventLost || e.Kind == EventFailed {
+		if e.Kind == EventLost || e.Kind == EventFailed || e.Kind == EventOutvoted || e.Kind == EventDoubted {
 			level = slog.LevelWarn
+		}
+		if c.events != nil {
+			c.events.WithLabelValues(string(e.Kind)).Inc()
 		}
 		c.deps.Log.Log(context.Background(), level, "clock", "event", string(e.Kind), "source", e.Source, "offset", e.Offset, "text", e.Text)
 		c.deps.Report(e)
 	}
-}
-
-func (c *Clock) register(reg prometheus.Registerer) error {
-	if reg == nil {
-		return nil
-	}
-	gauge := func(name, help string, value func(Status) float64) prometheus.Collector {
-		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return value(c.Status()) })
-	}
-	for _, g := range []prometheus.Collector{
-		gauge("phonebox_clock_trusted", "1 while the time is trusted.", func(s Status) float64 {
-			if s.Trusted {
-				return 1
-			}
-			return 0
-		}),
-		gauge("phonebox_clock_stratum", "Stratum of the time; 16 while it is not trusted.", func(s Status) float64 { return float64(s.Stratum) }),
-		gauge("phonebox_clock_offset_seconds", "The last correction of the time.", func(s Status) float64 { return s.Offset.Seconds() }),
-		gauge("phonebox_clock_error_seconds", "How wrong the time may be.", func(s Status) float64 { return s.Error.Seconds() }),
-	} {
-		if err := reg.Register(g); err != nil {
-			return fmt.Errorf("registering the clock's metrics: %w", err)
-		}
-	}
-	return nil
 }

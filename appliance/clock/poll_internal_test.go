@@ -1,89 +1,120 @@
 package clock
 
 import (
-	"context"
 	"encoding/binary"
-	"log/slog"
+	"errors"
+	"fmt"
 	"net"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
-// quiet is a system clock that notes what it is told.
-type quiet struct {
-	steps, slews []time.Duration
-	drift        float64
+// TestSmallOffsetsAreSlewedAndBigOnesBelievedTheSecondTime drives the system clock of a box that manages it, and the offset
+// of one that does not.
+func TestSmallOffsetsAreSlewedAndBigOnesBelievedTheSecondTime(t *testing.T) {
+	for _, manage := range []bool{false, true} {
+		t.Run(fmt.Sprintf("manage=%t", manage), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { smallAndBig(t, manage) })
+		})
+	}
 }
 
-func (q *quiet) Now() time.Time                      { return time.Now().Round(0) }
-func (q *quiet) Uptime() time.Duration               { return 0 }
-func (q *quiet) Synchronised() (bool, time.Duration) { return false, 0 }
-func (q *quiet) Step(d time.Duration) error          { q.steps = append(q.steps, d); return nil }
-func (q *quiet) SetDrift(ppm float64) error          { q.drift = ppm; return nil }
-func (q *quiet) ReadRTC() (time.Time, error)         { return time.Time{}, errNoRTC }
-func (q *quiet) WriteRTC(time.Time) error            { return errNoRTC }
-
-func (q *quiet) Slew(d, _ time.Duration) (float64, error) {
-	q.slews = append(q.slews, d)
-	return 12.5, nil
-}
-
-type values map[string][]byte
-
-func (v values) Value(_ context.Context, name string) ([]byte, error)      { return v[name], nil }
-func (v values) SetValue(_ context.Context, name string, raw []byte) error { v[name] = raw; return nil }
-
-func managed(t *testing.T, v values) (*Clock, *quiet) {
-	t.Helper()
-	q := &quiet{}
-	c, err := New(Config{Manage: true, BootID: t.Name()}, Deps{Store: v, Log: slog.New(slog.DiscardHandler), System: q})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c, q
-}
-
-func TestSmallOffsetsAreSlewedAndTheDriftIsKept(t *testing.T) {
-	v := values{}
-	c, q := managed(t, v)
-	follow := func(offset, waited time.Duration) time.Duration {
-		return c.follow(sample{name: "x", stratum: 2, offset: offset}, c.steps, waited)
-	}
-	if next := follow(50*time.Millisecond, 0); next != minPoll || len(q.steps) != 1 || len(q.slews) != 0 {
-		t.Errorf("the first time is set at once: next %s, steps %v, slews %v", next, q.steps, q.slews)
-	}
-	wait := minPoll
-	for range 6 {
-		wait = follow(10*time.Millisecond, wait)
-	}
-	if wait != maxPoll || len(q.slews) != 6 {
-		t.Errorf("a steady clock is asked every %s, slews %v", wait, q.slews)
-	}
-	if wait = follow(100*time.Millisecond, wait); wait != minPoll || len(q.slews) != 7 {
-		t.Errorf("one that runs badly every %s, slews %v", wait, q.slews)
-	}
-	for _, wild := range []time.Duration{time.Second, time.Hour, 10 * time.Millisecond, time.Second} {
-		if follow(wild, wait); len(q.steps) != 1 {
-			t.Errorf("one answer that is off by %s was believed: %v", wild, q.steps)
+func smallAndBig(t *testing.T, manage bool) {
+	n := newNetwork(1)
+	n.m["192.0.2.1"] = &source{delay: ms, off: 50 * ms}
+	sim := NewSim(0, 0)
+	l := start(t, Config{Manage: manage, Upstream: []string{"192.0.2.1"}}, &values{}, sim, n)
+	defer l.stop()
+	stepped := func(times int, what string) {
+		t.Helper()
+		if steps, slews, _ := sim.Taken(); manage && len(steps) != times || !manage && sim.Touched() > 0 || l.Status().Problem != "" {
+			t.Errorf("%s: steps %v, slews %v, %q", what, steps, slews, l.Status().Problem)
 		}
 	}
-	if follow(time.Second, wait); len(q.steps) != 2 || c.Status().Problem != "" {
-		t.Errorf("a second, told twice, is stepped: %v, %q", q.steps, c.Status().Problem)
+	tell := func(off time.Duration) { n.set("192.0.2.1", func(s *source) { s.off = off }) }
+	time.Sleep(time.Second)
+	stepped(1, "the first time is set at once")
+	if l.wrong().Round(ms) != 50*ms {
+		t.Errorf("the first time is wrong by %s", l.wrong())
 	}
-	if c.follow(sample{offset: time.Hour}, c.steps-1, wait); len(q.steps) != 2 {
-		t.Error("a measurement of before a correction was used")
+	tell(60 * ms)
+	l.slack = time.Second // the server is not honest
+	l.watch(3*maxPoll, "by 10 ms")
+	tell(-40 * ms) // 100 ms back, and the time must not go back
+	l.watch(3*maxPoll, "by -100 ms")
+	stepped(1, "small offsets are slewed")
+	if l.wrong().Round(ms) != -40*ms {
+		t.Errorf("small offsets are slewed: wrong by %s", l.wrong())
 	}
-	if err := c.save(t.Context()); err != nil {
-		t.Fatal(err)
+	asked := n.asked("192.0.2.1")
+	time.Sleep(4 * maxPoll)
+	if now := n.asked("192.0.2.1") - asked; now > 6 {
+		t.Errorf("a steady clock was asked %d times in %s", now, 4*maxPoll)
 	}
-	if _, again := managed(t, v); again.drift != 12.5 {
-		t.Errorf("drift %v after a restart", again.drift)
+	tell(time.Hour)
+	for asked = n.asked("192.0.2.1"); n.asked("192.0.2.1") == asked; { // one answer
+		time.Sleep(time.Second)
 	}
+	tell(-40 * ms)
+	time.Sleep(2 * maxPoll)
+	stepped(1, "one answer that is off by an hour is not believed")
+	tell(time.Second)
+	time.Sleep(2 * maxPoll)
+	stepped(2, "a second, told twice, is stepped")
+	if l.wrong().Round(ms) != time.Second {
+		t.Errorf("a second, told twice, is stepped: wrong by %s", l.wrong())
+	}
+}
+
+// TestMeasurementsOfBeforeACorrectionAreNotUsed sets the clock while a server is being asked.
+func TestMeasurementsOfBeforeACorrectionAreNotUsed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork(1)
+		n.m["192.0.2.1"] = &source{delay: time.Second}
+		l := start(t, Config{Upstream: []string{"192.0.2.1"}}, &values{}, NewSim(-time.Hour, 0), n)
+		defer l.stop()
+		time.Sleep(time.Second)
+		if err := l.Set(t.Context(), time.Now().Add(10*time.Minute)); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(2 * time.Second)
+		if l.wrong().Round(time.Second) != 10*time.Minute {
+			t.Errorf("wrong by %s", l.wrong())
+		}
+		time.Sleep(10 * time.Second)
+		if l.wrong().Abs() > ms {
+			t.Errorf("wrong by %s", l.wrong())
+		}
+	})
+}
+
+// TestTheSystemClockIsSetOnceItCanBe: until then the services have an offset of their own.
+func TestTheSystemClockIsSetOnceItCanBe(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNetwork(1)
+		n.m["192.0.2.1"] = &source{delay: ms}
+		sim := NewSim(-time.Hour, 25).Break(errors.New("operation not permitted"))
+		l := start(t, Config{Manage: true, Upstream: []string{"192.0.2.1"}}, &values{}, sim, n)
+		defer l.stop()
+		time.Sleep(time.Second)
+		l.watch(time.Hour, "while it can't be set")
+		if l.wrong().Abs() > ms || l.Status().Problem == "" {
+			t.Errorf("wrong by %s, %q", l.wrong(), l.Status().Problem)
+		}
+		sim.Break(nil)
+		l.watch(2*time.Hour, "once it can be set")
+		if off := sim.Now().Sub(time.Now().Round(0)); off.Abs() > ms || l.wrong().Abs() > ms || l.Status().Problem != "" {
+			t.Errorf("the system clock is off by %s, the box by %s, %q", off, l.wrong(), l.Status().Problem)
+		}
+	})
 }
 
 func TestRetries(t *testing.T) {
-	c, _ := managed(t, values{})
-	c.cfg.Upstream = []string{"127.0.0.1:notaport"}
+	c, err := New(Config{Upstream: []string{"127.0.0.1:notaport"}, BootID: "a"}, Deps{Store: &values{}, Log: quietLog, System: NewSim(0, 0)})
+	if err != nil {
+		t.Fatal(err)
+	}
 	var got []time.Duration
 	wait := time.Duration(0)
 	for range 7 {
@@ -136,12 +167,17 @@ func kiss(t *testing.T) string {
 }
 
 func TestServerThatIsAskedTooOftenIsAskedMoreSeldom(t *testing.T) {
-	c, _ := managed(t, values{})
-	c.cfg.Upstream = []string{kiss(t)}
+	c, err := New(Config{Upstream: []string{kiss(t)}, BootID: "a"}, Deps{Store: &values{}, Log: quietLog, System: NewSim(0, 0)})
+	if err != nil {
+		t.Fatal(err)
+	}
 	wait := time.Duration(0)
 	for _, want := range []time.Duration{64, 128, 256, 512, 1024, 1024} {
-		if wait = c.poll(t.Context(), wait); wait != want*time.Second {
+		if wait = c.poll(t.Context(), wait).Round(time.Second); wait != want*time.Second {
 			t.Fatalf("it is asked again after %s, want %d s (%s)", wait, want, c.Status().Problem)
+		}
+		for _, p := range c.peers {
+			p.until = time.Time{} // the time has come
 		}
 	}
 }

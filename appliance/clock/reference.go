@@ -8,6 +8,7 @@ import (
 
 const (
 	drift     = 15e-6           // how fast an undisciplined clock may go wrong (RFC 5905: PHI)
+	unknown   = 100e-6          // and while nothing has been learnt about it: the worst crystals
 	rtcDrift  = 20e-6           // the crystal of an RTC, over its temperatures
 	maxError  = 5 * time.Minute // a time that may be wrong by more is not trusted
 	staleness = 24 * time.Hour  // after so long without upstream the stratum is that of a local clock
@@ -44,7 +45,8 @@ type reference struct {
 	At         time.Time     `json:"at"` // when the clock was last set by it, in the box's time
 	mono       time.Time     // the same on the system clock, for its monotonic reading; zero after a restart
 	Delay      time.Duration `json:"delay,omitempty"`
-	Dispersion time.Duration `json:"dispersion"` // at that moment
+	Dispersion time.Duration `json:"dispersion"`     // at that moment
+	Skew       float64       `json:"skew,omitempty"` // by which it grows a second; 0 = drift
 }
 
 // age is how long ago the clock was set. After a restart there is only the wall clock to tell.
@@ -56,7 +58,11 @@ func (r reference) age(box, system time.Time) time.Duration {
 }
 
 func (r reference) dispersion(age time.Duration) time.Duration {
-	return r.Dispersion + time.Duration(float64(age)*drift)
+	skew := r.Skew
+	if skew == 0 {
+		skew = drift
+	}
+	return r.Dispersion + time.Duration(float64(age)*skew)
 }
 
 func (r reference) trusted(age time.Duration) bool {
@@ -73,8 +79,8 @@ func (r reference) quality(age time.Duration) sntp.Quality {
 		RootDelay: r.Delay, RootDispersion: r.dispersion(age), Precision: precision,
 	}
 	if age > staleness {
-		// An announced leap second has passed or was withdrawn; nobody told.
-		q.Leap, q.Stratum = sntp.LeapNone, max(r.Stratum, stratumHeld)
+		// An announced leap second has passed or was withdrawn; nobody told. The box goes by its own clock now.
+		q.Leap, q.Stratum, q.ReferenceID = sntp.LeapNone, max(r.Stratum, stratumHeld), localID
 	}
 	return q
 }

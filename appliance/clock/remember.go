@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
+	"strings"
 	"time"
 )
 
@@ -14,12 +16,16 @@ const (
 	driftName = "clock/drift"
 )
 
+// driftStep is the change of the drift, in ppm, from which on it is stored again: the card is not written for less.
+const driftStep = 0.05
+
 // remembered is what lasts over a restart.
 type remembered struct {
 	Time   time.Time     `json:"time"` // the box's time when it was stored
 	Offset time.Duration `json:"offset"`
 	Ref    reference     `json:"ref"`
-	Boot   string        `json:"boot"` // of the kernel; on the same one the system clock ran on meanwhile
+	Boot   string        `json:"boot"`            // of the kernel; on the same one the system clock ran on meanwhile
+	Ended  bool          `json:"ended,omitempty"` // the program ended then, and showed no later time
 }
 
 // beginning is where the time starts.
@@ -39,19 +45,25 @@ type facts struct {
 	system   time.Time
 	synced   bool          // the kernel says so; counts where the box does not manage the clock
 	bound    time.Duration // its error bound
-	rtc      time.Time     // zero = none, or not to be used
+	up       time.Duration // since the kernel started
+	rtc      []time.Time   // of each real-time clock that could be read
 	last     remembered    // zero = none
 	floor    time.Time
 	boot     string
 	managing bool
 }
 
+// earliest is the latest of what the time can't be before, and what it is.
+func (f facts) earliest() (time.Time, string) {
+	if f.last.Time.After(f.floor) {
+		return f.last.Time, sourceLast
+	}
+	return f.floor, sourceBuild
+}
+
 // first decides from what is known which time it is and what that is worth.
 func first(f facts) beginning {
-	earliest, from := f.floor, sourceBuild
-	if f.last.Time.After(earliest) {
-		earliest, from = f.last.Time, sourceLast
-	}
+	earliest, from := f.earliest()
 	now := f.system.Round(0)
 	resumed := now.Add(f.last.Offset)
 	switch {
@@ -63,21 +75,77 @@ func first(f facts) beginning {
 			reference{Source: sourceSystem, Stratum: stratumSystem, ID: localID, At: now, Dispersion: f.bound},
 			"The clock of this computer is kept synchronised.",
 		}
-	case f.rtc.After(earliest) && f.rtc.Sub(earliest) < maxRTC:
-		offset := f.rtc.Add(time.Second / 2).Sub(now)
-		if offset.Abs() <= time.Second {
-			offset = 0 // the kernel has set its clock from the RTC already, and more exactly
-		}
-		off := time.Duration(float64(f.rtc.Sub(earliest)) * rtcDrift)
-		return beginning{
-			offset,
-			reference{Source: sourceRTC, Stratum: stratumRTC, ID: localID, At: now.Add(offset), Dispersion: time.Second + off},
-			"The time is that of the real-time clock.",
-		}
-	case now.After(earliest):
+	}
+	if b, ok := f.fromRTC(earliest); ok {
+		return b
+	}
+	if now.After(earliest) {
 		return beginning{0, reference{Source: sourceSystem}, "Nobody says whether the clock of this computer is right."}
 	}
-	return beginning{earliest.Sub(now), reference{Source: from}, "The time is a guess: it goes on from " + from + "."}
+	guess := earliest.Add(f.up)
+	if from == sourceLast && !f.last.Ended {
+		guess = guess.Add(saveEvery) // it may have shown that before the power was cut, and must not go back
+	}
+	return beginning{guess.Sub(now), reference{Source: from}, "The time is a guess: it goes on from " + from + "."}
+}
+
+// fromRTC takes the time of a real-time clock that is later than all that is known, and not absurdly so. Of several the
+// latest counts, for one that lost its battery is behind; by how much they differ counts as an error.
+func (f facts) fromRTC(earliest time.Time) (beginning, bool) {
+	var best time.Time
+	var spread time.Duration
+	for _, t := range f.rtc {
+		if !believable(t, earliest) {
+			continue
+		}
+		if !best.IsZero() {
+			spread = max(spread, t.Sub(best).Abs())
+		}
+		if t.After(best) {
+			best = t
+		}
+	}
+	if best.IsZero() {
+		return beginning{}, false
+	}
+	now := f.system.Round(0)
+	offset := best.Add(time.Second / 2).Sub(now)
+	if offset.Abs() <= time.Second {
+		offset = 0 // the kernel has set its clock from the RTC already, and more exactly
+	}
+	off := time.Duration(float64(best.Sub(earliest)) * rtcDrift)
+	return beginning{
+		offset,
+		reference{Source: sourceRTC, Stratum: stratumRTC, ID: localID, At: now.Add(offset), Dispersion: time.Second + off + spread},
+		"The time is that of the real-time clock.",
+	}, true
+}
+
+// believable reports whether an RTC may be right.
+func believable(t, earliest time.Time) bool { return t.After(earliest) && t.Sub(earliest) < maxRTC }
+
+// aboutRTC says what was found of real-time clocks.
+func (f facts) aboutRTC(earliest time.Time, err error) string {
+	var said []string
+	for _, t := range f.rtc {
+		text := "The real-time clock says " + t.UTC().Format("2006-01-02 15:04") + " UTC"
+		switch {
+		case believable(t, earliest):
+			text += "."
+		case t.Before(earliest):
+			text += ", which is before the last time that was known: its battery may be empty."
+		default:
+			text += ", which is too far ahead to be true."
+		}
+		said = append(said, text)
+	}
+	if len(said) > 0 {
+		return strings.Join(said, " ")
+	}
+	if err == nil || errors.Is(err, errNoRTC) {
+		return "There is no real-time clock."
+	}
+	return fmt.Sprintf("The real-time clock cannot be read (%v).", err)
 }
 
 // begin sets the time to the best that is known without the network.
@@ -87,35 +155,54 @@ func (c *Clock) begin(ctx context.Context) {
 		c.deps.Log.Warn("last known time lost", "err", err)
 		f.last = remembered{}
 	}
+	earliest, _ := f.earliest()
 	if c.cfg.Manage {
-		rtc, err := c.sys.ReadRTC()
-		if err != nil && !errors.Is(err, errNoRTC) {
+		var err error
+		if f.rtc, err = c.sys.ReadRTC(); err != nil && !errors.Is(err, errNoRTC) {
 			c.deps.Log.Warn("real-time clock unusable", "err", err)
 		}
-		f.rtc = rtc
-		var ppm float64
-		if err := c.recall(ctx, driftName, &ppm); err == nil && ppm != 0 {
-			err = c.sys.SetDrift(ppm)
-			c.deps.Log.Debug("drift of the system clock", "ppm", ppm, "err", err)
-		}
+		c.rtc = f.aboutRTC(earliest, err)
 	}
 	f.synced, f.bound = c.sys.Synchronised()
 
 	c.mu.Lock()
-	f.system = c.sys.Now()
+	events := c.driftOn(ctx)
+	f.system, f.up = c.sys.Now(), c.sys.Uptime()
 	b := first(f)
-	var events []Event
 	if b.offset != 0 {
-		events = c.correct(b.offset, false, 0)
+		if b.text == textResumed && !c.scale.kernel {
+			// What the clock was found to drift went on while the program did not run.
+			b.offset += time.Duration(c.scale.freq * float64(max(0, f.system.Round(0).Add(b.offset).Sub(f.last.Time))))
+		}
+		events = append(events, c.step(b.offset)...)
 	}
 	c.last = 0 // it says nothing about how well the clock runs
 	c.ref = b.ref
 	if b.text != textResumed {
 		c.ref.mono = c.sys.Now()
 	}
+	c.trusted = c.ref.trusted(c.age())
 	c.previous = c.instant()
+	text := b.text
+	if b.ref.Stratum == 0 && c.rtc != "" {
+		text += " " + c.rtc
+	}
 	c.mu.Unlock()
-	c.report(append(events, Event{Kind: EventStarted, Text: b.text})...)
+	c.report(append(events, Event{Kind: EventStarted, Text: text})...)
+}
+
+// driftOn goes on with the drift that was learnt before. The caller holds mu.
+func (c *Clock) driftOn(ctx context.Context) []Event {
+	c.scale, c.skew = scale{kernel: c.cfg.Manage, at: c.sys.Now()}, unknown
+	var ppm float64
+	if err := c.recall(ctx, driftName, &ppm); err != nil {
+		c.deps.Log.Warn("drift of the clock lost", "err", err)
+		return nil
+	}
+	if c.stored = ppm; ppm != 0 {
+		c.skew = drift
+	}
+	return c.tune(ppm * 1e-6)
 }
 
 // recall reads a value into v, which stays as it is when there is none.
@@ -130,14 +217,17 @@ func (c *Clock) recall(ctx context.Context, name string, v any) error {
 	return nil
 }
 
-// save stores the time, what it goes by and the drift.
-func (c *Clock) save(ctx context.Context) error {
+// save stores the time, what it goes by and the drift. ended tells that the program shows no later time.
+func (c *Clock) save(ctx context.Context, ended bool) error {
+	c.saving.Lock() // what is stored last must be what was known last
+	defer c.saving.Unlock()
 	c.mu.Lock()
-	r := remembered{Time: c.now().Round(0).UTC(), Offset: c.offset, Ref: c.ref, Boot: c.cfg.BootID}
+	system := c.sys.Now()
+	r := remembered{Time: c.now().Round(0).UTC(), Offset: c.scale.offset(system), Ref: c.ref, Boot: c.cfg.BootID, Ended: ended}
 	r.Ref.At = r.Ref.At.Round(0).UTC()
 	values := map[string]any{lastName: r}
-	if c.drift != 0 {
-		values[driftName] = c.drift
+	if math.Abs(c.drift-c.stored) >= driftStep {
+		values[driftName], c.stored = c.drift, c.drift
 	}
 	c.unsaved = false
 	c.mu.Unlock()
@@ -153,9 +243,9 @@ func (c *Clock) save(ctx context.Context) error {
 	return nil
 }
 
-// trySave saves, and leaves it at a log line when that fails: it is tried again in ten minutes.
+// trySave saves, and leaves it at a log line when that fails: it is tried again in a minute.
 func (c *Clock) trySave(ctx context.Context) {
-	if err := c.save(ctx); err != nil {
+	if err := c.save(ctx, false); err != nil {
 		c.deps.Log.Warn("time not saved", "err", err)
 	}
 }

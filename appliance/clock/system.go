@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -20,13 +21,14 @@ type System interface {
 	Synchronised() (bool, time.Duration)
 	// Step adds offset to the wall clock at once.
 	Step(offset time.Duration) error
-	// Slew corrects a small offset gradually and returns the drift that the kernel has learnt, in ppm. poll is the
-	// time until the next correction.
-	Slew(offset, poll time.Duration) (driftPPM float64, err error)
-	// SetDrift tells the kernel a drift that was learnt before.
+	// Slew lets the wall clock catch up an offset gradually, at 500 ppm, instead of what is left of the last one.
+	Slew(offset time.Duration) error
+	// SetDrift lets the wall clock run faster by so many ppm than it would by itself, at most 500.
 	SetDrift(ppm float64) error
-	// ReadRTC and WriteRTC fail where there is no RTC; times are whole seconds.
-	ReadRTC() (time.Time, error)
+	// ReadRTC returns the time of each real-time clock that can be read, in whole seconds, and why others can't; it
+	// fails where there is none.
+	ReadRTC() ([]time.Time, error)
+	// WriteRTC sets each real-time clock; it fails where there is none.
 	WriteRTC(t time.Time) error
 }
 
@@ -64,24 +66,19 @@ func (machine) Step(offset time.Duration) error {
 // kernelFraction is what the kernel counts frequencies in: ppm with a 16-bit fraction (adjtimex(2)).
 const kernelFraction = 1 << 16
 
-// Slew hands the offset to the kernel's phase-locked loop, which learns the drift as well (RFC 5905 section 11.3).
-func (machine) Slew(offset, poll time.Duration) (float64, error) {
-	tx := unix.Timex{
-		Modes:  unix.ADJ_OFFSET | unix.ADJ_STATUS | unix.ADJ_NANO | unix.ADJ_TIMECONST | unix.ADJ_MAXERROR | unix.ADJ_ESTERROR,
-		Status: unix.STA_PLL, // not unsynchronised any more
-		Offset: int64(offset),
-	}
-	for p := 32 * time.Second; p < poll; p *= 2 {
-		tx.Constant++ // log2 of the poll interval less 4, as ntpd sets it
-	}
+// Slew leaves the offset to the kernel's adjtime: it goes on when the program ends, and ends by itself.
+func (machine) Slew(offset time.Duration) error {
+	tx := unix.Timex{Modes: unix.ADJ_OFFSET_SINGLESHOT, Offset: offset.Round(time.Microsecond).Microseconds()}
 	if _, err := unix.Adjtimex(&tx); err != nil {
-		return 0, fmt.Errorf("slewing the system clock: %w", err)
+		return fmt.Errorf("slewing the system clock: %w", err)
 	}
-	return float64(tx.Freq) / kernelFraction, nil
+	return nil
 }
 
+// SetDrift also takes back what an NTP client left to the kernel's loop. The kernel is not told that its clock is right: it
+// would write it into the RTC every eleven minutes, a mere guess as well, which the next start would believe.
 func (machine) SetDrift(ppm float64) error {
-	tx := unix.Timex{Modes: unix.ADJ_FREQUENCY, Freq: int64(ppm * kernelFraction)}
+	tx := unix.Timex{Modes: unix.ADJ_FREQUENCY | unix.ADJ_STATUS, Status: unix.STA_UNSYNC, Freq: int64(ppm * kernelFraction)}
 	if _, err := unix.Adjtimex(&tx); err != nil {
 		return fmt.Errorf("setting the drift of the system clock: %w", err)
 	}
@@ -90,45 +87,59 @@ func (machine) SetDrift(ppm float64) error {
 
 var errNoRTC = errors.New("there is no real-time clock")
 
-func (m machine) ReadRTC() (time.Time, error) {
-	f, err := m.openRTC()
-	if err != nil {
-		return time.Time{}, err
+// devices are the real-time clocks: a Pi 5 has its own, others one on a board or none.
+func (m machine) devices() []string {
+	if m.rtc != "" {
+		return []string{m.rtc}
 	}
-	defer f.Close()
-	v, err := unix.IoctlGetRTCTime(int(f.Fd()))
-	if err != nil {
-		return time.Time{}, fmt.Errorf("reading the real-time clock: %w", err)
+	list, _ := filepath.Glob("/dev/rtc[0-9]*") // the pattern is right
+	return list
+}
+
+// each does something with each real-time clock.
+func (m machine) each(what string, do func(fd int) error) error {
+	var errs []error
+	found := false
+	for _, name := range m.devices() {
+		f, err := os.Open(name)
+		if errors.Is(err, os.ErrNotExist) {
+			continue
+		}
+		found = true
+		if err == nil {
+			err = do(int(f.Fd()))
+			f.Close()
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s the real-time clock %s: %w", what, name, err))
+		}
 	}
-	return time.Date(int(v.Year)+1900, time.Month(v.Mon+1), int(v.Mday), int(v.Hour), int(v.Min), int(v.Sec), 0, time.UTC), nil
+	if !found {
+		return errNoRTC
+	}
+	return errors.Join(errs...)
+}
+
+func (m machine) ReadRTC() (times []time.Time, err error) {
+	err = m.each("reading", func(fd int) error {
+		v, err := unix.IoctlGetRTCTime(fd)
+		if err != nil {
+			return err
+		}
+		times = append(times, time.Date(int(v.Year)+1900, time.Month(v.Mon+1), int(v.Mday), int(v.Hour), int(v.Min), int(v.Sec), 0, time.UTC))
+		return nil
+	})
+	return times, err
 }
 
 func (m machine) WriteRTC(t time.Time) error {
-	f, err := m.openRTC()
-	if err != nil {
-		return err
-	}
-	defer f.Close()
 	t = t.UTC().Round(time.Second)
-	v := unix.RTCTime{
-		Year: int32(t.Year() - 1900), Mon: int32(t.Month() - 1), Mday: int32(t.Day()),
-		Hour: int32(t.Hour()), Min: int32(t.Minute()), Sec: int32(t.Second()),
-	}
-	if err := unix.IoctlSetRTCTime(int(f.Fd()), &v); err != nil {
-		return fmt.Errorf("setting the real-time clock: %w", err)
-	}
-	return nil
-}
-
-func (m machine) openRTC() (*os.File, error) {
-	f, err := os.Open(m.rtc)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, errNoRTC
-	}
-	if err != nil {
-		return nil, fmt.Errorf("opening the real-time clock: %w", err)
-	}
-	return f, nil
+	return m.each("setting", func(fd int) error {
+		return unix.IoctlSetRTCTime(fd, &unix.RTCTime{
+			Year: int32(t.Year() - 1900), Mon: int32(t.Month() - 1), Mday: int32(t.Day()),
+			Hour: int32(t.Hour()), Min: int32(t.Minute()), Sec: int32(t.Second()),
+		})
+	})
 }
 
 // bootID is what tells one start of the kernel from the next (random(4)); "" where it can't be read.

@@ -1,7 +1,6 @@
 package clock
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,55 +22,134 @@ const (
 	maxServers   = 8 // asked in one round
 	// maxDistance is how wrong a server may be by its own account; clients such as chronyd draw the line at 3 s.
 	maxDistance = 3 * time.Second
+	lookUpEvery = time.Hour      // names of which a server fell silent are looked up again
+	denied      = 24 * time.Hour // how long a server is left alone that doesn't want to be asked (RFC 5905 section 7.4)
 )
 
-// sample is one good answer.
-type sample struct {
-	name    string // as configured
-	addr    netip.AddrPort
-	offset  time.Duration // of the server's time to the system clock
-	delay   time.Duration // root delay, the way to the server included
-	disp    time.Duration // root dispersion, the error of the measurement included
-	stratum uint8         // of the server
-	leap    sntp.Leap
-}
-
-func (s sample) distance() time.Duration { return s.delay/2 + s.disp }
-
-// ask asks all servers at once and returns the good answers, and why the others are none.
-func (c *Clock) ask(ctx context.Context, servers []string) ([]sample, error) {
+// round asks all servers at once and takes what they answer. It returns how many gave a usable answer, and why the others
+// gave none.
+func (c *Clock) round(ctx context.Context, servers []string) (good int, why error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*queryTimeout)
 	defer cancel()
-	type target struct {
-		name string
-		addr netip.AddrPort
+	why = c.enlist(ctx, servers)
+	c.mu.Lock()
+	steps, now := c.steps, c.sys.Now()
+	var asked []*peer
+	for _, p := range c.peers {
+		if !now.Before(p.until) {
+			asked = append(asked, p)
+		}
 	}
-	var targets []target
+	c.mu.Unlock()
+	answers := make([]answer, len(asked))
+	var done sync.WaitGroup
+	for i, p := range asked {
+		done.Go(func() { answers[i] = c.exchange(ctx, p.addr) })
+	}
+	done.Wait()
+	if ctx.Err() != nil && context.Cause(ctx) == context.Canceled {
+		return 0, ctx.Err()
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.steps != steps {
+		return 0, errStepped
+	}
+	errs := []error{why}
+	for i, p := range asked {
+		if c.take(p, answers[i]) {
+			good++
+		} else {
+			errs = append(errs, p.why)
+		}
+	}
+	return good, errors.Join(errs...)
+}
+
+// errStepped says that the clock was set while servers were asked: what they said does not fit any more.
+var errStepped = errors.New("the clock was set while the servers were asked")
+
+// take notes what a server answered and reports whether that can be used. The caller holds mu.
+func (c *Clock) take(p *peer, a answer) bool {
+	switch a.kiss {
+	case "":
+	case "DENY", "RSTR":
+		p.held = denied
+	default:
+		p.held = min(max(2*p.held, minPoll), maxPoll)
+	}
+	p.until = a.at.Add(p.held)
+	if a.err != nil {
+		p.missed(fmt.Errorf("asking %s (%s) the time: %w", p.name, p.addr, a.err), a.unfit)
+		return false
+	}
+	p.answered(sample{at: a.at, offset: a.offset - c.scale.goal(a.at), delay: a.delay, disp: a.disp, told: a.told}, c.skew)
+	return true
+}
+
+// enlist looks up the servers that are configured, where that is due: those not known yet, and names of which a server fell
+// silent. Servers that fell silent, and on whose time the box went, stay until they lose their voice.
+func (c *Clock) enlist(ctx context.Context, names []string) error {
 	var errs []error
-	for _, name := range servers {
+	each := min(max(1, maxServers/max(1, len(names))), perName)
+	c.mu.Lock()
+	c.peers = slices.DeleteFunc(c.peers, func(p *peer) bool { return !slices.Contains(names, p.name) })
+	c.mu.Unlock()
+	for _, name := range names[:min(len(names), maxServers)] {
+		if !c.lookUpDue(name) {
+			continue
+		}
 		addrs, err := c.addresses(ctx, name)
 		if err != nil {
 			errs = append(errs, err)
+			continue
 		}
-		for _, a := range addrs {
-			targets = append(targets, target{name, a})
+		c.mu.Lock()
+		c.looked[name] = c.sys.Now()
+		c.renew(name, addrs, each)
+		c.mu.Unlock()
+	}
+	return errors.Join(errs...)
+}
+
+func (c *Clock) lookUpDue(name string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	known, reached := 0, 0
+	for _, p := range c.peers {
+		if p.name == name {
+			known++
+			if p.reach != 0 {
+				reached++
+			}
 		}
 	}
-	targets = targets[:min(len(targets), maxServers)]
-	samples := make([]sample, len(targets))
-	failed := make([]error, len(targets))
-	var done sync.WaitGroup
-	for i, t := range targets {
-		done.Go(func() { samples[i], failed[i] = c.query(ctx, t.name, t.addr) })
-	}
-	done.Wait()
-	var good []sample
-	for i := range samples {
-		if failed[i] == nil {
-			good = append(good, samples[i])
+	return reached == 0 || reached < known && c.sys.Now().Sub(c.looked[name]) >= lookUpEvery
+}
+
+// renew replaces the servers of a name that are of no use by those that the name leads to now. The caller holds mu.
+func (c *Clock) renew(name string, addrs []netip.AddrPort, each int) {
+	var known []netip.AddrPort
+	count := 0
+	c.peers = slices.DeleteFunc(c.peers, func(p *peer) bool {
+		if p.name != name {
+			return false
+		}
+		useless := p.reach == 0 && !c.voice(p) && !slices.Contains(addrs, p.addr)
+		if !useless {
+			known = append(known, p.addr)
+			if p.reach != 0 || slices.Contains(addrs, p.addr) {
+				count++
+			}
+		}
+		return useless
+	})
+	for _, a := range addrs {
+		if count < each && !slices.Contains(known, a) {
+			c.peers = append(c.peers, &peer{name: name, addr: a})
+			count++
 		}
 	}
-	return good, errors.Join(append(errs, failed...)...)
 }
 
 // addresses resolves host or host:port.
@@ -97,13 +175,30 @@ func (c *Clock) addresses(ctx context.Context, server string) ([]netip.AddrPort,
 	return out, nil
 }
 
-func (c *Clock) query(ctx context.Context, name string, addr netip.AddrPort) (sample, error) {
+// answer is what asking one server came to.
+type answer struct {
+	at     time.Time     // on the system clock
+	offset time.Duration // of the server's time to the system clock
+	delay  time.Duration
+	disp   time.Duration
+	told   told
+	err    error
+	unfit  bool   // it answered that its time is not to be used, and not just too late or never
+	kiss   string // "RATE" and the like: it doesn't want to be asked so often, or at all
+}
+
+// ask asks one server.
+func (c *Clock) ask(ctx context.Context, addr netip.AddrPort) answer {
+	var local netip.Addr
 	opt := ntp.QueryOptions{
 		Timeout: queryTimeout,
 		Dialer: func(_, remote string) (net.Conn, error) {
 			conn, err := new(net.Dialer).DialContext(ctx, "udp", remote)
 			if err == nil {
 				context.AfterFunc(ctx, func() { conn.Close() })
+				if a, ok := conn.LocalAddr().(*net.UDPAddr); ok {
+					local = a.AddrPort().Addr().Unmap()
+				}
 			}
 			return conn, err
 		},
@@ -112,62 +207,33 @@ func (c *Clock) query(ctx context.Context, name string, addr netip.AddrPort) (sa
 		opt.GetSystemTime = c.sys.Now // else the kernel's receive times are used, which are more exact
 	}
 	r, err := ntp.QueryWithOptions(addr.String(), opt)
-	if err == nil {
-		err = r.Validate()
-	}
-	if err == nil && (r.RTT < 0 || r.RootDistance > maxDistance) {
-		err = fmt.Errorf("its time may be wrong by %s, allowed is %s", r.RootDistance, maxDistance)
-	}
-	if err == nil && (r.Time.Before(c.cfg.Floor) || r.Time.Year() > maxYear) {
-		err = fmt.Errorf("it says that it is %s", r.Time.UTC().Format(time.DateTime))
-	}
+	a := answer{at: c.sys.Now(), err: err}
 	if err != nil {
-		return sample{}, fmt.Errorf("asking %s (%s) the time: %w", name, addr, err)
+		return a
 	}
-	return sample{
-		name: name, addr: addr, offset: r.ClockOffset, stratum: r.Stratum, leap: sntp.Leap(r.Leap),
-		delay: r.RootDelay + r.RTT, disp: r.RootDispersion + r.Precision + time.Microsecond,
-	}, nil
+	a.err = c.usable(r, local, addr.Addr())
+	if errors.Is(a.err, ntp.ErrKissOfDeath) {
+		a.kiss = r.KissCode
+	}
+	a.unfit = a.err != nil && a.kiss == ""
+	a.offset, a.delay, a.disp = r.ClockOffset, r.RTT, r.Precision+time.Microsecond
+	a.told = told{stratum: r.Stratum, leap: sntp.Leap(r.Leap), delay: r.RootDelay, disp: r.RootDispersion}
+	return a
 }
 
-// errDisagree says that servers tell different times and none of them has a majority.
-var errDisagree = errors.New("the servers tell different times, and no majority agrees")
-
-// slack is added to what servers admit when their answers are compared: paths are not symmetric.
-const slack = 100 * time.Millisecond
-
-// choose picks the answer to follow: of those that agree with more than half of all answers (themselves included) the
-// one whose own error bound is smallest. Two answers that agree are a majority; two that don't are none.
-func choose(samples []sample) (sample, error) {
-	if len(samples) == 0 {
-		return sample{}, errors.New("no server gave a usable answer")
+// usable says why an answer can't be used.
+func (c *Clock) usable(r *ntp.Response, local, server netip.Addr) error {
+	if err := r.Validate(); err != nil {
+		return err
 	}
-	var sane []sample
-	for _, a := range samples {
-		agree := 0
-		for _, b := range samples {
-			if (a.offset - b.offset).Abs() <= a.distance()+b.distance()+slack {
-				agree++
-			}
-		}
-		if 2*agree > len(samples) {
-			sane = append(sane, a)
-		}
+	id := netip.AddrFrom4([4]byte{byte(r.ReferenceID >> 24), byte(r.ReferenceID >> 16), byte(r.ReferenceID >> 8), byte(r.ReferenceID)})
+	switch {
+	case r.RTT < 0 || r.RootDistance > maxDistance:
+		return fmt.Errorf("its time may be wrong by %s, allowed is %s", r.RootDistance, maxDistance)
+	case r.Time.Before(c.cfg.Floor) || r.Time.Year() > maxYear:
+		return fmt.Errorf("it says that it is %s", r.Time.UTC().Format(time.DateTime))
+	case r.Stratum > 1 && local.IsValid() && id == local && local != server:
+		return fmt.Errorf("it goes by the time of this box itself (%s)", local) // RFC 5905 section 11.2: a loop
 	}
-	if len(sane) == 0 {
-		return sample{}, errDisagree
-	}
-	return slices.MinFunc(sane, func(a, b sample) int { return cmp.Compare(a.distance(), b.distance()) }), nil
-}
-
-// reference says what the time is worth once it follows the sample.
-func (s sample) reference() reference {
-	r := reference{Source: s.name, Stratum: min(s.stratum+1, 15), Leap: s.leap, Delay: s.delay, Dispersion: s.disp}
-	if s.name != s.addr.Addr().String() {
-		r.Source = fmt.Sprintf("%s (%s)", s.name, s.addr.Addr())
-	}
-	if s.addr.Addr().Is4() {
-		r.ID = s.addr.Addr().As4() // RFC 5905 figure 8: the server's address
-	}
-	return r
+	return nil
 }

@@ -26,6 +26,7 @@ type (
 		Clock    struct {
 			Trusted bool
 			Source  string
+			RTC     string
 			Stratum int
 		}
 		Others []struct {

@@ -35,6 +35,7 @@ type machine struct {
 	arch  string
 	disk  string
 	stick string // a USB stick that is plugged in; "" = none
+	noRTC bool   // the computer has no real-time clock, as a Raspberry Pi before the 5; arm64 only
 }
 
 // newMachine lays the cable and copies the image. In the namespace of the host box a bridge joins eth0, which leads to the
@@ -161,7 +162,11 @@ func (m *machine) kernelLine() string {
 		m.t.Fatal("the card has no cmdline.txt with root=PARTUUID=")
 	}
 	root, _, _ := strings.Cut(string(head[at:at+200]), " ")
-	return "console=ttyAMA0,115200 " + root + " init=/gokrazy/init rootwait panic=10 oops=panic"
+	line := "console=ttyAMA0,115200 " + root + " init=/gokrazy/init rootwait panic=10 oops=panic"
+	if m.noRTC {
+		line += " initcall_blacklist=pl031_driver_init" // the board has one, the kernel doesn't find it
+	}
+	return line
 }
 
 // waitPage returns once the page answers.

@@ -20,14 +20,14 @@ import (
 	"phonebox/services/testkit"
 )
 
-// askTime asks the computer over NTP, from the laptop.
-func (m *machine) askTime() *ntp.Response {
-	m.t.Helper()
+// askTime asks the box over NTP, from the laptop.
+func (b *box) askTime() *ntp.Response {
+	b.t.Helper()
 	a, err := ntp.QueryWithOptions(boxAddr, ntp.QueryOptions{Dialer: func(_, remote string) (net.Conn, error) {
-		return testkit.In(m.t, m.lan.Node("laptop"), func() (net.Conn, error) { return net.Dial("udp4", remote) }), nil
+		return testkit.In(b.t, b.lan.Node("laptop"), func() (net.Conn, error) { return net.Dial("udp4", remote) }), nil
 	}})
 	if err != nil {
-		m.t.Fatalf("asking the time: %v", err)
+		b.t.Fatalf("asking the time: %v", err)
 	}
 	return a
 }

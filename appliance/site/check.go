@@ -37,7 +37,7 @@ func (c *checker) check() {
 	c.classes()
 	c.hosts()
 	c.rescued()
-	c.zone()
+	c.zone("time.zone", c.site.Time.Zone)
 	c.names()
 	c.parameters("sip.parameters", ScopeSite, c.site.SIP.Parameters)
 	c.forced("sip.forced", c.site.SIP.Forced)
@@ -236,12 +236,12 @@ func HostName(label string) string {
 }
 
 // zone warns of a time zone that the phones cannot follow.
-func (c *checker) zone() {
-	if c.opts.CheckZone == nil || c.faulty["time.zone"] {
+func (c *checker) zone(key, name string) {
+	if c.opts.CheckZone == nil || name == "" || c.faulty[key] {
 		return
 	}
-	if warning := c.opts.CheckZone(c.site.Time.Zone); warning != "" {
-		c.warn("time.zone", quote(c.site.Time.Zone)+" ("+warning+")", "a zone that the phones can follow, or a clock that is wrong at times")
+	if warning := c.opts.CheckZone(name); warning != "" {
+		c.warn(key, quote(name)+" ("+warning+")", "a zone that the phones can follow, or a clock that is wrong at times")
 	}
 }
 

@@ -41,6 +41,7 @@ func (c *checker) phones() {
 			c.reservation(path+".address", i, p.Address, o.address)
 		}
 		c.lines(path, i, p, o.accounts)
+		c.zone(path+".zone", p.Zone)
 		c.parameters(path+".parameters", ScopePhone, p.Parameters)
 		c.forced(path+".forced", p.Forced)
 	}

@@ -199,6 +199,14 @@ func parseZone(s string) (string, bool) {
 	return s, err == nil
 }
 
+// parseOptionalZone takes the empty text as well.
+func parseOptionalZone(s string) (string, bool) {
+	if s == "" {
+		return "", true
+	}
+	return parseZone(s)
+}
+
 // The ports of DNS, in clear and over TLS (RFC 7858 section 3.1).
 const (
 	portDNS = 53

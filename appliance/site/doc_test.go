@@ -50,7 +50,7 @@ func TestDocStatesEveryKeyWithItsDefault(t *testing.T) {
 		"contacts.name": "required", "contacts.number": "required",
 		"phones.load": "`\"\"`", "phones.runs": "`\"\"`", "phones.forced": "none", "phones.lines.proxy": "`\"\"`", "phones.lines.port": "`0`",
 		"phones.mac": "required", "phones.model": "`\"\"`", "phones.label": "`\"\"`", "phones.address": "`\"\"`",
-		"phones.open_config": "`false`", "phones.own_files": "`false`", "phones.parameters": "none",
+		"phones.open_config": "`false`", "phones.zone": "`\"\"`", "phones.own_files": "`false`", "phones.parameters": "none",
 		"phones.lines.name": "required", "phones.lines.authname": "`\"\"`", "phones.lines.password": "`\"\"`",
 		"phones.lines.displayname": "`\"\"`", "phones.lines.shortname": "`\"\"`",
 	}

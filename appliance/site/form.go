@@ -119,6 +119,7 @@ func (s *Site) Check(opts Options) []Fault {
 type PhoneText struct {
 	MAC, Model, Label, Address string
 	OpenConfig, OwnFiles       bool
+	Zone                       string
 	Lines                      []LineText
 	Parameters, Forced         map[string]string
 	Load, Runs                 string
@@ -139,7 +140,7 @@ func (s *Site) PhoneText(mac phone.MAC) (PhoneText, bool) {
 	p := s.Masked().Phones[i]
 	t := PhoneText{
 		MAC: p.MAC.String(), Model: p.Model, Label: p.Label, Address: formatAddr(p.Address),
-		OpenConfig: p.OpenConfig, OwnFiles: p.OwnFiles, Parameters: p.Parameters, Forced: p.Forced, Load: p.Load, Runs: p.Runs,
+		OpenConfig: p.OpenConfig, OwnFiles: p.OwnFiles, Zone: p.Zone, Parameters: p.Parameters, Forced: p.Forced, Load: p.Load, Runs: p.Runs,
 	}
 	for _, l := range p.Lines {
 		t.Lines = append(t.Lines, LineText{
@@ -190,7 +191,7 @@ func (s *Site) RemovePhone(mac phone.MAC) (*Site, bool) {
 func phoneFrom(t PhoneText, path string) (p Phone, faults []Fault) {
 	scalars := map[string]string{
 		"mac": t.MAC, "model": t.Model, "label": t.Label, "address": t.Address, "load": t.Load, "runs": t.Runs,
-		"open_config": fmt.Sprint(t.OpenConfig), "own_files": fmt.Sprint(t.OwnFiles),
+		"zone": t.Zone, "open_config": fmt.Sprint(t.OpenConfig), "own_files": fmt.Sprint(t.OwnFiles),
 	}
 	dicts := map[string]map[string]string{"parameters": t.Parameters, "forced": t.Forced}
 	for _, k := range phoneKeys() {

@@ -21,6 +21,8 @@ func formatOptionalPort(p uint16) string {
 func phoneKeys() []key[Phone] {
 	mac := scalar("mac", KindText, func(p *Phone) *phone.MAC { return &p.MAC }, parseMAC, phone.MAC.String)
 	address := scalar("address", KindText, func(p *Phone) *netip.Addr { return &p.Address }, parseOptionalAddr, formatAddr)
+	zone := text("zone", func(p *Phone) *string { return &p.Zone }, parseOptionalZone)
+	zone.hint = suggestZone
 	return []key[Phone]{
 		mac.about("MAC", "the Ethernet address on the phone's back, such as 00:06:D7:AA:2A:2E", "Which phone this is; it stands on its back."),
 		choice("model", func(p *Phone) *string { return &p.Model }, "", "7940", "7960").
@@ -38,6 +40,7 @@ func phoneKeys() []key[Phone] {
 		text("runs", func(p *Phone) *string { return &p.Runs }, parseTarget).
 			about("Runs now", "the name of a load of these phones without its ending, such as P0S3-8-12-00, or an empty text",
 				"The load that the phone itself shows under Settings, Status, Firmware Versions, where the box cannot find it out. Empty: the box finds out."),
+		zone.about("Time zone", "an IANA time zone such as Europe/Brussels, or an empty text", "Where this phone is, if that is elsewhere: its clock and summer time follow from it. Empty: the time zone of all phones."),
 		parameters("parameters", func(p *Phone) *map[string]string { return &p.Parameters }).
 			about("Further parameters", allowedParameter, "Any other parameter of SIP<MAC>.cnf: name = value, one a line."),
 		forced("forced", func(p *Phone) *map[string]string { return &p.Forced }).

@@ -150,6 +150,7 @@ type Phone struct {
 	Address    netip.Addr // not valid = from the pool
 	OpenConfig bool
 	OwnFiles   bool
+	Zone       string // IANA name; "" = time.zone
 	Lines      []Line
 	Parameters map[string]string
 	Forced     map[string]string // names that the catalogue does not know, written as they are

@@ -21,6 +21,7 @@ type TimeZone struct {
 // DSTChange is the day and time of a change that recurs each year.
 type DSTChange struct {
 	Month   time.Month
+	Day     int // 1 to 31: that day of the month, whatever weekday it is; 0 = by Week and Weekday
 	Week    int // 1 to 4: that occurrence of Weekday in Month; 8: the last
 	Weekday time.Weekday
 	Clock   time.Duration // since midnight, below 24 h
@@ -29,11 +30,14 @@ type DSTChange struct {
 // lastWeek is the week_of_month that means the last.
 const lastWeek = 8
 
-// zoneNames are the names that the image accepts with their offsets in minutes, west to east.
-var zoneNames = []struct {
+// zoneName is a name of a time zone that the image accepts.
+type zoneName struct {
 	name    string
-	minutes int
-}{
+	minutes int // east of UTC
+}
+
+// zoneNames are the names that the image accepts, west to east.
+var zoneNames = []zoneName{
 	{"IDL", -720},
 	{"NT", -660},
 	{"AHST", -600},
@@ -141,6 +145,9 @@ func (z TimeZone) changesIn(year int) [2]time.Time {
 // in returns the change in a year, as local time that is written down as UTC.
 func (c DSTChange) in(year int) time.Time {
 	var day time.Time
+	if c.Day > 0 {
+		return time.Date(year, c.Month, c.Day, 0, 0, 0, 0, time.UTC).Add(c.Clock)
+	}
 	if c.Week == lastWeek {
 		day = time.Date(year, c.Month+1, 0, 0, 0, 0, 0, time.UTC)
 		day = day.AddDate(0, 0, -int((day.Weekday()-c.Weekday+7)%7))
@@ -162,7 +169,7 @@ func (z TimeZone) Settings() map[string]string {
 	s["dst_offset"] = clock(z.DSTOffset, false)
 	for prefix, c := range map[string]DSTChange{"dst_start_": z.Start, "dst_stop_": z.Stop} {
 		s[prefix+"month"] = c.Month.String()
-		s[prefix+"day"] = "0"
+		s[prefix+"day"] = strconv.Itoa(c.Day)
 		s[prefix+"day_of_week"] = c.Weekday.String()[:3]
 		s[prefix+"week_of_month"] = strconv.Itoa(c.Week)
 		s[prefix+"time"] = clock(c.Clock, true)

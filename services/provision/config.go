@@ -41,6 +41,7 @@ type Phone struct {
 	OpenConfig bool       // SIP<MAC>.cnf to whoever asks
 	OwnFiles   bool       // files of the folder win over generated ones
 	Lines      []Line
+	Zone       string // IANA name of where this phone is; "" = the site's
 	Parameters map[string]string
 	Forced     map[string]string // names that the catalogue does not know, written as they are
 }

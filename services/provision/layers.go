@@ -85,6 +85,9 @@ func (s *settings) phoneLayers(p *Phone, model string) []phone.Layer {
 		layers = append(layers, phone.Layer{Name: lineName(i), Values: lineValues(i+1, l)})
 	}
 	own := map[string]string{}
+	if zone, ok := s.zones[p.Zone]; ok {
+		setAll(own, zone.Settings())
+	}
 	if label := phone.ShowText(p.Label, 31); label != "" {
 		own["phone_label"] = label
 	}

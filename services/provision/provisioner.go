@@ -22,6 +22,7 @@ type Provisioner struct {
 	settings atomic.Pointer[settings]
 	shelf    atomic.Pointer[shelf]
 	contents *contents
+	sent     sentClocks
 	scanning sync.Mutex
 	adding   sync.Mutex
 }
@@ -60,6 +61,7 @@ func (p *Provisioner) Apply(cfg Config) error {
 		return fmt.Errorf("applying the settings of the phones: %w", err)
 	}
 	p.settings.Store(s)
+	p.sent.retain(s.listed)
 	for _, w := range s.warnings {
 		p.deps.Log.Warn("setting of the phones", "warning", w)
 	}
@@ -150,6 +152,9 @@ func (p *Provisioner) Answer(ctx context.Context, q Query) Answer {
 	r := request{p: p, ctx: ctx, query: q, file: phone.ParseFileName(q.Name), settings: p.settings.Load(), shelf: p.shelf.Load()}
 	a := r.answer()
 	a.File, a.MAC, a.Listed = r.file, r.mac, r.listed != nil
+	if a.Status == OK {
+		p.sent.note(&r, p.deps.Now())
+	}
 	if a.Status == OK && a.Secret {
 		p.deps.Released(Release{MAC: r.mac, From: q.From, Name: r.file.Clean})
 	}

@@ -20,7 +20,10 @@ type settings struct {
 	defaults   map[string]string // of both, what goes into SIPDefault.cnf
 	forPhones  map[string]string // of both, what goes into each SIP<MAC>.cnf
 	directory  directory
-	location   *time.Location // the zone of the phones
+	location   *time.Location            // the zone of the phones
+	zones      map[string]phone.TimeZone // of phones that have one of their own, by IANA name
+	clock      *Clock
+	clocks     map[phone.MAC]*Clock // of phones whose clock is told something of its own
 	logo       []byte
 	anyOwn     bool     // some phone has own_files
 	warnings   []string // what a person should know of these settings
@@ -78,9 +81,13 @@ func newSettings(cfg Config, now time.Time) (*settings, error) {
 		return nil, fmt.Errorf("loading the phones' time zone: %w", err)
 	}
 	s.baseURL = baseURL(cfg)
+	if err := s.deriveZones(now); err != nil {
+		return nil, err
+	}
 	s.deriveBox(zone)
 	s.deriveSite()
 	s.split()
+	s.deriveClocks()
 	s.directory = newDirectory(cfg)
 	return s, s.prove()
 }

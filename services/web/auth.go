@@ -31,6 +31,7 @@ var errWrong = errors.New("wrong password")
 type authority struct {
 	secrets Secrets
 	now     func() time.Time
+	uptime  func() time.Duration // never set back or forth, as now may be
 	hasher  *hasher
 	setup   sync.Mutex // held while a password is set
 
@@ -44,7 +45,11 @@ func newAuthority(secrets Secrets, now func() time.Time) (*authority, error) {
 	if _, err := rand.Read(key); err != nil {
 		return nil, fmt.Errorf("making a key: %w", err)
 	}
-	return &authority{secrets: secrets, now: now, hasher: newHasher(), key: key, verified: map[[32]byte]time.Time{}}, nil
+	began := time.Now()
+	return &authority{
+		secrets: secrets, now: now, uptime: func() time.Duration { return time.Since(began) },
+		hasher: newHasher(), key: key, verified: map[[32]byte]time.Time{},
+	}, nil
 }
 
 // check verifies a password: nil, errWrong, errBusy or a failure of the store.
@@ -125,13 +130,23 @@ func (a *authority) remember(mark [32]byte) {
 	a.verified[mark] = a.now()
 }
 
+// The parts of a session's payload.
+const (
+	sessionWall    = 0  // its end by the box's time, Unix seconds
+	sessionUptime  = 8  // its end by the uptime of the process that made it, nanoseconds
+	sessionProcess = 16 // which process that was
+	sessionSize    = 32 // the rest is random
+)
+
 // session makes the cookie of somebody who just logged in. It ends with the password that it was made under.
 func (a *authority) session(secure bool) (*http.Cookie, error) {
-	payload := make([]byte, 24)
-	binary.BigEndian.PutUint64(payload, uint64(a.now().Add(sessionTime).Unix()))
-	if _, err := rand.Read(payload[8:]); err != nil {
+	payload := make([]byte, sessionSize)
+	if _, err := rand.Read(payload); err != nil {
 		return nil, fmt.Errorf("making a session: %w", err)
 	}
+	binary.BigEndian.PutUint64(payload[sessionWall:], uint64(a.now().Add(sessionTime).Unix()))
+	binary.BigEndian.PutUint64(payload[sessionUptime:], uint64(a.uptime()+sessionTime))
+	copy(payload[sessionProcess:], a.process())
 	sum, err := a.sign(payload)
 	if err != nil {
 		return nil, err
@@ -140,6 +155,22 @@ func (a *authority) session(secure bool) (*http.Cookie, error) {
 	c.Value = base64.RawURLEncoding.EncodeToString(append(payload, sum...))
 	c.MaxAge = int(sessionTime / time.Second)
 	return c, nil
+}
+
+// process is what tells this process from those before, without telling its key.
+func (a *authority) process() []byte {
+	m := hmac.New(sha256.New, a.key)
+	m.Write([]byte("process"))
+	return m.Sum(nil)[:8]
+}
+
+// left is how long a session still runs. One of this process goes by the uptime: the box's time may be set meanwhile, which
+// must not throw people out. One of a process before has the box's time alone.
+func (a *authority) left(payload []byte) time.Duration {
+	if hmac.Equal(payload[sessionProcess:sessionProcess+8], a.process()) {
+		return time.Duration(binary.BigEndian.Uint64(payload[sessionUptime:])) - a.uptime()
+	}
+	return time.Duration(int64(binary.BigEndian.Uint64(payload[sessionWall:]))-a.now().Unix()) * time.Second
 }
 
 func (a *authority) sign(payload []byte) ([]byte, error) {
@@ -168,15 +199,15 @@ func (a *authority) loggedIn(r *http.Request) (bool, error) {
 		return false, nil //nolint:nilerr // no cookie is no session
 	}
 	raw, err := base64.RawURLEncoding.DecodeString(c.Value)
-	if err != nil || len(raw) != 24+sha256.Size {
+	if err != nil || len(raw) != sessionSize+sha256.Size {
 		return false, nil //nolint:nilerr // nor is nonsense
 	}
-	sum, err := a.sign(raw[:24])
+	sum, err := a.sign(raw[:sessionSize])
 	if err != nil {
 		return false, err
 	}
-	left := time.Duration(int64(binary.BigEndian.Uint64(raw))-a.now().Unix()) * time.Second
-	return hmac.Equal(sum, raw[24:]) && left > 0 && left <= sessionTime+time.Second, nil
+	left := a.left(raw[:sessionSize])
+	return hmac.Equal(sum, raw[sessionSize:]) && left > 0 && left <= sessionTime+time.Second, nil
 }
 
 // sessionCookie is the cookie without its value.

@@ -33,6 +33,7 @@ type Deps struct {
 	Files   PhoneFiles
 	Secrets Secrets
 	Now     func() time.Time
+	Uptime  func() time.Duration // of the process; nothing sets it. nil = counted from New
 	Log     *slog.Logger
 	Metrics prometheus.Gatherer // served at /metrics; nil = an empty page
 	Report  func(Event)         // must not block
@@ -109,6 +110,28 @@ type Clock struct {
 	Source  string  `json:"source"`
 	Stratum int     `json:"stratum"`
 	OffsetS float64 `json:"offset_s"`
+	// ErrorS is how wrong the time may be; HeldS how long ago the server that the box goes by was heard, 0 = it goes by none.
+	ErrorS   float64      `json:"error_s"`
+	HeldS    float64      `json:"held_s"`
+	DriftPPM float64      `json:"drift_ppm"`         // by which the computer's own clock is made to run faster
+	Now      time.Time    `json:"now"`               // the box's time, UTC
+	Since    time.Time    `json:"since,omitzero"`    // of the last correction
+	RTC      string       `json:"rtc,omitempty"`     // a sentence: what was found of real-time clocks at the start
+	Problem  string       `json:"problem,omitempty"` // a sentence: why no server is followed, why the clock can't be set
+	Servers  []TimeServer `json:"servers,omitempty"`
+}
+
+// TimeServer is an upstream time server.
+type TimeServer struct {
+	Name    string  `json:"name"` // as configured
+	Address string  `json:"address"`
+	Verdict string  `json:"verdict"` // followed, agrees, outlier, not right, disagrees, silent; "" = not asked yet
+	Stratum int     `json:"stratum"` // 0 = it has said nothing usable
+	OffsetS float64 `json:"offset_s"`
+	DelayS  float64 `json:"delay_s"`
+	ErrorS  float64 `json:"error_s"`
+	Reach   uint8   `json:"reach"`         // a bit for each of the last eight questions, 1 = answered
+	Why     string  `json:"why,omitempty"` // why its last answer could not be used
 }
 
 // OtherDHCP is another DHCP server on the wire.
@@ -299,6 +322,7 @@ type Field struct {
 type PhoneEntry struct {
 	MAC, Model, Label, Address string
 	OpenConfig, OwnFiles       bool
+	Zone                       string // IANA name; "" = that of the site
 	Lines                      []LineEntry
 	Parameters                 map[string]string
 	Forced                     map[string]string // names that the catalogue does not know

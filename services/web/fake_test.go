@@ -515,6 +515,7 @@ func (fakeFiles) PhoneFile(_ context.Context, from netip.Addr, name, query strin
 type fakeClock struct {
 	mu  sync.Mutex
 	now time.Time
+	up  time.Duration
 }
 
 func (c *fakeClock) Now() time.Time {
@@ -526,5 +527,18 @@ func (c *fakeClock) Now() time.Time {
 func (c *fakeClock) move(d time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.now, c.up = c.now.Add(d), c.up+d
+}
+
+// set moves the wall clock alone, as an NTP server does.
+func (c *fakeClock) set(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.now = c.now.Add(d)
+}
+
+func (c *fakeClock) Uptime() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.up
 }

@@ -85,7 +85,7 @@ func newRig(t *testing.T, change func(*web.Config)) *rig {
 		change(&r.cfg)
 	}
 	server, err := web.New(r.cfg, web.Deps{
-		Box: r.box, Shop: r.shop, Files: fakeFiles{}, Secrets: r.secrets, Now: r.clock.Now,
+		Box: r.box, Shop: r.shop, Files: fakeFiles{}, Secrets: r.secrets, Now: r.clock.Now, Uptime: r.clock.Uptime,
 		Log:     slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Metrics: r.metrics, Registerer: r.metrics,
 		Report: func(e web.Event) {

@@ -107,7 +107,7 @@ func faultWords(f Fault, where string) string {
 
 // phoneFields are the names of the form's fields, which are the keys of a [[phones]] entry.
 func phoneFields() []string {
-	fields := []string{"mac", "model", "label", "address", "open_config", "own_files", "load", "runs", "parameters", "forced", "lines"}
+	fields := []string{"mac", "model", "label", "address", "open_config", "own_files", "zone", "load", "runs", "parameters", "forced", "lines"}
 	for i := range maxLines {
 		fields = append(fields, fmt.Sprintf("lines[%d]", i))
 		for _, key := range []string{"name", "authname", "password", "displayname", "shortname", "proxy", "port"} {
@@ -177,7 +177,7 @@ func readPhoneForm(r *http.Request) (phoneForm, []Fault) {
 		Entry: PhoneEntry{
 			MAC: get("mac"), Model: get("model"), Label: get("label"), Address: get("address"),
 			OpenConfig: get("open_config") != "", OwnFiles: get("own_files") != "",
-			Load: get("load"), Runs: get("runs"),
+			Load: get("load"), Runs: get("runs"), Zone: get("zone"),
 		},
 	}
 	used := 0

@@ -19,6 +19,7 @@ type phoneView struct {
 	Time    timeView
 	Explain Explanation
 	Files   []fileView
+	Clock   clockView
 	All     bool // the whole timeline is shown
 }
 
@@ -82,7 +83,10 @@ func (s *Server) phonePage(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	all := r.URL.Query().Get("all") == "1"
-	v := phoneView{Live: s.liveView(p, all), DHCP: s.dhcpView(p.MAC), Time: s.timeView(p.MAC), All: all}
+	v := phoneView{
+		Live: s.liveView(p, all), DHCP: s.dhcpView(p.MAC), Time: s.timeView(p.MAC),
+		Clock: newClockView(s.deps.Shop.PhoneClock(p.MAC)), All: all,
+	}
 	if v.Explain, err = s.deps.Shop.Explain(r.Context(), p.MAC); err != nil {
 		// The rest of the page is worth showing without it.
 		s.deps.Log.Warn("explaining a phone failed", "mac", p.MAC, "err", err)

@@ -286,6 +286,42 @@ func TestSessions(t *testing.T) {
 	}
 }
 
+// TestSettingTheClockThrowsNobodyOut sets the box's time by a day and by ten years in both directions, as an upstream server may
+// that is heard for the first time. A session of before the process started has the box's time alone.
+func TestSettingTheClockThrowsNobodyOut(t *testing.T) {
+	r := newRig(t, nil)
+	r.setUp()
+	c := r.login()
+	status := func(cookie *http.Cookie) int { return r.do(call{path: "/api/v1/status", cookie: cookie}).Code }
+	const day, years = 24 * time.Hour, 3653 * 24 * time.Hour
+	for _, by := range []time.Duration{day, -day, years, -years, -years, years} {
+		r.clock.set(by)
+		if code := status(c); code != 200 {
+			t.Errorf("after the clock was set by %s: got %d, want 200", by, code)
+		}
+		wantCode(t, r.do(call{path: "/api/v1/status", basic: true}), 200)
+		if code := status(r.login()); code != 200 {
+			t.Errorf("a new login after the clock was set by %s: got %d, want 200", by, code)
+		}
+	}
+	r.clock.move(13 * time.Hour)
+	r.clock.set(-13 * time.Hour)
+	if code := status(c); code != 401 {
+		t.Errorf("after 13 h, of which the clock knows nothing: got %d, want 401", code)
+	}
+	c = r.login()
+	again := newRig(t, nil)
+	again.secrets.hash, again.secrets.key = r.secrets.hash, r.secrets.key
+	again.clock.set(time.Hour)
+	if code := again.do(call{path: "/api/v1/status", cookie: c}).Code; code != 200 {
+		t.Errorf("a session of before a restart: got %d, want 200", code)
+	}
+	again.clock.set(12 * time.Hour)
+	if code := again.do(call{path: "/api/v1/status", cookie: c}).Code; code != 401 {
+		t.Errorf("a session of before a restart, 13 h later: got %d, want 401", code)
+	}
+}
+
 func TestAPlainSessionIsNotSecureOnly(t *testing.T) {
 	r := newRig(t, single)
 	r.cfg.Single = true

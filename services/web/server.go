@@ -54,6 +54,9 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making the page: %w", err)
 	}
+	if deps.Uptime != nil {
+		auth.uptime = deps.Uptime
+	}
 	s := &Server{
 		deps:    deps,
 		pages:   pages,

@@ -25,6 +25,7 @@ type fakeShop struct {
 	converts  []web.Conversion
 	refuse    error // of the next change
 	telnetOff bool
+	clocks    []web.PhoneClock
 }
 
 func (f *fakeShop) did(format string, args ...any) error {
@@ -231,6 +232,17 @@ func (f *fakeShop) Images() []web.FirmwareFile {
 }
 
 func (f *fakeShop) RemoveFile(_ context.Context, name string) error { return f.did("remove %s", name) }
+
+func (f *fakeShop) PhoneClock(mac phone.MAC) web.PhoneClock {
+	for _, one := range f.clocks {
+		if one.MAC == mac {
+			return one
+		}
+	}
+	return web.PhoneClock{MAC: mac, Zone: "Europe/Brussels", Told: "CET (UTC+01:00), no summer time"}
+}
+
+func (f *fakeShop) PhoneClocks() []web.PhoneClock { return f.clocks }
 
 func (f *fakeShop) NextChange() string { return "28 March 2027, 02:00" }
 

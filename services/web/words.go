@@ -118,8 +118,14 @@ func clockSentence(c Clock) string {
 	if c.Stratum > 0 {
 		text += fmt.Sprintf(", stratum %d", c.Stratum)
 	}
+	if c.HeldS > silentAfter.Seconds() {
+		return text + ". It has not answered for " + shortDuration(c.HeldS) + "; the time goes on and may be wrong by " + shortDuration(c.ErrorS) + " by now."
+	}
 	return text + ", " + offsetWords(c.OffsetS) + "."
 }
+
+// silentAfter is longer than the box waits between two questions.
+const silentAfter = 20 * time.Minute
 
 func offsetWords(s float64) string {
 	d := time.Duration(s * float64(time.Second)).Abs()

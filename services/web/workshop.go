@@ -68,6 +68,10 @@ type Workshop interface {
 	RemoveFile(ctx context.Context, name string) error
 	// NextChange says when the phones' clocks change next: "28 March 2027, 02:00"; "" = never.
 	NextChange() string
+	// PhoneClock says what the clock of a phone shows; the zero MAC means any phone without a time zone of its own.
+	PhoneClock(mac phone.MAC) PhoneClock
+	// PhoneClocks are those of the phones for which that is not what holds for all.
+	PhoneClocks() []PhoneClock
 	// Troubles are the known troubles of these phones, with their cures.
 	Troubles() []Trouble
 }
@@ -130,6 +134,29 @@ type ExplainFile struct {
 	Name   string `json:"name"`
 	Status string `json:"status"` // ok, harmless, missing, refused
 	Why    string `json:"why"`
+}
+
+// PhoneClock is what a phone's clock shows now and after the next change.
+type PhoneClock struct {
+	MAC    phone.MAC `json:"mac,omitzero"` // zero = all that are told nothing of their own
+	Label  string    `json:"label,omitempty"`
+	Zone   string    `json:"zone"`  // IANA name of where it is
+	Told   string    `json:"told"`  // what it was told, in words
+	Shows  []ShownAt `json:"shows"` // now, and at the next change: of the phone, of the zone, or of both at once
+	Doubts []string  `json:"doubts,omitempty"`
+	// Warning says how the phone differs from its zone in the next ten years; "" = not at all.
+	Warning string `json:"warning,omitempty"`
+	// Restart says that the phone goes by what it was told before, until it starts again.
+	Restart bool `json:"restart,omitempty"`
+}
+
+// ShownAt is what a phone shows at a moment.
+type ShownAt struct {
+	At     time.Time `json:"at"`      // UTC
+	Local  string    `json:"local"`   // what the phone shows then: "Sun 28 Mar 2027, 03:00"
+	Before string    `json:"before"`  // and just before, where it changes then
+	Offset string    `json:"offset"`  // of that from UTC: "+02:00"
+	Wrong  int       `json:"wrong_s"` // by how many seconds the phone is ahead of its zone
 }
 
 // Trouble is a known trouble (phones.md c.6).
