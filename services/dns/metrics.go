@@ -28,7 +28,7 @@ var (
 	notQuestion        = reason{"response", "the packet is an answer, not a question"}
 	panicked           = reason{"panic", "the program failed on this question; this is a fault of phonebox"}
 	tooManyConnections = reason{"connections", "too many connections are open"}
-	overflown          = reason{"overflow", "the kernel had no room for more questions"}
+	overflown          = reason{"receive_buffer", "the kernel had no room for more questions"}
 	unwritable         = reason{"send", "the answer could not be sent"}
 )
 
