@@ -11,7 +11,7 @@ type reason struct{ code, sentence string }
 
 func reasons() map[string]reason {
 	list := []reason{
-		foreignClient, foreignInterface, tooShort, tooLong, notQuestion, panicked, tooManyConnections, unwritable,
+		foreignClient, foreignInterface, tooShort, tooLong, notQuestion, panicked, tooManyConnections, unwritable, overflown,
 	}
 	out := map[string]reason{}
 	for _, r := range list {
@@ -28,6 +28,7 @@ var (
 	notQuestion        = reason{"response", "the packet is an answer, not a question"}
 	panicked           = reason{"panic", "the program failed on this question; this is a fault of phonebox"}
 	tooManyConnections = reason{"connections", "too many connections are open"}
+	overflown          = reason{"receive_buffer", "the kernel had no room for more questions"}
 	unwritable         = reason{"send", "the answer could not be sent"}
 )
 

@@ -200,16 +200,24 @@ func (s *Server) Serve(ctx context.Context, conn *udp.Conn, ln net.Listener) err
 	}()
 	err := udp.Serve(ctx, conn, func(p *udp.Packet, replies []udp.Reply) []udp.Reply {
 		return s.handle(ctx, conn, &waiting, p, replies)
-	}, udp.Hooks{
+	}, s.hooks())
+	cancel()
+	return errors.Join(err, <-streams)
+}
+
+func (s *Server) hooks() udp.Hooks {
+	return udp.Hooks{
 		Panicked: func(v any, stack, packet []byte) {
 			s.panics.Panicked(v, stack, packet)
 			s.reportDrop(netip.AddrPort{}, panicked)
 		},
 		Foreign:   func(p *udp.Packet) { s.drop(p.From, foreignInterface) },
 		SendError: func(r udp.Reply, _ error) { s.drop(r.To, unwritable) },
-	})
-	cancel()
-	return errors.Join(err, <-streams)
+		Lost: func(n int) {
+			s.metrics.dropped.WithLabelValues(overflown.code).Add(float64(n))
+			s.reportDrop(netip.AddrPort{}, overflown)
+		},
+	}
 }
 
 // drop counts and reports a packet that gets no answer.
