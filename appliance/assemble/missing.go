@@ -39,12 +39,11 @@ type client struct {
 }
 
 type missedName struct {
-	name, result string
-	local        bool
-	first, last  time.Time
-	count        int
-	by           client // the first who asked
-	askers       []asker
+	name, why   string
+	first, last time.Time
+	count       int
+	by          client // the first who asked
+	askers      []asker
 }
 
 type asker struct {
@@ -89,7 +88,7 @@ func (m *missing) heard(e *dns.Event, mac phone.MAC) {
 	if n == nil {
 		n = m.add(e.Name, who, now)
 	}
-	n.result, n.local, n.last = e.Result, e.Local, now
+	n.why, n.last = whyMissing(e), now
 	n.count++
 	n.asked(who, e.From.Addr(), now)
 }
@@ -186,7 +185,7 @@ func (m *missing) list(label func(phone.MAC) string) []web.MissingName {
 	out := make([]web.MissingName, 0, len(m.names))
 	for _, n := range m.names {
 		w := web.MissingName{
-			Name: n.name, Why: whyMissing(n.result, n.local), Count: n.count, First: n.first, Last: n.last,
+			Name: n.name, Why: n.why, Count: n.count, First: n.first, Last: n.last,
 			Mappable: site.IsRescuable(n.name), Askers: make([]web.Asker, len(n.askers)),
 		}
 		for i, a := range n.askers {
@@ -209,15 +208,18 @@ func phonesAmong(n web.MissingName) int {
 	return 0
 }
 
-func whyMissing(result string, local bool) string {
+// whyMissing says why a name has no address. What the DNS server says of a failure is told as it is.
+func whyMissing(e *dns.Event) string {
 	switch {
-	case result == "NXDOMAIN" && local:
+	case e.Result == "NXDOMAIN" && e.Local:
 		return "this office has no such name"
-	case result == "NXDOMAIN":
+	case e.Result == "NXDOMAIN":
 		return "the name servers say that it does not exist"
-	case result == "NODATA":
+	case e.Result == "NODATA":
 		return "it has no IPv4 address"
-	case result == "SERVFAIL":
+	case e.Reason != "":
+		return e.Reason
+	case e.Result == "SERVFAIL":
 		return "no name server had an answer"
 	}
 	return "it is not of this office, and no name server is set that could be asked"

@@ -50,7 +50,9 @@ func TestWhatNobodyAnswersIsListedWithWhoAsks(t *testing.T) {
 	}
 	m.heard(wasAnswered("stray.example", "A", "SERVFAIL", "10.77.1.9"), phone.MAC{})
 	m.heard(wasAnswered("stray.example", "A", "SERVFAIL", "10.77.1.9"), phone.MAC{})
-	m.heard(wasAnswered("stray.example", "A", "SERVFAIL", "10.77.1.9"), phone.MAC{})
+	silent := wasAnswered("stray.example", "A", "SERVFAIL", "10.77.1.9")
+	silent.Reason = "no server upstream answered"
+	m.heard(silent, phone.MAC{})
 	m.heard(wasAnswered("tftp.old.example", "A", "REFUSED", "10.77.1.1"), desk)
 	now = now.Add(time.Minute)
 	m.heard(wasAnswered("tftp.old.example", "A", "NXDOMAIN", "10.77.1.2"), desk)
@@ -64,7 +66,7 @@ func TestWhatNobodyAnswersIsListedWithWhoAsks(t *testing.T) {
 		n.Askers[0] != (web.Asker{MAC: desk, Label: "Desk", Address: "10.77.1.2", Count: 2, Last: now}) || n.Askers[1] != (web.Asker{MAC: lobby, Address: "10.77.1.3", Count: 1, Last: now}) {
 		t.Errorf("found %+v", n)
 	}
-	if why := got[1].Why; why != "no name server had an answer" || got[1].Askers[0].Address != "10.77.1.9" {
+	if why := got[1].Why; why != "no server upstream answered" || got[1].Askers[0].Address != "10.77.1.9" {
 		t.Errorf("found %+v", got[1])
 	}
 	m.heard(wasAnswered("tftp.old.example", "A", "NOERROR", "10.77.1.2"), desk)
