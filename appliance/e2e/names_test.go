@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
@@ -93,11 +94,6 @@ func leaseAs(t *testing.T, n *testkit.Node, hostname string) lessee {
 }
 
 func (l lessee) release() { l.Signal(syscall.SIGUSR2) }
-
-func backwards(addr string) string {
-	a := netip.MustParseAddr(addr).As4()
-	return fmt.Sprintf("%d.%d.%d.%d.in-addr.arpa", a[3], a[2], a[1], a[0])
-}
 
 // testLeaseNames lets a phone and a computer have leases and give them up, one by a RELEASE and one by being gone.
 func testLeaseNames(t *testing.T, b *box) {
@@ -298,7 +294,7 @@ func testPageByName(t *testing.T, b *box) {
 		var names []string
 		client := &http.Client{Timeout: 20 * time.Second, Transport: &http.Transport{
 			DisableKeepAlives: true,
-			DialTLS: func(string, string) (net.Conn, error) {
+			DialTLSContext: func(context.Context, string, string) (net.Conn, error) {
 				c := tls.Client(conn, &tls.Config{ServerName: name, InsecureSkipVerify: true})
 				if err := c.Handshake(); err != nil {
 					return nil, err

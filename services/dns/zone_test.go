@@ -255,7 +255,9 @@ func TestSerial(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	apply(func(cfg *dns.Config) { cfg.Upstream = append(cfg.Upstream, dns.Upstream{Addr: upstreamOf("192.0.2.53:53")}) })
+	apply(func(cfg *dns.Config) {
+		cfg.Upstream = append(cfg.Upstream, dns.Upstream{Addr: upstreamOf("192.0.2.53:53")})
+	})
 	if got := serial("voice.home.arpa."); got != 1 {
 		t.Errorf("another upstream server: serial %d, want 1", got)
 	}
