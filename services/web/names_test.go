@@ -59,6 +59,7 @@ func TestNamesOnThePage(t *testing.T) {
 	r := apiRig(t)
 	r.box.furnishNames(mac(t, reception), r.clock.Now())
 	cookie := r.login()
+	wantText(t, r.do(call{path: "/help", cookie: cookie}).Body.String(), `<a href="/names">`)
 	w := r.do(call{path: "/names?name=elsewhere.example", cookie: cookie})
 	wantCode(t, w, 200)
 	wantText(t, w.Body.String(), "phonebox.voice.home.arpa", "phonebox.local", "tftp.old-site.example", `<a href="/phones/0006D7AA2A2E">Reception</a>`, "42 times",
