@@ -55,6 +55,7 @@ type link interface {
 	dhcp.Wire
 	MACOf(ctx context.Context, addr netip.Addr) (phone.MAC, bool, error)
 	SentBy(ctx context.Context, from netip.AddrPort, mac phone.MAC) bool
+	Settling(addr netip.Addr) <-chan struct{}
 	State() netdev.State
 }
 
@@ -235,7 +236,7 @@ func (b *Box) makeServices(p plan) error {
 		return fmt.Errorf("making dhcp: %w", err)
 	}
 	if b.tftp, err = tftp.New(p.tftp, tftp.Deps{
-		Files: tftpFiles{b}, Log: log("tftp"), Report: b.onTFTP, Metrics: b.metrics,
+		Files: tftpFiles{b}, Log: log("tftp"), Report: b.onTFTP, Metrics: b.metrics, Settling: b.wire.Settling,
 	}); err != nil {
 		return fmt.Errorf("making tftp: %w", err)
 	}

@@ -83,11 +83,19 @@ func (e *early) end(addr netip.Addr) {
 	delete(e.running, addr)
 }
 
+// question returns what is closed when the question about an address that runs is over; nil = none runs.
+func (e *early) question(addr netip.Addr) <-chan struct{} {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if over := e.running[addr]; over != nil {
+		return over
+	}
+	return nil
+}
+
 // join waits for the question about an address that runs, if one does.
 func (e *early) join(ctx context.Context, addr netip.Addr) {
-	e.mu.Lock()
-	over := e.running[addr]
-	e.mu.Unlock()
+	over := e.question(addr)
 	if over == nil {
 		return
 	}

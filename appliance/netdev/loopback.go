@@ -46,6 +46,9 @@ func (*Loopback) MACOf(ctx context.Context, _ netip.Addr) (phone.MAC, bool, erro
 	return phone.MAC{}, false, ctx.Err()
 }
 
+// Settling knows of no question.
+func (*Loopback) Settling(netip.Addr) <-chan struct{} { return nil }
+
 // SentBy knows nothing: loopback has no frames.
 func (*Loopback) SentBy(context.Context, netip.AddrPort, phone.MAC) bool { return false }
 

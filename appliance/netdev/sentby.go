@@ -17,6 +17,10 @@ const (
 	joinWait = 500 * time.Millisecond
 )
 
+// Settling returns what is closed when the question about an address that was begun early is over; nil = none runs. SentBy
+// does not wait then.
+func (d *Device) Settling(addr netip.Addr) <-chan struct{} { return d.early.question(addr) }
+
 // SentBy reports whether it is known already that the TFTP request which came from an address and port was sent by mac,
 // and that what is sent to that address goes to mac. Then MACOf need not ask the wire once more. All of this must hold:
 //

@@ -70,12 +70,18 @@ type box struct {
 // serve runs a server on loopback with the given settings; its socket is opened here.
 func serve(t testing.TB, files tftp.Files, cfg tftp.Config) *box {
 	t.Helper()
+	return serveWhom(t, files, cfg, nil)
+}
+
+// serveWhom runs a server with Deps.Settling.
+func serveWhom(t testing.TB, files tftp.Files, cfg tftp.Config, settling func(netip.Addr) <-chan struct{}) *box {
+	t.Helper()
 	cfg.Listen = netip.MustParseAddrPort("127.77.0.1:0")
 	b := &box{events: make(chan tftp.Event, 10_000)}
 	var err error
 	b.Server, err = tftp.New(cfg, tftp.Deps{
 		Files: files, Log: slog.New(slog.DiscardHandler),
-		Report: func(e tftp.Event) { b.events <- e },
+		Report: func(e tftp.Event) { b.events <- e }, Settling: settling,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -57,6 +57,10 @@ type Deps struct {
 	Log     *slog.Logger
 	Report  func(Event)           // called on many goroutines at once; must not block
 	Metrics prometheus.Registerer // nil = no metrics
+
+	// Settling returns what is closed when it is known who has the address of a client, so that Files need not wait for
+	// it; nil where nobody finds out. Such a request holds no worker meanwhile. Settling nil = Files does the waiting.
+	Settling func(client netip.Addr) <-chan struct{}
 }
 
 // EventKind says what happened.

@@ -129,7 +129,7 @@ func (s *Server) enter(in *incoming, now time.Time) {
 		of.sessions++
 		s.clients[key>>16] = of
 	}
-	s.submit(job{sess: sess})
+	s.openSoon(sess)
 }
 
 // leave takes a session out of everything that counts it.

@@ -7,7 +7,8 @@ import (
 )
 
 const (
-	openTimeout = 2 * time.Second // Files is allowed one
+	openTimeout   = 2 * time.Second // Files is allowed one
+	settleTimeout = time.Second     // then Files finds out by itself who asks
 	// maxWorkers bounds the files that are opened, or read from a disk, at the same time. It is large because a worker
 	// may wait a second for a neighbour to answer, and a tenth of one for a phone that nobody vouches for; and no larger,
 	// because each takes 20 KB of stack.
@@ -29,6 +30,33 @@ func (s *Server) submit(j job) {
 		s.workers++
 		s.wg.Go(s.work)
 	}
+}
+
+// openSoon lets a worker open the file of a session, once it is known who asks where somebody finds out. That takes a
+// tenth of a second and comes to a thousand phones at once; workers that waited would let the others wait for a second.
+// It is called with the lock held.
+func (s *Server) openSoon(sess *session) {
+	var settled <-chan struct{}
+	if s.deps.Settling != nil && !sess.probe {
+		settled = s.deps.Settling(sess.in.from.Addr())
+	}
+	if settled == nil {
+		s.submit(job{sess: sess})
+		return
+	}
+	life := s.life
+	s.wg.Go(func() {
+		limit := time.NewTimer(settleTimeout)
+		defer limit.Stop()
+		select {
+		case <-settled:
+		case <-limit.C:
+		case <-life.Done():
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.submit(job{sess: sess})
+	})
 }
 
 // jobs is a queue of jobs.
