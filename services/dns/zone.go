@@ -57,9 +57,10 @@ func newZone(cfg Config, names Names) (*zone, error) {
 	}
 	z.reverse[z.box] = z.full("phonebox")
 	z.addHosts(cfg)
+	z.addRescued(cfg)
+	z.addSecondCallManager()
 	z.addServices(cfg)
 	z.addProxies(cfg)
-	z.addRescued(cfg)
 	return z, nil
 }
 
@@ -75,6 +76,10 @@ func (z *zone) addHosts(cfg Config) {
 			z.reverse[addr] = full
 		}
 	}
+}
+
+// addSecondCallManager comes after what the settings name.
+func (z *zone) addSecondCallManager() {
 	if second := z.full(secondCallManager); len(z.fixed[second]) == 0 {
 		z.add(address(second, siteTTL, z.box))
 	}
