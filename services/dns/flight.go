@@ -244,7 +244,7 @@ func (s *Server) fetch(st *state, fl *flight) {
 func (s *Server) judge(st *state, fl *flight, r said) (a *answer, why string) {
 	q := dns.Question{Name: fl.q.name, Qtype: fl.q.qtype, Qclass: dns.ClassINET}
 	m, rebound := st.cleaner.clean(q, r.resp, fl.q.do)
-	if rebound.IsValid() {
+	if rebound != "" {
 		s.metrics.ignored.WithLabelValues("rebinding").Inc()
 		why := fmt.Sprintf("%s says that it is %s, where no name of the world may lead; dns.inside would allow it", r.up.Upstream, rebound)
 		s.tellUpstream(fmt.Sprintf("%s is not told: %s", fl.q.name, why))

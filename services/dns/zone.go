@@ -158,6 +158,12 @@ func (z *zone) lookUp(q dns.Question) (found, bool) {
 	return z.lookUpRescued(name, q)
 }
 
+// mayAnswer reports whether a name, lower case, is one that is answered here, now or as soon as a device has it.
+func (z *zone) mayAnswer(name string) bool {
+	_, rescued := z.rescued[name]
+	return rescued || dns.IsSubDomain(z.domain, name) || dns.CountLabel(name) == 1
+}
+
 // lookUpName finds a name of the zone: of the settings, else of a phone.
 func (z *zone) lookUpName(name string, q dns.Question) found {
 	records := z.fixed[name]
