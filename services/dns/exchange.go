@@ -283,7 +283,7 @@ func (s *Server) ask(ctx context.Context, network string, server netip.AddrPort,
 		resp, err := conn.ReadMsg()
 		switch {
 		case err == nil && answers(resp, q):
-			if resp.Question[0].Name != q.Question[0].Name {
+			if !refusesAll(resp) && resp.Question[0].Name != q.Question[0].Name {
 				s.metrics.ignored.WithLabelValues("letters").Inc()
 				return nil, errLetters
 			}
@@ -304,10 +304,22 @@ func isNet(err error) bool {
 	return errors.As(err, &ne) || errors.Is(err, net.ErrClosed)
 }
 
+// refusesAll reports whether a message is a header that says no, as some servers answer what they do not understand. It is
+// believed without the question: who forges it has to guess id and port, and wins less than by an answer.
+func refusesAll(resp *dns.Msg) bool {
+	return !knows(resp) && len(resp.Question)+len(resp.Answer)+len(resp.Ns) == 0
+}
+
 // answers reports whether a message answers the question that was sent (RFC 5452 section 9.1). That the letters are the
 // same is looked at beside.
 func answers(resp, q *dns.Msg) bool {
-	if resp.Id != q.Id || !resp.Response || resp.Opcode != dns.OpcodeQuery || len(resp.Question) != 1 {
+	if resp.Id != q.Id || !resp.Response || resp.Opcode != dns.OpcodeQuery {
+		return false
+	}
+	if refusesAll(resp) {
+		return true
+	}
+	if len(resp.Question) != 1 {
 		return false
 	}
 	a, b := resp.Question[0], q.Question[0]
