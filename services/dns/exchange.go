@@ -224,20 +224,33 @@ func (s *Server) exchangeClear(ctx context.Context, up *upstream, addr netip.Add
 		resp, err = s.ask(ctx, "udp", addr, old)
 	}
 	switch {
-	case errors.Is(err, errForged), errors.Is(err, errLetters):
-		whole, tcpErr := s.ask(ctx, "tcp", addr, q.message(q.name))
-		if tcpErr == nil && errors.Is(err, errLetters) {
-			up.mu.Lock()
-			up.plain = true // it was the server after all; it answers over TCP, where nobody guesses
-			up.mu.Unlock()
-		}
-		return whole, tcpErr
+	case errors.Is(err, errForged):
+		return s.ask(ctx, "tcp", addr, q.message(q.name))
+	case errors.Is(err, errLetters):
+		return s.askPlainly(ctx, up, addr, q)
 	case err == nil && resp.Truncated:
 		whole, err := s.ask(ctx, "tcp", addr, q.message(q.name))
 		if err != nil {
 			return resp, nil // the cut answer tells the client to come over TCP itself
 		}
 		return whole, nil
+	}
+	return resp, err
+}
+
+// askPlainly asks a server that changed the letters of a question: over TCP, where nobody guesses, and over UDP where there
+// is no TCP, which leaves id and port to guess. If it was the server after all, its letters are not shuffled again.
+func (s *Server) askPlainly(ctx context.Context, up *upstream, addr netip.AddrPort, q asking) (*dns.Msg, error) {
+	half, cancel := context.WithTimeout(ctx, s.timeout/2)
+	defer cancel()
+	resp, err := s.ask(half, "tcp", addr, q.message(q.name))
+	if err != nil {
+		resp, err = s.ask(ctx, "udp", addr, q.message(q.name))
+	}
+	if err == nil {
+		up.mu.Lock()
+		up.plain = true
+		up.mu.Unlock()
 	}
 	return resp, err
 }

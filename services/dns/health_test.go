@@ -158,6 +158,34 @@ func TestLettersAreShuffled(t *testing.T) {
 	}
 }
 
+// Some home routers write the question in small letters and answer over UDP alone. Names are found through them all the
+// same, whether TCP is refused or nobody says a word.
+func TestAServerWithOtherLettersAndWithoutTCP(t *testing.T) {
+	t.Parallel()
+	for _, silent := range []bool{false, true} {
+		pc, ln := listenBoth(t)
+		if silent {
+			defer ln.Close() // the kernel takes connections
+		} else {
+			ln.Close()
+		}
+		srv := &mdns.Server{PacketConn: pc, Handler: mdns.HandlerFunc(func(w mdns.ResponseWriter, q *mdns.Msg) {
+			q.Question[0].Name = strings.ToLower(q.Question[0].Name)
+			outside(w, q)
+		})}
+		done := make(chan struct{})
+		go func() { defer close(done); _ = srv.ActivateAndServe() }()
+		t.Cleanup(func() { pc.Close(); <-done })
+		b := startTuned(t, withUpstream(pc.LocalAddr().(*net.UDPAddr).AddrPort()), dns.Deps{}, func(s *dns.Server) { s.SetTimeout(2 * time.Second) })
+		for i := range 2 {
+			name := fmt.Sprintf("q%d.a-name-with-many-letters.example.", i)
+			if got := short(b.ask("udp", question(name, mdns.TypeA)).Answer); got != name+" 77 IN A 192.0.2.80" {
+				t.Errorf("TCP is silent (%v), question %d: %q", silent, i, got)
+			}
+		}
+	}
+}
+
 // Where somebody guesses, the question is asked over TCP.
 func TestAStormOfForgedAnswersLeadsToTCP(t *testing.T) {
 	t.Parallel()
