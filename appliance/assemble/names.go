@@ -178,6 +178,10 @@ func (b *Box) namedAt(mac phone.MAC) (netip.Addr, bool) {
 // maxCalls bounds the names of leases; there are no more leases in a pool.
 const maxCalls = 1 << 16
 
+// maxContested bounds the names that are remembered because several wanted them. Beyond it all are forgotten: then one
+// that gets free goes to a device that wants it when that renews its lease.
+const maxContested = 1 << 12
+
 // calls are the names that devices with a lease give themselves. Whether a lease still runs the DHCP server knows.
 type calls struct {
 	mu        sync.Mutex
@@ -215,6 +219,9 @@ func (c *calls) take(mac phone.MAC, name string) (changed bool) {
 		c.holder, c.name, c.contested = map[string]phone.MAC{}, map[phone.MAC]string{}, map[string]bool{}
 	}
 	if _, taken := c.holder[name]; taken {
+		if len(c.contested) >= maxContested {
+			clear(c.contested)
+		}
 		c.contested[name] = true
 		return changed
 	}

@@ -1,6 +1,7 @@
 package assemble
 
 import (
+	"fmt"
 	"maps"
 	"testing"
 
@@ -164,5 +165,24 @@ func TestNamesThatDevicesGiveThemselves(t *testing.T) {
 	}
 	if len(c.holder) != 1 || len(c.name) != 1 {
 		t.Errorf("a device that changes its name has %d of them", len(c.holder))
+	}
+}
+
+// Two devices that call themselves something else all the time cost no more memory than others.
+func TestNamesThatDevicesWantAreBounded(t *testing.T) {
+	t.Parallel()
+	var c calls
+	for i := range 10 * maxContested {
+		name := fmt.Sprintf("n%d", i)
+		c.take(testMAC(1), name)
+		c.take(testMAC(2), name)
+	}
+	if len(c.contested) > maxContested || len(c.holder) > 2 || len(c.name) > 2 {
+		t.Errorf("%d names are remembered that two wanted, %d of devices, %d devices", len(c.contested), len(c.holder), len(c.name))
+	}
+	c.take(testMAC(1), "printer")
+	c.take(testMAC(2), "printer")
+	if !c.contested["printer"] || c.holder["printer"] != testMAC(1) {
+		t.Errorf("afterwards: %v, %v", c.contested["printer"], c.holder["printer"])
 	}
 }

@@ -49,7 +49,7 @@ func (ix *index) ofAPhone(name string) bool {
 // MapName implements [web.Box]: it writes dns.names and puts it in force, as every other change of the settings.
 func (p page) MapName(ctx context.Context, name, target string) error {
 	if target == "" {
-		if _, mapped := p.b.index.Load().site.DNS.Names[name]; !mapped {
+		if _, mapped := p.b.index.Load().site.DNS.Names[site.RescuedKey(name)]; !mapped {
 			return &web.PublicError{Status: http.StatusNotFound, Text: fmt.Sprintf("The name %q leads nowhere, so that there is nothing to take back.", name)}
 		}
 	}

@@ -59,11 +59,18 @@ func (c *checker) rescued() {
 	if c.tooMany("dns.names", len(s.DNS.Names), maxRescued) {
 		return
 	}
+	leads := map[string]string{} // a name of the zone -> its entry
 	for _, name := range slices.Sorted(maps.Keys(s.DNS.Names)) {
 		key := "dns.names." + name
 		local, within := s.Local(name)
 		_, host := s.DNS.Hosts[local]
+		first, twice := leads[local]
+		if within && !twice {
+			leads[local] = name
+		}
 		switch {
+		case within && twice && s.DNS.Names[first] != s.DNS.Names[name]:
+			c.fault(key, fmt.Sprintf("%s, while %q, which is the same name, leads to %s", quote(s.DNS.Names[name]), first, quote(s.DNS.Names[first])), "one of the two")
 		case within && (local == "" || slices.Contains(BoxNames(), local)):
 			c.fault(key, "a name of the box itself", "a name that nobody else has; the box answers for this one already")
 		case within && host:
@@ -73,6 +80,11 @@ func (c *checker) rescued() {
 			c.fault(key, fmt.Sprintf("%s, which is no name of dns.hosts", quote(s.DNS.Names[name])), allowedNameTarget)
 		}
 	}
+}
+
+// RescuedKey writes a name as it stands in dns.names.
+func RescuedKey(name string) string {
+	return strings.ToLower(strings.TrimSuffix(strings.TrimSpace(name), "."))
 }
 
 // IsRescuable reports whether a name can stand in dns.names, apart from whether it is taken.
@@ -100,7 +112,7 @@ func (s *Site) MapName(name, target string, opts Options) (*Site, []Fault) {
 	if names == nil {
 		names = map[string]string{}
 	}
-	name = strings.ToLower(strings.TrimSuffix(strings.TrimSpace(name), "."))
+	name = RescuedKey(name)
 	target = strings.ToLower(strings.TrimSpace(target))
 	if !validRescuedKey(name) {
 		return nil, []Fault{{Key: "dns.names", Found: "the name " + quote(name), Allowed: allowedRescued}}

@@ -57,3 +57,14 @@ func TestNamesOfThePastAreBounded(t *testing.T) {
 		t.Errorf("1001 names: %v %q", s != nil, faults)
 	}
 }
+
+// With and without the domain a name is one name, which leads to one place.
+func TestANameOfThePastLeadsToOnePlace(t *testing.T) {
+	t.Parallel()
+	for second, refused := range map[string]bool{"192.0.2.8": true, "192.0.2.7": false} {
+		s, faults := parseWith(t, shortest+"[dns.names]\n'old'='192.0.2.7'\n'old.voice.home.arpa'='"+second+"'\n", site.Options{})
+		if (s == nil) != refused || refused && (len(faults) != 1 || !strings.Contains(faults[0], "dns.names.old.voice.home.arpa") || !strings.Contains(faults[0], `"old"`)) {
+			t.Errorf("the second leads to %s: %v, %q", second, s != nil, faults)
+		}
+	}
+}

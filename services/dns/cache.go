@@ -40,6 +40,7 @@ type entry struct {
 	stored     time.Duration // when the answer came
 	expires    time.Duration
 	retry      time.Duration // no question upstream before that, for the last one failed
+	failedIn   uint64        // the epoch in which it failed: other settings may name another server
 	epoch      uint64        // of the settings under which the answer came
 	size       int
 	ring       *ring
@@ -81,9 +82,9 @@ func (c *cache) recall(key []byte, now time.Duration, epoch uint64) recalled {
 		e.touch()
 		return recalled{
 			answer: e.answer, age: uint32((now - e.stored) / time.Second), fresh: now < e.expires && e.epoch == epoch,
-			failed: now < e.retry,
+			failed: now < e.retry && e.failedIn == epoch,
 		}
-	case e.failure != nil && now < e.retry:
+	case e.failure != nil && now < e.retry && e.failedIn == epoch:
 		e.touch()
 		return recalled{answer: e.failure, fresh: true, failed: true}
 	}
@@ -91,22 +92,28 @@ func (c *cache) recall(key []byte, now time.Duration, epoch uint64) recalled {
 	return recalled{}
 }
 
-// keep stores an answer in place of what was known.
+// keep stores an answer in place of what was known, unless that is of later settings.
 func (c *cache) keep(key string, a *answer, now time.Duration, epoch uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if e := c.entries[key]; e != nil && e.epoch > epoch {
+		return
+	}
 	c.put(&entry{key: key, answer: a, stored: now, expires: now + time.Duration(a.ttl)*time.Second, epoch: epoch})
 }
 
 // fail stores that a question was not answered. An old answer stays, and is not asked for again at once.
-func (c *cache) fail(key string, failure *answer, now time.Duration) {
+func (c *cache) fail(key string, failure *answer, now time.Duration, epoch uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if e := c.entries[key]; e != nil && e.answer != nil {
-		e.retry = now + recheckAfter
-		return
+	e := c.entries[key]
+	switch {
+	case e != nil && max(e.epoch, e.failedIn) > epoch: // what is known is of later settings
+	case e != nil && e.answer != nil:
+		e.retry, e.failedIn = now+recheckAfter, epoch
+	default:
+		c.put(&entry{key: key, failure: failure, retry: now + failureKept, failedIn: epoch})
 	}
-	c.put(&entry{key: key, failure: failure, retry: now + failureKept})
 }
 
 // put is called with the lock held.

@@ -19,12 +19,13 @@ const (
 // cleaner keeps of an upstream's answer what answers the question, and nothing that could harm the phones' network.
 type cleaner struct {
 	served []netip.Prefix // where phones and the box are: no name of the world leads there
+	zone   *zone          // nor to a name that is answered here
 	inside []string       // domains, lower case with the final dot, whose names may
 }
 
-// clean returns a new message for a question whose name is in lower case. rebound is an address in it that no name of
-// the world may have: then the message must not be used.
-func (c *cleaner) clean(q dns.Question, resp *dns.Msg, do bool) (out *dns.Msg, rebound netip.Addr) {
+// clean returns a new message for a question whose name is in lower case. rebound is an address or a name in it to which no
+// name of the world may lead: then the message must not be used. "" = there is none.
+func (c *cleaner) clean(q dns.Question, resp *dns.Msg, do bool) (out *dns.Msg, rebound string) {
 	out = &dns.Msg{
 		MsgHdr: dns.MsgHdr{
 			Response: true, RecursionDesired: true, RecursionAvailable: true, AuthenticatedData: resp.AuthenticatedData,
@@ -39,17 +40,17 @@ func (c *cleaner) clean(q dns.Question, resp *dns.Msg, do bool) (out *dns.Msg, r
 	keepAuthority(end, found, resp.Ns, do, out)
 	if !c.mayPoint(q.Name) {
 		for _, rr := range out.Answer {
-			if addr := c.harmful(rr); addr.IsValid() {
-				return out, addr
+			if rebound := c.harmful(rr); rebound != "" {
+				return out, rebound
 			}
 		}
 	}
 	for _, rr := range resp.Extra {
-		if isAddress(rr) && namedBy(rr.Header().Name, out.Answer) && (c.mayPoint(q.Name) || !c.harmful(rr).IsValid()) {
+		if isAddress(rr) && namedBy(rr.Header().Name, out.Answer) && (c.mayPoint(q.Name) || c.harmful(rr) == "") {
 			out.Extra = append(out.Extra, rr)
 		}
 	}
-	return out, netip.Addr{}
+	return out, ""
 }
 
 // followChain takes the records of the name that was asked, and of the names that its CNAMEs lead to. It returns where the
@@ -138,17 +139,36 @@ func (c *cleaner) mayPoint(name string) bool {
 	return slices.ContainsFunc(c.inside, func(domain string) bool { return dns.IsSubDomain(domain, name) })
 }
 
-// harmful returns the address of a record that no name of the world may have; not valid when there is none. A page out
-// there that gets a browser to take its own name for an address here could speak to the box and the phones as if it were
-// theirs (DNS rebinding). Other private networks are let through: a PBX there, named by the company's own server, is usual.
-func (c *cleaner) harmful(rr dns.RR) netip.Addr {
+// harmful returns the address or the name of a record to which no name of the world may lead; "" when there is none. A page
+// out there that gets a browser to take its own name for an address here could speak to the box and the phones as if it
+// were theirs (DNS rebinding). A name that is answered here is as good as its address: many resolvers of clients ask for
+// the end of a chain by themselves. Other private networks are let through: a PBX there, named by the company's own server,
+// is usual.
+func (c *cleaner) harmful(rr dns.RR) string {
 	for _, ip := range addressesOf(rr) {
 		addr, ok := netip.AddrFromSlice(ip)
 		if addr = addr.Unmap(); ok && c.guarded(addr) {
-			return addr
+			return addr.String()
 		}
 	}
-	return netip.Addr{}
+	if target := targetOf(rr); target != "." && c.zone.mayAnswer(dns.CanonicalName(target)) {
+		return target
+	}
+	return ""
+}
+
+// targetOf returns the name that a client asks for in place of the record's own; "." when there is none. That of an SRV
+// record is not one: no browser follows it, and providers may name the site's own telephone system there.
+func targetOf(rr dns.RR) string {
+	switch rr := rr.(type) {
+	case *dns.CNAME:
+		return rr.Target
+	case *dns.HTTPS:
+		return rr.Target
+	case *dns.SVCB:
+		return rr.Target
+	}
+	return "."
 }
 
 func addressesOf(rr dns.RR) []net.IP {

@@ -17,6 +17,7 @@ func voice(ups ...netip.AddrPort) dns.Config {
 	cfg.Listen, cfg.Server = netip.MustParseAddrPort("127.77.0.1:0"), netip.MustParsePrefix("127.77.0.1/16")
 	cfg.Subnets = []netip.Prefix{netip.MustParsePrefix("192.0.2.128/25")}
 	cfg.Inside = []string{"Office.example"}
+	cfg.Rescued = map[string]netip.Addr{"tftp.old-site.example": netip.MustParseAddr("127.77.0.40")}
 	return cfg
 }
 
@@ -43,6 +44,15 @@ func TestNoNameOfTheWorldLeadsHere(t *testing.T) {
 	add("mapped2.evil.example.", "AAAA", "mapped2.evil.example. 60 IN AAAA ::ffff:192.0.2.200", false)
 	add("link6.evil.example.", "AAAA", "link6.evil.example. 60 IN AAAA fe80::1", false)
 	add("hint.evil.example.", "HTTPS", "hint.evil.example. 60 IN HTTPS 1 . ipv4hint=127.77.3.4", false)
+	add("alias.evil.example.", "A", "alias.evil.example. 60 IN CNAME x.other.example.\nx.other.example. 60 IN CNAME Reception.voice.home.arpa.", false)
+	add("bare.evil.example.", "AAAA", "bare.evil.example. 60 IN CNAME phonebox.", false)
+	add("rescued.evil.example.", "A", "rescued.evil.example. 60 IN CNAME tftp.old-site.example.", false)
+	add("cname.evil.example.", "CNAME", "cname.evil.example. 60 IN CNAME voice.home.arpa.", false)
+	add("https.evil.example.", "HTTPS", "https.evil.example. 60 IN HTTPS 0 phonebox.voice.home.arpa.", false)
+	add("service.evil.example.", "SVCB", "service.evil.example. 60 IN SVCB 1 phonebox.voice.home.arpa. port=443", false)
+	add("self.world.example.", "HTTPS", "self.world.example. 60 IN HTTPS 1 . alpn=h2", true)
+	add("alias.office.example.", "A", "alias.office.example. 60 IN CNAME pbx.voice.home.arpa.", true)
+	add("alias.world.example.", "A", "alias.world.example. 60 IN CNAME notvoice.home.arpa.", true)
 	add("pbx.company.example.", "A", "pbx.company.example. 60 IN A 10.20.30.40", true)
 	add("pbx2.company.example.", "A", "pbx2.company.example. 60 IN A 192.168.1.5", true)
 	add("world.example.", "A", "world.example. 60 IN A 192.0.2.1", true)

@@ -224,20 +224,33 @@ func (s *Server) exchangeClear(ctx context.Context, up *upstream, addr netip.Add
 		resp, err = s.ask(ctx, "udp", addr, old)
 	}
 	switch {
-	case errors.Is(err, errForged), errors.Is(err, errLetters):
-		whole, tcpErr := s.ask(ctx, "tcp", addr, q.message(q.name))
-		if tcpErr == nil && errors.Is(err, errLetters) {
-			up.mu.Lock()
-			up.plain = true // it was the server after all; it answers over TCP, where nobody guesses
-			up.mu.Unlock()
-		}
-		return whole, tcpErr
+	case errors.Is(err, errForged):
+		return s.ask(ctx, "tcp", addr, q.message(q.name))
+	case errors.Is(err, errLetters):
+		return s.askPlainly(ctx, up, addr, q)
 	case err == nil && resp.Truncated:
 		whole, err := s.ask(ctx, "tcp", addr, q.message(q.name))
 		if err != nil {
 			return resp, nil // the cut answer tells the client to come over TCP itself
 		}
 		return whole, nil
+	}
+	return resp, err
+}
+
+// askPlainly asks a server that changed the letters of a question: over TCP, where nobody guesses, and over UDP where there
+// is no TCP, which leaves id and port to guess. If it was the server after all, its letters are not shuffled again.
+func (s *Server) askPlainly(ctx context.Context, up *upstream, addr netip.AddrPort, q asking) (*dns.Msg, error) {
+	half, cancel := context.WithTimeout(ctx, s.timeout/2)
+	defer cancel()
+	resp, err := s.ask(half, "tcp", addr, q.message(q.name))
+	if err != nil {
+		resp, err = s.ask(ctx, "udp", addr, q.message(q.name))
+	}
+	if err == nil {
+		up.mu.Lock()
+		up.plain = true
+		up.mu.Unlock()
 	}
 	return resp, err
 }
@@ -283,7 +296,7 @@ func (s *Server) ask(ctx context.Context, network string, server netip.AddrPort,
 		resp, err := conn.ReadMsg()
 		switch {
 		case err == nil && answers(resp, q):
-			if resp.Question[0].Name != q.Question[0].Name {
+			if !refusesAll(resp) && resp.Question[0].Name != q.Question[0].Name {
 				s.metrics.ignored.WithLabelValues("letters").Inc()
 				return nil, errLetters
 			}
@@ -304,10 +317,22 @@ func isNet(err error) bool {
 	return errors.As(err, &ne) || errors.Is(err, net.ErrClosed)
 }
 
+// refusesAll reports whether a message is a header that says no, as some servers answer what they do not understand. It is
+// believed without the question: who forges it has to guess id and port, and wins less than by an answer.
+func refusesAll(resp *dns.Msg) bool {
+	return !knows(resp) && len(resp.Question)+len(resp.Answer)+len(resp.Ns) == 0
+}
+
 // answers reports whether a message answers the question that was sent (RFC 5452 section 9.1). That the letters are the
 // same is looked at beside.
 func answers(resp, q *dns.Msg) bool {
-	if resp.Id != q.Id || !resp.Response || resp.Opcode != dns.OpcodeQuery || len(resp.Question) != 1 {
+	if resp.Id != q.Id || !resp.Response || resp.Opcode != dns.OpcodeQuery {
+		return false
+	}
+	if refusesAll(resp) {
+		return true
+	}
+	if len(resp.Question) != 1 {
 		return false
 	}
 	a, b := resp.Question[0], q.Question[0]

@@ -37,12 +37,19 @@ type flights struct {
 	mu      sync.Mutex
 	total   int
 	clients map[netip.Addr]int
-	flying  map[string]*flight
+	flying  map[flightKey]*flight
+}
+
+// flightKey is what questions share that share a flight. The epoch is one of it, for other settings may name other servers
+// and allow other answers.
+type flightKey struct {
+	key   string
+	epoch uint64
 }
 
 // flight is one question upstream. Its results may be read once done is closed.
 type flight struct {
-	key    string
+	flightKey
 	q      asking
 	name   question // its name and type, for an answer that is made up
 	done   chan struct{}
@@ -51,7 +58,7 @@ type flight struct {
 }
 
 func newFlights(gauge prometheus.Gauge) *flights {
-	return &flights{gauge: gauge, clients: map[netip.Addr]int{}, flying: map[string]*flight{}}
+	return &flights{gauge: gauge, clients: map[netip.Addr]int{}, flying: map[flightKey]*flight{}}
 }
 
 // begin takes a place for a client; false when there is none.
@@ -79,10 +86,10 @@ func (f *flights) end(client netip.Addr) {
 
 // join returns the flight of a question, and whether it is new: then the caller has to start it. nil when there is none
 // and too many are under way.
-func (f *flights) join(key []byte, q *question) (fl *flight, begun bool) {
+func (f *flights) join(key []byte, epoch uint64, q *question) (fl *flight, begun bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if fl := f.flying[string(key)]; fl != nil {
+	if fl := f.flying[flightKey{string(key), epoch}]; fl != nil {
 		return fl, false
 	}
 	if len(f.flying) >= maxFlights {
@@ -91,15 +98,16 @@ func (f *flights) join(key []byte, q *question) (fl *flight, begun bool) {
 	own := *q
 	own.wire = append([]byte(nil), q.wire...) // the packet's bytes are not ours
 	fl = &flight{
-		key: string(key), q: asking{name: own.name(), qtype: own.qtype, do: own.do, cd: own.cd}, name: own, done: make(chan struct{}),
+		flightKey: flightKey{string(key), epoch}, name: own, done: make(chan struct{}),
+		q: asking{name: own.name(), qtype: own.qtype, do: own.do, cd: own.cd},
 	}
-	f.flying[fl.key] = fl
+	f.flying[fl.flightKey] = fl
 	return fl, true
 }
 
 func (f *flights) land(fl *flight) {
 	f.mu.Lock()
-	delete(f.flying, fl.key)
+	delete(f.flying, fl.flightKey)
 	f.mu.Unlock()
 	close(fl.done)
 }
@@ -161,7 +169,7 @@ func (s *Server) waitFor(st *state, client netip.Addr, key []byte, q *question) 
 
 // fly asks upstream on a goroutine, unless the same is asked already. nil when too many are asked.
 func (s *Server) fly(st *state, key []byte, q *question) *flight {
-	fl, begun := s.flights.join(key, q)
+	fl, begun := s.flights.join(key, st.epoch, q)
 	switch {
 	case begun:
 		s.metrics.misses.Inc()
@@ -226,7 +234,7 @@ func (s *Server) fetch(st *state, fl *flight) {
 	}
 	switch {
 	case fl.why != "":
-		s.cache.fail(fl.key, fl.answer, s.uptime())
+		s.cache.fail(fl.key, fl.answer, s.uptime(), st.epoch)
 	case fl.answer.lasting || fl.answer.ttl > 0:
 		s.cache.keep(fl.key, fl.answer, s.uptime(), st.epoch)
 	}
@@ -236,7 +244,7 @@ func (s *Server) fetch(st *state, fl *flight) {
 func (s *Server) judge(st *state, fl *flight, r said) (a *answer, why string) {
 	q := dns.Question{Name: fl.q.name, Qtype: fl.q.qtype, Qclass: dns.ClassINET}
 	m, rebound := st.cleaner.clean(q, r.resp, fl.q.do)
-	if rebound.IsValid() {
+	if rebound != "" {
 		s.metrics.ignored.WithLabelValues("rebinding").Inc()
 		why := fmt.Sprintf("%s says that it is %s, where no name of the world may lead; dns.inside would allow it", r.up.Upstream, rebound)
 		s.tellUpstream(fmt.Sprintf("%s is not told: %s", fl.q.name, why))

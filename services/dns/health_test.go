@@ -158,6 +158,34 @@ func TestLettersAreShuffled(t *testing.T) {
 	}
 }
 
+// Some home routers write the question in small letters and answer over UDP alone. Names are found through them all the
+// same, whether TCP is refused or nobody says a word.
+func TestAServerWithOtherLettersAndWithoutTCP(t *testing.T) {
+	t.Parallel()
+	for _, silent := range []bool{false, true} {
+		pc, ln := listenBoth(t)
+		if silent {
+			defer ln.Close() // the kernel takes connections
+		} else {
+			ln.Close()
+		}
+		srv := &mdns.Server{PacketConn: pc, Handler: mdns.HandlerFunc(func(w mdns.ResponseWriter, q *mdns.Msg) {
+			q.Question[0].Name = strings.ToLower(q.Question[0].Name)
+			outside(w, q)
+		})}
+		done := make(chan struct{})
+		go func() { defer close(done); _ = srv.ActivateAndServe() }()
+		t.Cleanup(func() { pc.Close(); <-done })
+		b := startTuned(t, withUpstream(pc.LocalAddr().(*net.UDPAddr).AddrPort()), dns.Deps{}, func(s *dns.Server) { s.SetTimeout(2 * time.Second) })
+		for i := range 2 {
+			name := fmt.Sprintf("q%d.a-name-with-many-letters.example.", i)
+			if got := short(b.ask("udp", question(name, mdns.TypeA)).Answer); got != name+" 77 IN A 192.0.2.80" {
+				t.Errorf("TCP is silent (%v), question %d: %q", silent, i, got)
+			}
+		}
+	}
+}
+
 // Where somebody guesses, the question is asked over TCP.
 func TestAStormOfForgedAnswersLeadsToTCP(t *testing.T) {
 	t.Parallel()
@@ -208,19 +236,60 @@ func TestWhatWaitsIsBounded(t *testing.T) {
 	eventually(t, func() bool { exchanges, flights := b.UnderWay(); return exchanges+flights == 0 })
 }
 
-// A server that does not know EDNS is asked without it.
+// A server that does not know EDNS is asked without it, also one that answers what it cannot read with the header alone.
 func TestAServerOfThePast(t *testing.T) {
 	t.Parallel()
-	up := startUpstream(t, func(w mdns.ResponseWriter, q *mdns.Msg) {
-		if q.IsEdns0() != nil {
+	for _, headerOnly := range []bool{false, true} {
+		up := startUpstream(t, func(w mdns.ResponseWriter, q *mdns.Msg) {
+			if q.IsEdns0() == nil {
+				outside(w, q)
+				return
+			}
 			q.Extra = nil
-			_ = w.WriteMsg(new(mdns.Msg).SetRcode(q, mdns.RcodeFormatError))
-			return
+			resp := new(mdns.Msg).SetRcode(q, mdns.RcodeFormatError)
+			if headerOnly {
+				resp.Question = nil
+			}
+			_ = w.WriteMsg(resp)
+		})
+		b := start(t, withUpstream(up.addr))
+		if got := short(b.ask("udp", question("example.com.", mdns.TypeA)).Answer); got != "example.com. 77 IN A 192.0.2.80" {
+			t.Errorf("with the header alone (%v): found %s", headerOnly, got)
 		}
-		outside(w, q)
-	})
-	b := start(t, withUpstream(up.addr))
-	if got := short(b.ask("udp", question("example.com.", mdns.TypeA)).Answer); got != "example.com. 77 IN A 192.0.2.80" {
-		t.Errorf("found %s", got)
+	}
+}
+
+// A server that refuses with the header alone lives: it is not taken for silent, and the next one is asked at once. The
+// same with another id, or as if all were well, is nobody's answer.
+func TestARefusalWithoutTheQuestion(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		id    uint16 // added to that of the question
+		rcode int
+		heard bool
+	}{
+		{0, mdns.RcodeRefused, true},
+		{0, mdns.RcodeServerFailure, true},
+		{0, mdns.RcodeNotImplemented, true},
+		{1, mdns.RcodeRefused, false},
+		{0, mdns.RcodeSuccess, false},
+		{0, mdns.RcodeNameError, false},
+	} {
+		up := startUpstream(t, func(w mdns.ResponseWriter, q *mdns.Msg) {
+			resp := new(mdns.Msg).SetRcode(q, tt.rcode)
+			resp.Id += tt.id
+			resp.Question = nil
+			_ = w.WriteMsg(resp)
+		})
+		reg := prometheus.NewRegistry()
+		b := startTuned(t, withUpstream(up.addr), dns.Deps{Metrics: reg}, func(s *dns.Server) { s.SetTimeout(300 * time.Millisecond) })
+		resp := b.ask("udp", question("example.com.", mdns.TypeA))
+		want := mdns.RcodeServerFailure
+		if tt.heard {
+			want = tt.rcode
+		}
+		if alive := figure(t, reg, "phonebox_dns_upstream_up") == 1; resp.Rcode != want || alive != tt.heard {
+			t.Errorf("%+v: told %s, the server lives: %v", tt, mdns.RcodeToString[resp.Rcode], alive)
+		}
 	}
 }

@@ -107,7 +107,7 @@ func (s *Server) build(cfg Config, old *state) (*state, error) {
 	s.number(z)
 	st := &state{
 		cfg: cfg, zone: z, upstream: s.connect(cfg, old.upstream), timeNames: map[string]bool{}, own: own{answers: map[string]ownAnswer{}}, epoch: old.epoch + 1,
-		cleaner: cleaner{served: append([]netip.Prefix{cfg.Server.Masked()}, cfg.Subnets...)},
+		cleaner: cleaner{served: append([]netip.Prefix{cfg.Server.Masked()}, cfg.Subnets...), zone: z},
 	}
 	for _, name := range cfg.TimeNames {
 		st.timeNames[dns.CanonicalName(name)] = true

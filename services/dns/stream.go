@@ -17,6 +17,7 @@ const (
 	maxStreams          = 64
 	maxStreamsPerClient = 8
 	streamReadTimeout   = 2 * time.Second
+	streamWriteTimeout  = 2 * time.Second // a client that does not read holds its place no longer
 	streamIdleTimeout   = 8 * time.Second
 )
 
@@ -29,7 +30,6 @@ func (s *Server) serveStreams(ctx context.Context, ln net.Listener) error {
 			s.serveStream(ctx, w, q)
 		}),
 		ReadTimeout:       streamReadTimeout,
-		WriteTimeout:      streamReadTimeout,
 		IdleTimeout:       func() time.Duration { return streamIdleTimeout },
 		NotifyStartedFunc: func() { close(started) },
 		MsgAcceptFunc: func(h dns.Header) dns.MsgAcceptAction {
@@ -68,6 +68,7 @@ func (s *Server) serveStream(ctx context.Context, w dns.ResponseWriter, q *dns.M
 	}
 	if err != nil {
 		s.drop(from, unwritable)
+		_ = w.Close() // what was sent may end within an answer
 	}
 }
 
@@ -144,6 +145,14 @@ func (g *gate) enter(c net.Conn, client netip.Addr) *stream {
 	g.conns[s] = true
 	g.open[client]++
 	return s
+}
+
+// Write implements [net.Conn]. miekg/dns sets no deadline for it, whatever its WriteTimeout is.
+func (s *stream) Write(b []byte) (int, error) {
+	if err := s.Conn.SetWriteDeadline(time.Now().Add(streamWriteTimeout)); err != nil {
+		return 0, err
+	}
+	return s.Conn.Write(b)
 }
 
 // Close implements [net.Conn].

@@ -57,9 +57,10 @@ func newZone(cfg Config, names Names) (*zone, error) {
 	}
 	z.reverse[z.box] = z.full("phonebox")
 	z.addHosts(cfg)
+	z.addRescued(cfg)
+	z.addSecondCallManager()
 	z.addServices(cfg)
 	z.addProxies(cfg)
-	z.addRescued(cfg)
 	return z, nil
 }
 
@@ -75,6 +76,10 @@ func (z *zone) addHosts(cfg Config) {
 			z.reverse[addr] = full
 		}
 	}
+}
+
+// addSecondCallManager comes after what the settings name.
+func (z *zone) addSecondCallManager() {
 	if second := z.full(secondCallManager); len(z.fixed[second]) == 0 {
 		z.add(address(second, siteTTL, z.box))
 	}
@@ -151,6 +156,12 @@ func (z *zone) lookUp(q dns.Question) (found, bool) {
 		}
 	}
 	return z.lookUpRescued(name, q)
+}
+
+// mayAnswer reports whether a name, lower case, is one that is answered here, now or as soon as a device has it.
+func (z *zone) mayAnswer(name string) bool {
+	_, rescued := z.rescued[name]
+	return rescued || dns.IsSubDomain(z.domain, name) || dns.CountLabel(name) == 1
 }
 
 // lookUpName finds a name of the zone: of the settings, else of a phone.

@@ -324,6 +324,29 @@ func TestRescuedNames(t *testing.T) {
 	}
 }
 
+// What the box answers for only because nobody else has the name is led elsewhere by the settings, as the page says.
+func TestRescuedNamesComeBeforeWhatTheBoxMakesUp(t *testing.T) {
+	t.Parallel()
+	there := netip.MustParseAddr("127.0.0.40")
+	for _, names := range [][2]string{{"ciscocm2", "sip-proxy"}, {"ciscocm2.voice.home.arpa", "sip-proxy.voice.home.arpa"}} {
+		cfg := office()
+		cfg.Proxy = "192.0.2.44"
+		cfg.Rescued = map[string]netip.Addr{names[0]: there, names[1]: there}
+		b := start(t, cfg)
+		for _, name := range []string{"ciscocm2.", "CiscoCM2.voice.home.arpa.", "sip-proxy.", "sip-proxy.voice.home.arpa."} {
+			if got := short(b.ask("udp", question(name, mdns.TypeA)).Answer); got != name+" 30 IN A 127.0.0.40" {
+				t.Errorf("with %q: %s is %q", names, name, got)
+			}
+		}
+		if got := short(b.ask("udp", question("_sip._udp.voice.home.arpa.", mdns.TypeSRV)).Answer); !strings.HasSuffix(got, " sip-proxy-2.voice.home.arpa.") {
+			t.Errorf("with %q the telephone system is %q", names, got)
+		}
+		if got := short(b.ask("udp", question("sip-proxy-2.voice.home.arpa.", mdns.TypeA)).Answer); !strings.HasSuffix(got, " 192.0.2.44") {
+			t.Errorf("with %q its address is %q", names, got)
+		}
+	}
+}
+
 // The networks behind relays have reverse zones too, and those that share an octet share one.
 func TestReverseOfTheNetworksBehindRelays(t *testing.T) {
 	t.Parallel()

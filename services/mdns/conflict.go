@@ -12,6 +12,9 @@ import (
 // any record of it says that it is taken; one that we have is first looked for again, and so the host that comes second
 // gives way.
 func (r *responder) hear(now time.Time, from netip.AddrPort, m *dns.Msg) {
+	if r.unasked() {
+		return
+	}
 	for _, theirs := range slices.Concat(m.Answer, m.Extra) {
 		h := theirs.Header()
 		if h.Ttl == 0 || h.Class&^flush != dns.ClassINET || h.Rrtype == dns.TypeNSEC && r.phase != probing {
@@ -32,6 +35,11 @@ func (r *responder) hear(now time.Time, from netip.AddrPort, m *dns.Msg) {
 		}
 	}
 }
+
+// unasked reports that we have not yet asked who has the name that we look for next. What is said of it before that counts
+// for nothing: whoever has the name says so again when we ask, and who claims all names unasked would have us change ours
+// with each packet, and cut short the time that we wait after many conflicts.
+func (r *responder) unasked() bool { return r.phase == probing && r.count == 0 }
 
 // agree reports whether a record says what we say, too: another program of the box, or our own packet that came back.
 func (r *responder) agree(theirs dns.RR) bool {
@@ -70,7 +78,7 @@ func (r *responder) giveWay(now time.Time, from netip.AddrPort, lost *record) {
 // contest compares our wish for a name with that of another host which looks for it at the same time (section 8.2): the
 // later in order has it. It reports whether somebody looks for a name that is ours already.
 func (r *responder) contest(now time.Time, m *dns.Msg) (defending bool) {
-	if len(m.Ns) == 0 {
+	if len(m.Ns) == 0 || r.unasked() {
 		return false
 	}
 	for _, name := range r.probedNames() {

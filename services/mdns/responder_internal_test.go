@@ -471,6 +471,30 @@ func TestAHostThatTakesEveryName(t *testing.T) {
 	}
 }
 
+// A host that claims every name without being asked makes the box look for names no faster than one that waits for its
+// probes, whether it says so in answers or in probes of its own.
+func TestAHostThatClaimsEveryNameUnasked(t *testing.T) {
+	t.Parallel()
+	answers, wishes := answer(), new(dns.Msg)
+	for n := 1; n <= lastNumber; n++ {
+		rr, err := dns.NewRR(numbered("phonebox", n) + ".local. 120 IN A 10.77.0.9")
+		if err != nil {
+			t.Fatal(err)
+		}
+		answers.Answer, wishes.Ns = append(answers.Answer, rr), append(wishes.Ns, rr)
+	}
+	w := newWire(t)
+	h := w.plug(office(1))
+	for range 2_000 {
+		w.run(100 * time.Millisecond)
+		w.send("10.77.0.9:5353", answers, group.Addr())
+		w.send("10.77.0.9:5353", wishes, group.Addr())
+	}
+	if len(h.events) > conflictsAnHour+1 || len(h.conflicts) > conflictsAnHour+1 {
+		t.Errorf("in 200 s it changed its name %d times, and remembers %d conflicts", len(h.events), len(h.conflicts))
+	}
+}
+
 // What others can cause is bounded.
 func TestAFloodIsAnsweredWithinBounds(t *testing.T) {
 	t.Parallel()

@@ -235,8 +235,8 @@ func (s *Server) lookAtWire() {
 		return
 	}
 	s.do(func(r *responder, at time.Time) []outgoing {
-		if s.conn == nil {
-			return nil // it ended meanwhile
+		if s.conn == nil || s.link != was {
+			return nil // it ended meanwhile, or somebody else looked, too
 		}
 		if was != (link{}) {
 			leave(s.conn, was)
