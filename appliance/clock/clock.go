@@ -136,9 +136,11 @@ type Clock struct {
 	doubted  *doubt        // the last choice, if it was too far off to be believed at once
 	burst    int           // rounds that follow each other quickly
 	trusted  bool          // at the last look
-	unsaved  bool          // what the clock goes by changed since it was stored
-	steps    int           // counts corrections, so that a measurement from before one is not used after it
-	previous instant       // for jumped
+	sure     time.Time     // a time that has certainly passed, and the uptime then
+	sureUp   time.Duration
+	unsaved  bool    // what the clock goes by changed since it was stored
+	steps    int     // counts corrections, so that a measurement from before one is not used after it
+	previous instant // for jumped
 }
 
 var (

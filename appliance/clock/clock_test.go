@@ -423,6 +423,33 @@ func TestAPowerCutSoonAfterACleanRestart(t *testing.T) {
 	})
 }
 
+// TestGuessesDoNotDiscreditAnRTC cuts the power again and again: the guess gets ahead, and then a clock is plugged in.
+func TestGuessesDoNotDiscreditAnRTC(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		st := &memory{}
+		first := newClock(t, clock.Config{Manage: true, BootID: "0"}, st, clock.NewSim(0, 0))
+		if err := first.Set(t.Context(), time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		for i := range 5 {
+			c := newClock(t, clock.Config{Manage: true, BootID: fmt.Sprint(i + 1)}, st, clock.NewSim(-1e5*time.Hour, 0))
+			stop := run(t, c)
+			time.Sleep(10 * time.Second)
+			cut := &memory{m: maps.Clone(st.m)}
+			stop()
+			st = cut
+		}
+		c := newClock(t, clock.Config{Manage: true, BootID: "rtc"}, st, clock.NewSim(-1e5*time.Hour, 0).RTC(time.Now().Truncate(time.Second)))
+		if wantTime(t, c, time.Now()); !c.Trusted() || c.Quality().Stratum != 12 {
+			t.Errorf("status %+v", c.Status())
+		}
+		old := newClock(t, clock.Config{Manage: true, BootID: "old"}, st, clock.NewSim(-1e5*time.Hour, 0).RTC(time.Now().Add(-2*time.Minute)))
+		if old.Trusted() {
+			t.Errorf("an RTC that is behind was believed: %+v", old.Status())
+		}
+	})
+}
+
 func TestRTCIsKeptRight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := clock.NewSim(0, 0)

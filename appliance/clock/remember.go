@@ -21,7 +21,8 @@ const driftStep = 0.05
 
 // remembered is what lasts over a restart.
 type remembered struct {
-	Time   time.Time     `json:"time"` // the box's time when it was stored
+	Time   time.Time     `json:"time"`          // the box's time when it was stored
+	Sure   time.Time     `json:"sure,omitzero"` // a time that has certainly passed: guesses may be ahead; zero = Time
 	Offset time.Duration `json:"offset"`
 	Ref    reference     `json:"ref"`
 	Boot   string        `json:"boot"`            // of the kernel; on the same one the system clock ran on meanwhile
@@ -61,6 +62,18 @@ func (f facts) earliest() (time.Time, string) {
 	return f.floor, sourceBuild
 }
 
+// passed is the latest time that has certainly passed: an RTC that is behind it is wrong.
+func (f facts) passed() time.Time {
+	sure := f.last.Sure
+	if sure.IsZero() {
+		sure = f.last.Time
+	}
+	if sure.After(f.floor) {
+		return sure
+	}
+	return f.floor
+}
+
 // first decides from what is known which time it is and what that is worth.
 func first(f facts) beginning {
 	earliest, from := f.earliest()
@@ -76,7 +89,7 @@ func first(f facts) beginning {
 			"The clock of this computer is kept synchronised.",
 		}
 	}
-	if b, ok := f.fromRTC(earliest); ok {
+	if b, ok := f.fromRTC(f.passed()); ok {
 		return b
 	}
 	if now.After(earliest) {
@@ -155,13 +168,12 @@ func (c *Clock) begin(ctx context.Context) {
 		c.deps.Log.Warn("last known time lost", "err", err)
 		f.last = remembered{}
 	}
-	earliest, _ := f.earliest()
 	if c.cfg.Manage {
 		var err error
 		if f.rtc, err = c.sys.ReadRTC(); err != nil && !errors.Is(err, errNoRTC) {
 			c.deps.Log.Warn("real-time clock unusable", "err", err)
 		}
-		c.rtc = f.aboutRTC(earliest, err)
+		c.rtc = f.aboutRTC(f.passed(), err)
 	}
 	f.synced, f.bound = c.sys.Synchronised()
 
@@ -182,6 +194,10 @@ func (c *Clock) begin(ctx context.Context) {
 		c.ref.mono = c.sys.Now()
 	}
 	c.trusted = c.ref.trusted(c.age())
+	c.sure, c.sureUp = f.passed(), 0
+	if f.boot == f.last.Boot {
+		c.sureUp = f.up // what ran before on this start of the kernel is counted in
+	}
 	c.previous = c.instant()
 	text := b.text
 	if b.ref.Stratum == 0 && c.rtc != "" {
@@ -225,6 +241,11 @@ func (c *Clock) save(ctx context.Context, ended bool) error {
 	system := c.sys.Now()
 	r := remembered{Time: c.now().Round(0).UTC(), Offset: c.scale.offset(system), Ref: c.ref, Boot: c.cfg.BootID, Ended: ended}
 	r.Ref.At = r.Ref.At.Round(0).UTC()
+	up := c.sys.Uptime()
+	if c.ref.trusted(c.age()) {
+		c.sure, c.sureUp = r.Time, up
+	}
+	r.Sure = c.sure.Add(up - c.sureUp).UTC()
 	values := map[string]any{lastName: r}
 	if math.Abs(c.drift-c.stored) >= driftStep {
 		values[driftName], c.stored = c.drift, c.drift
