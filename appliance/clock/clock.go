@@ -113,6 +113,7 @@ type Clock struct {
 
 	events   *prometheus.CounterVec                       // nil = no metrics
 	exchange func(context.Context, netip.AddrPort) answer // ask, but in tests that have no network
+	lookUp   func(context.Context, string) ([]netip.Addr, error)   // a name, with the resolver; but in such tests
 
 	saving sync.Mutex // held while the time is stored; taken before mu
 
@@ -159,6 +160,9 @@ func New(cfg Config, deps Deps) (*Clock, error) {
 	}
 	c := &Clock{deps: deps, cfg: cfg, sys: deps.System, wake: make(chan struct{}, 1), looked: map[string]time.Time{}, burst: burst}
 	c.exchange = c.ask
+	c.lookUp = func(ctx context.Context, host string) ([]netip.Addr, error) {
+		return c.deps.Resolver().LookupNetIP(ctx, "ip4", host)
+	}
 	if c.sys == nil {
 		c.sys = machine{rtc: cfg.RTC}
 	}

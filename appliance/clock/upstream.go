@@ -27,27 +27,21 @@ const (
 )
 
 // round asks all servers at once and takes what they answer. It returns how many gave a usable answer, and why the others
-// gave none.
+// gave none. Those that are known are asked while names are looked up: a name server that is gone must not cost the time.
 func (c *Clock) round(ctx context.Context, servers []string) (good int, why error) {
-	ctx, cancel := context.WithTimeout(ctx, 2*queryTimeout)
-	defer cancel()
-	why = c.enlist(ctx, servers)
+	servers = servers[:min(len(servers), maxServers)]
+	each := min(max(1, maxServers/max(1, len(servers))), perName)
 	c.mu.Lock()
-	steps, now := c.steps, c.sys.Now()
-	var asked []*peer
-	for _, p := range c.peers {
-		if !now.Before(p.until) {
-			asked = append(asked, p)
-		}
-	}
+	steps := c.steps
+	c.peers = slices.DeleteFunc(c.peers, func(p *peer) bool { return !slices.Contains(servers, p.name) })
 	c.mu.Unlock()
-	answers := make([]answer, len(asked))
-	var done sync.WaitGroup
-	for i, p := range asked {
-		done.Go(func() { answers[i] = c.exchange(ctx, p.addr) })
-	}
-	done.Wait()
-	if ctx.Err() != nil && context.Cause(ctx) == context.Canceled {
+	var q questions
+	why = c.enlist(ctx, servers, each, false)
+	q.ask(ctx, c)
+	why = errors.Join(why, c.enlist(ctx, servers, each, true))
+	q.ask(ctx, c)
+	q.asking.Wait()
+	if ctx.Err() != nil {
 		return 0, ctx.Err()
 	}
 	c.mu.Lock()
@@ -56,14 +50,38 @@ func (c *Clock) round(ctx context.Context, servers []string) (good int, why erro
 		return 0, errStepped
 	}
 	errs := []error{why}
-	for i, p := range asked {
-		if c.take(p, answers[i]) {
+	for i, p := range q.asked {
+		switch {
+		case !slices.Contains(c.peers, p): // its name leads elsewhere by now
+		case c.take(p, *q.answers[i]):
 			good++
-		} else {
+		default:
 			errs = append(errs, p.why)
 		}
 	}
 	return good, errors.Join(errs...)
+}
+
+// questions are those of one round.
+type questions struct {
+	asked   []*peer
+	answers []*answer // of asked, once asking is done
+	asking  sync.WaitGroup
+}
+
+// ask asks the servers that were not asked yet, and does not wait for the answers.
+func (q *questions) ask(ctx context.Context, c *Clock) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := c.sys.Now()
+	for _, p := range c.peers {
+		if now.Before(p.until) || slices.Contains(q.asked, p) {
+			continue
+		}
+		a, addr := new(answer), p.addr
+		q.asked, q.answers = append(q.asked, p), append(q.answers, a)
+		q.asking.Go(func() { *a = c.exchange(ctx, addr) })
+	}
 }
 
 // errStepped says that the clock was set while servers were asked: what they said does not fit any more.
@@ -87,29 +105,39 @@ func (c *Clock) take(p *peer, a answer) bool {
 	return true
 }
 
-// enlist looks up the servers that are configured, where that is due: those not known yet, and names of which a server fell
-// silent. Servers that fell silent, and on whose time the box went, stay until they lose their voice.
-func (c *Clock) enlist(ctx context.Context, names []string) error {
-	var errs []error
-	each := min(max(1, maxServers/max(1, len(names))), perName)
+// enlist looks up the servers that are configured, those with a name or those without, where that is due: those not known
+// yet, and names of which a server fell silent. Servers that fell silent, and on whose time the box went, stay until they
+// lose their voice.
+func (c *Clock) enlist(ctx context.Context, servers []string, each int, named bool) error {
+	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
+	defer cancel()
+	found, errs := make([][]netip.AddrPort, len(servers)), make([]error, len(servers))
+	var looking sync.WaitGroup
+	for i, server := range servers {
+		if isName(server) == named && c.lookUpDue(server) {
+			looking.Go(func() { found[i], errs[i] = c.addresses(ctx, server) })
+		}
+	}
+	looking.Wait()
 	c.mu.Lock()
-	c.peers = slices.DeleteFunc(c.peers, func(p *peer) bool { return !slices.Contains(names, p.name) })
-	c.mu.Unlock()
-	for _, name := range names[:min(len(names), maxServers)] {
-		if !c.lookUpDue(name) {
-			continue
+	defer c.mu.Unlock()
+	for i, server := range servers {
+		if found[i] != nil {
+			c.looked[server] = c.sys.Now()
+			c.renew(server, found[i], each)
 		}
-		addrs, err := c.addresses(ctx, name)
-		if err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		c.mu.Lock()
-		c.looked[name] = c.sys.Now()
-		c.renew(name, addrs, each)
-		c.mu.Unlock()
 	}
 	return errors.Join(errs...)
+}
+
+// isName reports whether a server is to be looked up.
+func isName(server string) bool {
+	host := server
+	if h, _, err := net.SplitHostPort(server); err == nil {
+		host = h
+	}
+	_, err := netip.ParseAddr(host)
+	return err != nil
 }
 
 func (c *Clock) lookUpDue(name string) bool {
@@ -144,6 +172,9 @@ func (c *Clock) renew(name string, addrs []netip.AddrPort, each int) {
 		}
 		return useless
 	})
+	for _, p := range c.peers {
+		known = append(known, p.addr) // one server with two names has one voice
+	}
 	for _, a := range addrs {
 		if count < each && !slices.Contains(known, a) {
 			c.peers = append(c.peers, &peer{name: name, addr: a})
@@ -165,7 +196,7 @@ func (c *Clock) addresses(ctx context.Context, server string) ([]netip.AddrPort,
 	addrs := []netip.Addr{}
 	if a, err := netip.ParseAddr(host); err == nil {
 		addrs = append(addrs, a)
-	} else if addrs, err = c.deps.Resolver().LookupNetIP(ctx, "ip4", host); err != nil {
+	} else if addrs, err = c.lookUp(ctx, host); err != nil {
 		return nil, fmt.Errorf("asking %q the time: %w", server, err)
 	}
 	var out []netip.AddrPort
