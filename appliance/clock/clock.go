@@ -111,9 +111,9 @@ type Clock struct {
 	sys  System
 	wake chan struct{} // Apply changed the servers, or a jump was seen
 
-	events   *prometheus.CounterVec                       // nil = no metrics
-	exchange func(context.Context, netip.AddrPort) answer // ask, but in tests that have no network
-	lookUp   func(context.Context, string) ([]netip.Addr, error)   // a name, with the resolver; but in such tests
+	events   *prometheus.CounterVec                              // nil = no metrics
+	exchange func(context.Context, netip.AddrPort) answer        // ask, but in tests that have no network
+	lookUp   func(context.Context, string) ([]netip.Addr, error) // a name, with the resolver; but in such tests
 
 	saving sync.Mutex // held while the time is stored; taken before mu
 

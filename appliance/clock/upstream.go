@@ -96,9 +96,12 @@ func (c *Clock) take(p *peer, a answer) bool {
 	default:
 		p.held = min(max(2*p.held, minPoll), maxPoll)
 	}
+	if a.err == nil && p.held > maxPoll {
+		p.held = 0 // a day has passed, and it answers again
+	}
 	p.until = a.at.Add(p.held)
 	if a.err != nil {
-		p.missed(fmt.Errorf("asking %s (%s) the time: %w", p.name, p.addr, a.err), a.unfit)
+		p.missed(fmt.Errorf("asking %s the time: %w", p, a.err), a.unfit)
 		return false
 	}
 	p.answered(sample{at: a.at, offset: a.offset - c.scale.goal(a.at), delay: a.delay, disp: a.disp, told: a.told}, c.skew)
@@ -242,9 +245,10 @@ func (c *Clock) ask(ctx context.Context, addr netip.AddrPort) answer {
 	if err != nil {
 		return a
 	}
-	a.err = c.usable(r, local, addr.Addr())
-	if errors.Is(a.err, ntp.ErrKissOfDeath) {
+	if a.err = leaveAlone(r); a.err != nil {
 		a.kiss = r.KissCode
+	} else {
+		a.err = c.usable(r, local, addr.Addr())
 	}
 	a.unfit = a.err != nil && a.kiss == ""
 	a.offset, a.delay, a.disp = r.ClockOffset, r.RTT, r.Precision+time.Microsecond
@@ -252,8 +256,24 @@ func (c *Clock) ask(ctx context.Context, addr netip.AddrPort) answer {
 	return a
 }
 
+// leaveAlone says that the server wants to be asked less often, or never (RFC 5905 section 7.4). Any other answer with
+// stratum 0 only says that the server does not know the time.
+func leaveAlone(r *ntp.Response) error {
+	switch {
+	case r.Stratum != 0:
+	case r.KissCode == "RATE":
+		return errors.New("it does not want to be asked so often (RATE)")
+	case r.KissCode == "DENY" || r.KissCode == "RSTR":
+		return fmt.Errorf("it does not want to be asked (%s)", r.KissCode)
+	}
+	return nil
+}
+
 // usable says why an answer can't be used.
 func (c *Clock) usable(r *ntp.Response, local, server netip.Addr) error {
+	if r.Stratum == 0 || r.Leap == ntp.LeapNotInSync {
+		return errors.New("it does not know the time itself")
+	}
 	if err := r.Validate(); err != nil {
 		return err
 	}
