@@ -301,7 +301,7 @@ const browserError = time.Second
 const maxYear = 2099
 
 // Set takes the time from a person's browser. It refuses a time before the build or after 2099, and any while an
-// upstream server was followed within the last hour; such errors are [ErrNotBelieved]. A wrong time can be set right
+// upstream server of the settings was followed within the last hour; such errors are [ErrNotBelieved]. A wrong time can be set right
 // again by the same means, or by a server.
 func (c *Clock) Set(ctx context.Context, t time.Time) error {
 	if t.Before(c.cfg.Floor) || t.Year() > maxYear {
@@ -309,7 +309,7 @@ func (c *Clock) Set(ctx context.Context, t time.Time) error {
 			t.UTC().Format(time.RFC3339), c.cfg.Floor.UTC().Format(time.RFC3339), maxYear)}
 	}
 	c.mu.Lock()
-	if !c.synced.IsZero() && c.sys.Now().Sub(c.synced) < time.Hour {
+	if c.heardLately() {
 		source := c.ref.Source
 		c.mu.Unlock()
 		return refusal{fmt.Sprintf("the time comes from the NTP server %s, which knows it better", source)}
@@ -325,6 +325,11 @@ func (c *Clock) Set(ctx context.Context, t time.Time) error {
 	c.writeRTC()
 	c.poke() // the servers may be reachable as well
 	return c.save(ctx, false)
+}
+
+// heardLately reports whether a server was followed within the last hour which is still in the settings. The caller holds mu.
+func (c *Clock) heardLately() bool {
+	return c.system != nil && slices.Contains(c.cfg.Upstream, c.system.name) && c.sys.Now().Sub(c.synced) < time.Hour
 }
 
 // setTo moves the clock to a time that a person tells, and gives up what it went by. The caller holds mu.

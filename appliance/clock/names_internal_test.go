@@ -39,3 +39,56 @@ func TestOneServerWithTwoNamesHasOneVoice(t *testing.T) {
 		}
 	})
 }
+
+// TestAServerThatWasTakenOutDoesNotHoldABrowserBack: who takes a wrong server out of the settings wants to set the time.
+func TestAServerThatWasTakenOutDoesNotHoldABrowserBack(t *testing.T) {
+	for _, upstream := range [][]string{nil, {"192.0.2.2"}} {
+		synctest.Test(t, func(t *testing.T) {
+			n := newNetwork(1)
+			n.m["192.0.2.1"], n.m["192.0.2.2"] = &source{delay: ms, off: time.Hour}, &source{dead: true}
+			l := start(t, Config{Upstream: []string{"192.0.2.1"}}, &values{}, NewSim(0, 0), n)
+			defer l.stop()
+			time.Sleep(time.Minute)
+			if err := l.Set(t.Context(), time.Now()); err == nil {
+				t.Error("a browser was believed beside a server")
+			}
+			if err := l.Apply(Config{Upstream: upstream}); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Second)
+			if err := l.Set(t.Context(), time.Now()); err != nil {
+				t.Errorf("with %v: %v", upstream, err)
+			}
+			time.Sleep(time.Minute)
+			if l.wrong().Abs() > time.Second {
+				t.Errorf("with %v: wrong by %s", upstream, l.wrong())
+			}
+		})
+	}
+}
+
+// TestWhatIsStillSlewedIsSaidAfterARestart restarts the program while a correction is under way.
+func TestWhatIsStillSlewedIsSaidAfterARestart(t *testing.T) {
+	for _, manage := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			n, st, sim := newNetwork(1), &values{}, NewSim(0, 0)
+			n.m["192.0.2.1"] = &source{delay: ms}
+			cfg := Config{Manage: manage, BootID: "a", Upstream: []string{"192.0.2.1"}}
+			l := start(t, cfg, st, sim, n)
+			time.Sleep(time.Minute)
+			n.set("192.0.2.1", func(s *source) { s.off = 100 * ms })
+			time.Sleep(minPoll)
+			left := l.Status().Slewing
+			l.stop()
+			if left < 50*ms {
+				t.Fatalf("manage %t: %s is still to be slewed, the test wants more", manage, left)
+			}
+			n.set("192.0.2.1", func(s *source) { s.dead = true })
+			l = start(t, cfg, st, sim, n)
+			defer l.stop()
+			if q := l.Quality(); q.Stratum == 0 || q.RootDispersion < left {
+				t.Errorf("manage %t: %s was still to be slewed, and what is said is %+v", manage, left, q)
+			}
+		})
+	}
+}

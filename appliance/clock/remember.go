@@ -250,6 +250,7 @@ func (c *Clock) save(ctx context.Context, ended bool) error {
 	system := c.sys.Now()
 	r := remembered{Time: c.now().Round(0).UTC(), Offset: c.scale.offset(system), Ref: c.ref, Boot: c.cfg.BootID, Ended: ended}
 	r.Ref.At = r.Ref.At.Round(0).UTC()
+	r.Ref.Dispersion += c.scale.pending(system).Abs() // after a restart nobody knows of it
 	up := c.sys.Uptime()
 	if c.ref.trusted(c.age()) {
 		c.sure, c.sureUp = r.Time, up
