@@ -20,8 +20,12 @@ func (p page) time() web.Clock {
 		c.Since = time.Time{}
 	}
 	for _, one := range s.Servers {
+		var addr string
+		if one.Address.IsValid() { // its name was found
+			addr = one.Address.String()
+		}
 		c.Servers = append(c.Servers, web.TimeServer{
-			Name: one.Name, Address: one.Address.String(), Verdict: one.Verdict, Stratum: one.Stratum, OffsetS: micros(one.Offset),
+			Name: one.Name, Address: addr, Verdict: one.Verdict, Stratum: one.Stratum, OffsetS: micros(one.Offset),
 			DelayS: micros(one.Delay), ErrorS: micros(one.Error), Reach: one.Reach, Why: one.Why,
 		})
 	}

@@ -123,6 +123,7 @@ type Clock struct {
 	ref      reference
 	peers    []*peer
 	looked   map[string]time.Time // when names of servers were looked up, on the system clock
+	unfound  map[string]error     // why names of servers gave no address the last time
 	system   *peer                // the server that is followed, also while it is silent; nil = the time has another source
 	used     time.Time            // of its sample by which the clock was corrected
 	trend    []measurement
@@ -158,7 +159,7 @@ func New(cfg Config, deps Deps) (*Clock, error) {
 	if deps.Store == nil || deps.Log == nil {
 		return nil, errors.New("making the clock: a store and a logger are required")
 	}
-	c := &Clock{deps: deps, cfg: cfg, sys: deps.System, wake: make(chan struct{}, 1), looked: map[string]time.Time{}, burst: burst}
+	c := &Clock{deps: deps, cfg: cfg, sys: deps.System, wake: make(chan struct{}, 1), looked: map[string]time.Time{}, unfound: map[string]error{}, burst: burst}
 	c.exchange = c.ask
 	c.lookUp = func(ctx context.Context, host string) ([]netip.Addr, error) {
 		return c.deps.Resolver().LookupNetIP(ctx, "ip4", host)
@@ -265,6 +266,18 @@ func (c *Clock) servers(now time.Time) []Server {
 		}
 		list = append(list, s)
 	}
+	for _, name := range c.cfg.Upstream {
+		if slices.ContainsFunc(c.peers, func(p *peer) bool { return p.name == name }) {
+			continue
+		}
+		s := Server{Name: name}
+		if why := c.unfound[name]; why != nil {
+			s.Verdict, s.Why = string(verdictSilent), why.Error()
+		} else if _, looked := c.looked[name]; looked {
+			s.Verdict, s.Why = string(verdictSilent), "it leads to a server that is asked already"
+		}
+		list = append(list, s)
+	}
 	return list
 }
 
@@ -276,6 +289,7 @@ func (c *Clock) Apply(cfg Config) error {
 	if changed {
 		c.burst, c.doubted = burst, nil
 		clear(c.looked)
+		clear(c.unfound)
 	}
 	if len(cfg.Upstream) == 0 {
 		c.problem, c.peers = "", nil

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"net"
 	"net/netip"
+	"os"
 	"slices"
 	"sync"
 	"testing"
@@ -191,7 +193,7 @@ func (n *network) exchange(m System) func(context.Context, netip.AddrPort) answe
 		t1 := m.Now()
 		if s.dead {
 			time.Sleep(queryTimeout)
-			return answer{at: m.Now(), err: errors.New("i/o timeout")}
+			return answer{at: m.Now(), err: os.ErrDeadlineExceeded}
 		}
 		time.Sleep(n.way(&s) + s.asymmetry)
 		t2 := time.Now().Round(0).Add(s.off)
@@ -217,7 +219,7 @@ func (n *network) lookUp(ctx context.Context, name string) (list []netip.Addr, e
 	n.mu.Unlock()
 	if !known {
 		<-ctx.Done()
-		return nil, ctx.Err()
+		return nil, &net.DNSError{Err: ctx.Err().Error(), Name: name, IsTimeout: true} // as the resolver of the net package
 	}
 	for _, a := range addrs {
 		list = append(list, netip.MustParseAddr(a))

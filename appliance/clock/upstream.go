@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"slices"
 	"strconv"
 	"sync"
 	"time"
 
 	"github.com/beevik/ntp"
+	"golang.org/x/sys/unix"
 
 	"phonebox/services/sntp"
 )
@@ -56,7 +58,7 @@ func (c *Clock) round(ctx context.Context, servers []string) (good int, why erro
 		case c.take(p, *q.answers[i]):
 			good++
 		default:
-			errs = append(errs, p.why)
+			errs = append(errs, fmt.Errorf("asking %s the time: %w", p, p.why))
 		}
 	}
 	return good, errors.Join(errs...)
@@ -101,7 +103,7 @@ func (c *Clock) take(p *peer, a answer) bool {
 	}
 	p.until = a.at.Add(p.held)
 	if a.err != nil {
-		p.missed(fmt.Errorf("asking %s the time: %w", p, a.err), a.unfit)
+		p.missed(plain(a.err), a.unfit)
 		return false
 	}
 	p.answered(sample{at: a.at, offset: a.offset - c.scale.goal(a.at), delay: a.delay, disp: a.disp, told: a.told}, c.skew)
@@ -124,13 +126,39 @@ func (c *Clock) enlist(ctx context.Context, servers []string, each int, named bo
 	looking.Wait()
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	var failed []error
 	for i, server := range servers {
-		if found[i] != nil {
+		switch {
+		case errs[i] != nil:
+			c.unfound[server] = errs[i]
+			failed = append(failed, fmt.Errorf("asking %q the time: %w", server, errs[i]))
+		case found[i] != nil:
+			delete(c.unfound, server)
 			c.looked[server] = c.sys.Now()
 			c.renew(server, found[i], each)
 		}
 	}
-	return errors.Join(errs...)
+	return errors.Join(failed...)
+}
+
+// plain says to people why a server gave no answer, or a name no address.
+func plain(err error) error {
+	var name *net.DNSError
+	switch {
+	case errors.As(err, &name) && name.IsNotFound:
+		return errors.New("there is no such name")
+	case errors.As(err, &name) && !name.IsTimeout:
+		return fmt.Errorf("its name cannot be looked up: %s", name.Err)
+	case name != nil:
+		return errors.New("its name cannot be looked up: nobody answered")
+	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded):
+		return errors.New("it does not answer")
+	case errors.Is(err, unix.ECONNREFUSED):
+		return errors.New("no time server runs there")
+	case errors.Is(err, unix.ENETUNREACH), errors.Is(err, unix.EHOSTUNREACH):
+		return errors.New("there is no way to it")
+	}
+	return err
 }
 
 // isName reports whether a server is to be looked up.
@@ -192,7 +220,7 @@ func (c *Clock) addresses(ctx context.Context, server string) ([]netip.AddrPort,
 	if h, p, err := net.SplitHostPort(server); err == nil {
 		n, err := strconv.ParseUint(p, 10, 16)
 		if err != nil {
-			return nil, fmt.Errorf("asking %q the time: found port %q, allowed is 1 to 65535", server, p)
+			return nil, fmt.Errorf("found port %q, allowed is 1 to 65535", p)
 		}
 		host, port = h, uint16(n)
 	}
@@ -200,7 +228,7 @@ func (c *Clock) addresses(ctx context.Context, server string) ([]netip.AddrPort,
 	if a, err := netip.ParseAddr(host); err == nil {
 		addrs = append(addrs, a)
 	} else if addrs, err = c.lookUp(ctx, host); err != nil {
-		return nil, fmt.Errorf("asking %q the time: %w", server, err)
+		return nil, plain(err)
 	}
 	var out []netip.AddrPort
 	for _, a := range addrs[:min(len(addrs), perName)] {
