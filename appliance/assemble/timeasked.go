@@ -84,13 +84,18 @@ func (t *times) keep(e *journal.Event) {
 	if asked == nil {
 		return
 	}
-	t.put(e.MAC, asked)
+	t.put(e.MAC, asked, true)
 }
 
-func (t *times) put(mac phone.MAC, asked *web.TimeAsked) {
+// put notes a question; what was looked up in the journal is not the latest any more where there is one already.
+func (t *times) put(mac phone.MAC, asked *web.TimeAsked, latest bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if _, known := t.last[mac]; !known && len(t.last) >= maxTimes {
+	_, known := t.last[mac]
+	if known && !latest {
+		return
+	}
+	if !known && len(t.last) >= maxTimes {
 		clear(t.last)
 	}
 	if t.last == nil {
@@ -136,7 +141,7 @@ func (p page) Time(mac phone.MAC) (web.PhoneTime, bool) {
 			asked = timeAsked(&events[i])
 		}
 		if known {
-			p.b.times.put(mac, asked)
+			p.b.times.put(mac, asked, false)
 		}
 	}
 	return web.PhoneTime{Asked: asked}, known

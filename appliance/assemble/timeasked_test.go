@@ -54,3 +54,14 @@ func TestQuestionsForTheTimeAreKeptWithThePhone(t *testing.T) {
 		t.Errorf("after a kiss: %+v", got.Asked)
 	}
 }
+
+// TestAQuestionIsNotForgottenForAnOlderOne: the phone asks while its page looks into the journal.
+func TestAQuestionIsNotForgottenForAnOlderOne(t *testing.T) {
+	var last times
+	mac := phone.MAC{0, 6, 0xd7, 1, 2, 3}
+	last.keep(&journal.Event{MAC: mac, Service: "sntp", Kind: journal.Time, Details: map[string]string{detailMode: "3", detailStratum: "2"}})
+	last.put(mac, nil, false)
+	if got, known := last.get(mac); !known || got == nil || got.Stratum != 2 {
+		t.Errorf("got %+v, known %t", got, known)
+	}
+}

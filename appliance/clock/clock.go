@@ -111,8 +111,9 @@ type Clock struct {
 	sys  System
 	wake chan struct{} // Apply changed the servers, or a jump was seen
 
-	events   *prometheus.CounterVec                       // nil = no metrics
-	exchange func(context.Context, netip.AddrPort) answer // ask, but in tests that have no network
+	events   *prometheus.CounterVec                              // nil = no metrics
+	exchange func(context.Context, netip.AddrPort) answer        // ask, but in tests that have no network
+	lookUp   func(context.Context, string) ([]netip.Addr, error) // a name, with the resolver; but in such tests
 
 	saving sync.Mutex // held while the time is stored; taken before mu
 
@@ -122,6 +123,7 @@ type Clock struct {
 	ref      reference
 	peers    []*peer
 	looked   map[string]time.Time // when names of servers were looked up, on the system clock
+	unfound  map[string]error     // why names of servers gave no address the last time
 	system   *peer                // the server that is followed, also while it is silent; nil = the time has another source
 	used     time.Time            // of its sample by which the clock was corrected
 	trend    []measurement
@@ -157,8 +159,11 @@ func New(cfg Config, deps Deps) (*Clock, error) {
 	if deps.Store == nil || deps.Log == nil {
 		return nil, errors.New("making the clock: a store and a logger are required")
 	}
-	c := &Clock{deps: deps, cfg: cfg, sys: deps.System, wake: make(chan struct{}, 1), looked: map[string]time.Time{}, burst: burst}
+	c := &Clock{deps: deps, cfg: cfg, sys: deps.System, wake: make(chan struct{}, 1), looked: map[string]time.Time{}, unfound: map[string]error{}, burst: burst}
 	c.exchange = c.ask
+	c.lookUp = func(ctx context.Context, host string) ([]netip.Addr, error) {
+		return c.deps.Resolver().LookupNetIP(ctx, "ip4", host)
+	}
 	if c.sys == nil {
 		c.sys = machine{rtc: cfg.RTC}
 	}
@@ -261,6 +266,18 @@ func (c *Clock) servers(now time.Time) []Server {
 		}
 		list = append(list, s)
 	}
+	for _, name := range c.cfg.Upstream {
+		if slices.ContainsFunc(c.peers, func(p *peer) bool { return p.name == name }) {
+			continue
+		}
+		s := Server{Name: name}
+		if why := c.unfound[name]; why != nil {
+			s.Verdict, s.Why = string(verdictSilent), why.Error()
+		} else if _, looked := c.looked[name]; looked {
+			s.Verdict, s.Why = string(verdictSilent), "it leads to a server that is asked already"
+		}
+		list = append(list, s)
+	}
 	return list
 }
 
@@ -272,6 +289,7 @@ func (c *Clock) Apply(cfg Config) error {
 	if changed {
 		c.burst, c.doubted = burst, nil
 		clear(c.looked)
+		clear(c.unfound)
 	}
 	if len(cfg.Upstream) == 0 {
 		c.problem, c.peers = "", nil
@@ -297,7 +315,7 @@ const browserError = time.Second
 const maxYear = 2099
 
 // Set takes the time from a person's browser. It refuses a time before the build or after 2099, and any while an
-// upstream server was followed within the last hour; such errors are [ErrNotBelieved]. A wrong time can be set right
+// upstream server of the settings was followed within the last hour; such errors are [ErrNotBelieved]. A wrong time can be set right
 // again by the same means, or by a server.
 func (c *Clock) Set(ctx context.Context, t time.Time) error {
 	if t.Before(c.cfg.Floor) || t.Year() > maxYear {
@@ -305,7 +323,7 @@ func (c *Clock) Set(ctx context.Context, t time.Time) error {
 			t.UTC().Format(time.RFC3339), c.cfg.Floor.UTC().Format(time.RFC3339), maxYear)}
 	}
 	c.mu.Lock()
-	if !c.synced.IsZero() && c.sys.Now().Sub(c.synced) < time.Hour {
+	if c.heardLately() {
 		source := c.ref.Source
 		c.mu.Unlock()
 		return refusal{fmt.Sprintf("the time comes from the NTP server %s, which knows it better", source)}
@@ -321,6 +339,11 @@ func (c *Clock) Set(ctx context.Context, t time.Time) error {
 	c.writeRTC()
 	c.poke() // the servers may be reachable as well
 	return c.save(ctx, false)
+}
+
+// heardLately reports whether a server was followed within the last hour which is still in the settings. The caller holds mu.
+func (c *Clock) heardLately() bool {
+	return c.system != nil && slices.Contains(c.cfg.Upstream, c.system.name) && c.sys.Now().Sub(c.synced) < time.Hour
 }
 
 // setTo moves the clock to a time that a person tells, and gives up what it went by. The caller holds mu.

@@ -227,6 +227,11 @@ func TestServersThatWantToBeLeftAlone(t *testing.T) {
 		if a := n.asked("192.0.2.2"); a != 1 {
 			t.Errorf("a server with DENY was asked %d times", a)
 		}
+		n.set("192.0.2.2", func(s *source) { s.kiss = "" })
+		time.Sleep(24 * time.Hour)
+		if s, a := l.Status(), n.asked("192.0.2.2"); s.Problem != "" || a < 20 {
+			t.Errorf("a server that does not deny the time any more was asked %d times: %+v", a, s)
+		}
 	})
 }
 

@@ -86,6 +86,9 @@ func (t told) error() time.Duration { return t.delay/2 + t.disp }
 // missed notes that there was no good answer. One that denies its time outright is no candidate any more.
 func (p *peer) missed(why error, unfit bool) {
 	p.reach, p.why = p.reach<<1, why
+	if p.verdict == verdictNone {
+		p.verdict = verdictSilent
+	}
 	if unfit {
 		p.reach, p.samples = 0, nil
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -135,8 +136,8 @@ func TestRetries(t *testing.T) {
 	}
 }
 
-// kiss answers every question with a kiss of death (RFC 5905 section 7.4).
-func kiss(t *testing.T) string {
+// kiss answers every question with a kiss code (RFC 5905 section 7.4).
+func kiss(t *testing.T, code string) string {
 	t.Helper()
 	conn, err := net.ListenPacket("udp4", "127.0.0.1:0")
 	if err != nil {
@@ -155,7 +156,7 @@ func kiss(t *testing.T) string {
 			}
 			out := make([]byte, 48)
 			out[0] = 3<<6 | 4<<3 | 4
-			copy(out[12:], "RATE")
+			copy(out[12:], code)
 			copy(out[24:32], buf[40:48])
 			for _, at := range []int{32, 40} {
 				binary.BigEndian.PutUint32(out[at:], uint32(time.Now().Unix()+2208988800))
@@ -167,7 +168,7 @@ func kiss(t *testing.T) string {
 }
 
 func TestServerThatIsAskedTooOftenIsAskedMoreSeldom(t *testing.T) {
-	c, err := New(Config{Upstream: []string{kiss(t)}, BootID: "a"}, Deps{Store: &values{}, Log: quietLog, System: NewSim(0, 0)})
+	c, err := New(Config{Upstream: []string{kiss(t, "RATE")}, BootID: "a"}, Deps{Store: &values{}, Log: quietLog, System: NewSim(0, 0)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -178,6 +179,30 @@ func TestServerThatIsAskedTooOftenIsAskedMoreSeldom(t *testing.T) {
 		}
 		for _, p := range c.peers {
 			p.until = time.Time{} // the time has come
+		}
+	}
+}
+
+// TestWhatAServerWithoutTheTimeSays tells one that does not know the time (as chronyd, ntpd and another phonebox say it) from
+// one that wants to be left alone.
+func TestWhatAServerWithoutTheTimeSays(t *testing.T) {
+	for code, want := range map[string]struct {
+		why  string
+		wait time.Duration
+	}{
+		"INIT": {"it does not know the time itself", firstPoll},
+		"":     {"it does not know the time itself", firstPoll},
+		"RATE": {"it does not want to be asked so often (RATE)", minPoll},
+		"DENY": {"it does not want to be asked (DENY)", denied},
+		"RSTR": {"it does not want to be asked (RSTR)", denied},
+	} {
+		c, err := New(Config{Upstream: []string{kiss(t, code)}, BootID: "a"}, Deps{Store: &values{}, Log: quietLog, System: NewSim(0, 0)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		wait := c.poll(t.Context(), 0).Round(time.Second)
+		if s := c.Status(); wait != want.wait || !strings.HasSuffix(s.Servers[0].Why, want.why) || !strings.HasSuffix(s.Problem, want.why+".") {
+			t.Errorf("%q: asked again after %s, %q, %q", code, wait, s.Servers[0].Why, s.Problem)
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 )
@@ -92,7 +93,7 @@ func first(f facts) beginning {
 	if b, ok := f.fromRTC(f.passed()); ok {
 		return b
 	}
-	if now.After(earliest) {
+	if now.After(earliest) && !f.garbage(now) {
 		return beginning{0, reference{Source: sourceSystem}, "Nobody says whether the clock of this computer is right."}
 	}
 	guess := earliest.Add(f.up)
@@ -136,6 +137,14 @@ func (f facts) fromRTC(earliest time.Time) (beginning, bool) {
 
 // believable reports whether an RTC may be right.
 func believable(t, earliest time.Time) bool { return t.After(earliest) && t.Sub(earliest) < maxRTC }
+
+// garbage reports whether the system clock says what a real-time clock says that is too far ahead to be true: the kernel has
+// it from there.
+func (f facts) garbage(now time.Time) bool {
+	return slices.ContainsFunc(f.rtc, func(t time.Time) bool {
+		return t.Sub(f.passed()) >= maxRTC && now.Sub(t).Abs() < time.Minute
+	})
+}
 
 // aboutRTC says what was found of real-time clocks.
 func (f facts) aboutRTC(earliest time.Time, err error) string {
@@ -241,6 +250,7 @@ func (c *Clock) save(ctx context.Context, ended bool) error {
 	system := c.sys.Now()
 	r := remembered{Time: c.now().Round(0).UTC(), Offset: c.scale.offset(system), Ref: c.ref, Boot: c.cfg.BootID, Ended: ended}
 	r.Ref.At = r.Ref.At.Round(0).UTC()
+	r.Ref.Dispersion += c.scale.pending(system).Abs() // after a restart nobody knows of it
 	up := c.sys.Uptime()
 	if c.ref.trusted(c.age()) {
 		c.sure, c.sureUp = r.Time, up

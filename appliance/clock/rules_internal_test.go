@@ -57,6 +57,11 @@ func TestTimeAtTheStart(t *testing.T) {
 			facts{system: at("1970-01-01"), managing: true, rtc: []time.Time{at("2165-01-01")}, last: remembered{Time: at("2026-05-02"), Ended: true}},
 			at("2026-05-02"), 0, sourceLast,
 		},
+		{
+			"garbage of an RTC, from which the kernel has set its clock already",
+			facts{system: at("2085-04-01"), up: 20 * time.Second, managing: true, rtc: []time.Time{at("2085-04-01")}, last: remembered{Time: at("2026-05-02"), Ended: true}},
+			at("2026-05-02").Add(20 * time.Second), 0, sourceLast,
+		},
 		{"an RTC with garbage", facts{system: at("1970-01-01"), managing: true, rtc: []time.Time{at("2085-04-01")}}, floor, 0, sourceBuild},
 		{
 			"the program started again",

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"time"
-
-	"github.com/beevik/ntp"
 )
 
 const (
@@ -206,9 +204,6 @@ func firstLine(err error) error {
 	}
 	if err == nil {
 		return errNobody
-	}
-	if errors.Is(err, ntp.ErrKissOfDeath) {
-		return fmt.Errorf("%w: it does not want to be asked so often", err)
 	}
 	return err
 }

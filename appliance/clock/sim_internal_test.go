@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"net"
 	"net/netip"
+	"os"
 	"slices"
 	"sync"
 	"testing"
@@ -163,9 +165,10 @@ type source struct {
 
 // network answers in place of one, at the addresses 192.0.2.1 and on. It is for one bubble of synctest.
 type network struct {
-	mu  sync.Mutex
-	rnd *rand.Rand
-	m   map[string]*source
+	mu    sync.Mutex
+	rnd   *rand.Rand
+	m     map[string]*source
+	names map[string][]string // addresses of names; for others nobody answers
 }
 
 func newNetwork(seed uint64) *network {
@@ -179,7 +182,10 @@ func (n *network) way(s *source) time.Duration {
 }
 
 func (n *network) exchange(m System) func(context.Context, netip.AddrPort) answer {
-	return func(_ context.Context, addr netip.AddrPort) answer {
+	return func(ctx context.Context, addr netip.AddrPort) answer {
+		if ctx.Err() != nil { // there is no time left to ask
+			return answer{at: m.Now(), err: ctx.Err()}
+		}
 		n.mu.Lock()
 		s := *n.m[addr.Addr().String()]
 		n.m[addr.Addr().String()].asked++
@@ -187,7 +193,7 @@ func (n *network) exchange(m System) func(context.Context, netip.AddrPort) answe
 		t1 := m.Now()
 		if s.dead {
 			time.Sleep(queryTimeout)
-			return answer{at: m.Now(), err: errors.New("i/o timeout")}
+			return answer{at: m.Now(), err: os.ErrDeadlineExceeded}
 		}
 		time.Sleep(n.way(&s) + s.asymmetry)
 		t2 := time.Now().Round(0).Add(s.off)
@@ -205,6 +211,20 @@ func (n *network) exchange(m System) func(context.Context, netip.AddrPort) answe
 		}
 		return a
 	}
+}
+
+func (n *network) lookUp(ctx context.Context, name string) (list []netip.Addr, err error) {
+	n.mu.Lock()
+	addrs, known := n.names[name]
+	n.mu.Unlock()
+	if !known {
+		<-ctx.Done()
+		return nil, &net.DNSError{Err: ctx.Err().Error(), Name: name, IsTimeout: true} // as the resolver of the net package
+	}
+	for _, a := range addrs {
+		list = append(list, netip.MustParseAddr(a))
+	}
+	return list, nil
 }
 
 func (n *network) asked(addr string) int {
@@ -247,7 +267,7 @@ func start(t *testing.T, cfg Config, st Store, sim *Sim, n *network) *lab {
 		t.Fatal(err)
 	}
 	l.Clock = c
-	c.exchange = n.exchange(sim)
+	c.exchange, c.lookUp = n.exchange(sim), n.lookUp
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- c.Run(ctx) }()

@@ -194,12 +194,22 @@ func dayRules(wall time.Time) []DSTChange {
 
 // describe says how what the phones are told differs from the zone, over a span of years.
 func (m misfit) describe(name string, zone TimeZone, span time.Duration) string {
-	often := "always"
-	if m.time < span {
-		often = "for " + perYear(m.time/zoneYears) + " a year"
-	}
 	return fmt.Sprintf("the phones can't express the time zone %s: they are told %s (UTC%s), and show a time that is wrong by up to %d minutes, %s",
-		name, zone.Name, signed(zone.Offset), int(m.most.Minutes()), often)
+		name, zone.Name, signed(zone.Offset), int(m.most.Minutes()), m.often(span))
+}
+
+// astray says the same where a phone is told something else than what suits the zone best.
+func (m misfit) astray(name string, zone TimeZone, span time.Duration) string {
+	return fmt.Sprintf("what is told, %s (UTC%s), is not the time of %s: the clock is wrong by up to %d minutes, %s",
+		zone.Name, signed(zone.Offset), name, int(m.most.Minutes()), m.often(span))
+}
+
+// often says how much of a span of years the phones are wrong.
+func (m misfit) often(span time.Duration) string {
+	if m.time < span {
+		return "for " + perYear(m.time/zoneYears) + " a year"
+	}
+	return "always"
 }
 
 // perYear writes a time in the unit that suits it.

@@ -183,6 +183,10 @@ func (z TimeZone) Compare(place string, now time.Time) (shown []Shown, warning s
 	}
 	if m, _ := truth.misfit(z, -1); m.sum > 0 {
 		warning = m.describe(place, z, truth.to.Sub(truth.from))
+		best, _ := express(place, loc, now)
+		if least, _ := truth.misfit(best, -1); least.sum < m.sum {
+			warning = m.astray(place, z, truth.to.Sub(truth.from))
+		}
 	}
 	return shown, warning, nil
 }

@@ -374,7 +374,12 @@ func TestEveryPageFitsEveryScreen(t *testing.T) {
 		"dns": {State: "failed", Detail: "listening on 10.77.0.1:53: address already in use"}, "sip": {State: "off"}, "web": {State: "running"},
 	}
 	r.box.status.Others = []web.OtherDHCP{{Address: "10.77.0.254", MAC: "52:54:00:12:34:56", Offered: "10.77.9.9", Seen: r.clock.Now()}}
-	r.box.status.Clock = web.Clock{Source: "the last known time"}
+	r.box.status.Clock = web.Clock{Source: "the last known time", Problem: "No time from upstream: no server gave a usable answer.", Servers: []web.TimeServer{
+		{Name: "europe.pool.ntp.example", Address: "192.0.2.1", Verdict: "not right", Stratum: 2, OffsetS: 0.001, DelayS: 0.02, ErrorS: 0.03, Reach: 255},
+		{Name: "192.0.2.9", Address: "192.0.2.9", Verdict: "disagrees", Stratum: 1, OffsetS: -10, DelayS: 0.02, ErrorS: 0.01, Reach: 255},
+		{Name: "time.example", Verdict: "silent", Why: "there is no such name"},
+	}}
+	r.box.times = map[phone.MAC]web.PhoneTime{mac(t, reception): {Asked: &web.TimeAsked{Mode: 3, Version: 3, To: "10.77.0.1", Destination: "the box", Stratum: 16}}}
 	r.box.status.Notices = []string{"The file site.toml was refused; the last good settings are in force."}
 	r.box.mu.Unlock()
 	b.do(chromedp.Navigate(url), chromedp.WaitVisible(chromedp.CSS("#phones")))
@@ -382,7 +387,7 @@ func TestEveryPageFitsEveryScreen(t *testing.T) {
 	for name, path := range map[string]string{
 		"phone": "phones/0006D7AA2A2E", "stuck": "phones/00070E112233", "edit": "phones/0006D7AA2A2E/edit", "new": "phones/new",
 		"remove": "phones/0006D7AA2A2E/remove", "settings": "settings", "file": "settings/file", "firmware": "firmware",
-		"password": "password", "missing": "nowhere", "conversions": "conversions?from=P0S3-04-4-00&to=P0S3-8-12-00", "more": "more", "help": "help", "names": "names",
+		"password": "password", "missing": "nowhere", "conversions": "conversions?from=P0S3-04-4-00&to=P0S3-8-12-00", "more": "more", "help": "help", "names": "names", "time": "time",
 		"dialplan": "dialplan?number=112", "directory": "directory", "media": "media", "import": "import", "parameters": "phones/0006D7AA2A2E/parameters",
 	} {
 		b.do(chromedp.Navigate(url+path), chromedp.WaitVisible(chromedp.CSS("main")))

@@ -85,7 +85,7 @@ func (s *Server) phonePage(w http.ResponseWriter, r *http.Request) error {
 	all := r.URL.Query().Get("all") == "1"
 	v := phoneView{
 		Live: s.liveView(p, all), DHCP: s.dhcpView(p.MAC), Time: s.timeView(p.MAC),
-		Clock: newClockView(s.deps.Shop.PhoneClock(p.MAC)), All: all,
+		Clock: s.clockView(p.MAC, !s.deps.Box.Status().Clock.Trusted), All: all,
 	}
 	if v.Explain, err = s.deps.Shop.Explain(r.Context(), p.MAC); err != nil {
 		// The rest of the page is worth showing without it.

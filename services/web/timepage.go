@@ -34,6 +34,7 @@ type clockView struct {
 	PhoneClock
 	Name, Path string
 	Rows       []shownView
+	Unsure     bool // the box does not know the time, and tells the phones so
 }
 
 type shownView struct{ When, Shows, Wrong string }
@@ -42,7 +43,7 @@ func (s *Server) timePage(w http.ResponseWriter, r *http.Request) error {
 	c := s.deps.Box.Status().Clock
 	v := clockPageView{
 		Now: c.Now.UTC().Format("2 January 2006, 15:04:05 UTC"), Trusted: c.Trusted, Text: clockSentence(c), Facts: clockFacts(c), Problem: c.Problem,
-		All: newClockView(s.deps.Shop.PhoneClock(phone.MAC{})),
+		All: s.clockView(phone.MAC{}, !c.Trusted),
 	}
 	for _, one := range c.Servers {
 		v.Servers = append(v.Servers, newTimeServer(one))
@@ -130,7 +131,7 @@ var verdictWords = map[string]struct{ words, mood string }{
 func newTimeServer(t TimeServer) timeServerView {
 	words := verdictWords[t.Verdict]
 	v := timeServerView{Name: t.Name, Verdict: words.words, Mood: words.mood, Why: t.Why}
-	if t.Address != t.Name {
+	if t.Address != t.Name && t.Address != "" {
 		v.Name += " (" + t.Address + ")"
 	}
 	if t.Stratum > 0 {
@@ -141,6 +142,12 @@ func newTimeServer(t TimeServer) timeServerView {
 		v.Text = fmt.Sprintf("stratum %d, %s %s the box, may be wrong by %s, %s there and back", t.Stratum,
 			shortDuration(max(t.OffsetS, -t.OffsetS)), ahead, shortDuration(t.ErrorS), shortDuration(t.DelayS))
 	}
+	return v
+}
+
+func (s *Server) clockView(mac phone.MAC, unsure bool) clockView {
+	v := newClockView(s.deps.Shop.PhoneClock(mac))
+	v.Unsure = unsure
 	return v
 }
 
@@ -156,7 +163,7 @@ func newClockView(c PhoneClock) clockView {
 		row := shownView{When: "Now", Shows: s.Local + " (UTC" + s.Offset + ")"}
 		switch {
 		case i > 0 && s.Before != "" && s.Before != s.Local:
-			row.When, row.Shows = "Then", s.Before+" becomes "+s.Local+" (UTC"+s.Offset+")"
+			row.When, row.Shows = "Then", s.Before+" becomes "+sameDay(s.Before, s.Local)+" (UTC"+s.Offset+")"
 		case i > 0:
 			row.When = "Then, when its zone changes"
 		}
@@ -166,6 +173,12 @@ func newClockView(c PhoneClock) clockView {
 		v.Rows = append(v.Rows, row)
 	}
 	return v
+}
+
+// sameDay leaves the day out where it is that of before: "Sun 28 Mar 2027, 03:00" is "03:00" then.
+func sameDay(before, local string) string {
+	day, _, _ := strings.Cut(before, ", ")
+	return strings.TrimPrefix(local, day+", ")
 }
 
 func minutesWords(seconds int) string {
