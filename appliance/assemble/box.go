@@ -88,6 +88,7 @@ type Box struct {
 	unanswered            *unanswered
 	missing               *missing
 	floods                allowance // of events that a stranger can cause without a lease
+	looks                 looks     // for devices without a lease
 	timeAsked, namesAsked allowance
 	times                 times // when each phone asked the time last
 	leaseLog, unstoredLog summary

@@ -21,7 +21,14 @@ type tftpFiles struct{ b *Box }
 // Open implements [tftp.Files].
 func (f tftpFiles) Open(ctx context.Context, r tftp.Request) (tftp.File, error) {
 	from := r.From.Addr()
-	a := f.b.provision.Answer(askedFrom(ctx, r.From), provision.Query{Name: r.Name, From: from})
+	who := &tftpAsker{from: r.From}
+	a := f.b.provision.Answer(askedBy(ctx, who), provision.Query{Name: r.Name, From: from})
+	if who.unknown {
+		if a.Close != nil {
+			_ = a.Close() // it is only read
+		}
+		return tftp.File{}, fmt.Errorf("%s: %w", a.File.Clean, tftp.ErrLater)
+	}
 	holder, _ := f.b.dhcp.LeaseOf(from)
 	f.b.record(answered(a, from, f.b.whose(from), holder.MAC))
 	if a.Status != provision.OK {

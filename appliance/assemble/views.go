@@ -6,12 +6,14 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"phonebox/appliance/journal"
 	"phonebox/appliance/site"
 	"phonebox/services/phone"
 	"phonebox/services/provision"
 	"phonebox/services/sip"
+	"phonebox/services/tftp"
 )
 
 // sipPort is where a phone's SIP application listens unless its parameters say otherwise (voip_control_port).
@@ -97,14 +99,39 @@ func (o observer) At(addr netip.Addr) (phone.MAC, bool) {
 	return mac, !mac.IsZero()
 }
 
-// askerKey is where a context holds from where a TFTP request came.
+// askerKey is where a context holds the tftpAsker.
 type askerKey struct{}
 
-// askedFrom tells the guard, beyond provision, which TFTP request it is asked about: the frame of that request tells more
-// than its address does.
-func askedFrom(ctx context.Context, from netip.AddrPort) context.Context {
-	return context.WithValue(ctx, askerKey{}, from)
+// tftpAsker is who sent a TFTP request.
+type tftpAsker struct {
+	from netip.AddrPort
+	// unknown is set where it could not be told at the moment whether that is the phone.
+	unknown bool
 }
+
+// askedBy tells the guard, beyond provision, which TFTP request it is asked about: the frame of that request tells more
+// than its address does.
+func askedBy(ctx context.Context, a *tftpAsker) context.Context {
+	return context.WithValue(ctx, askerKey{}, a)
+}
+
+// maxLooks bounds how many devices without a lease are looked for on the wire at once. It is three quarters of the files that
+// the TFTP server opens at a time: where nobody is, a look takes most of a second, and a flood of requests from such addresses
+// must not keep the phones with a lease waiting.
+const maxLooks = 96
+
+// looks counts what is looked for.
+type looks struct{ now atomic.Int32 }
+
+func (l *looks) begin() bool {
+	if l.now.Add(1) <= maxLooks {
+		return true
+	}
+	l.end()
+	return false
+}
+
+func (l *looks) end() { l.now.Add(-1) }
 
 // guard keeps promise 4: who asks for a phone's file must be that phone.
 type guard struct{ b *Box }
@@ -128,9 +155,24 @@ func (g guard) Holds(ctx context.Context, addr netip.Addr, mac phone.MAC) (bool,
 		}
 		return true, ""
 	}
-	if from, ok := ctx.Value(askerKey{}).(netip.AddrPort); ok && leased && from.Addr() == addr && g.b.wire.SentBy(ctx, from, mac) {
+	a, _ := ctx.Value(askerKey{}).(*tftpAsker)
+	if a != nil && leased && a.from.Addr() == addr && g.b.wire.SentBy(ctx, a.from, mac) {
 		return true, ""
 	}
+	if !leased {
+		if !g.b.looks.begin() {
+			if a != nil {
+				a.unknown = true
+			}
+			return false, tftp.ErrLater.Error()
+		}
+		defer g.b.looks.end()
+	}
+	return g.look(ctx, addr, mac)
+}
+
+// look asks the wire.
+func (g guard) look(ctx context.Context, addr netip.Addr, mac phone.MAC) (bool, string) {
 	found, ok, err := g.b.wire.MACOf(ctx, addr)
 	switch {
 	case err != nil:

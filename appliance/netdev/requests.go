@@ -24,17 +24,24 @@ const (
 	// requestBuffer is the receive buffer in bytes of the socket that sees the requests: some thousand of them, for they
 	// are read only when somebody asks.
 	requestBuffer = 2 << 20
+	// requestsRead bounds the frames that are read for one question. It is more than the socket holds, for the kernel counts
+	// over 256 bytes for each and gives twice of requestBuffer: the frame of a request that was there when the question was put
+	// is among them, and a flood that comes as fast as it is read keeps nobody here.
+	requestsRead = 2 * requestBuffer / 256
 	// requestsKept bounds the memory of senders, requestsFor how long they are kept; at most twice of both.
 	requestsKept = 8192
 	requestsFor  = 10 * time.Second
 )
 
-// toTFTP accepts whole UDP datagrams to the port of TFTP that came in. A socket of all protocols is shown what this host
-// sends as well, and every frame of a transfer: most of them end after a few instructions.
+// toTFTP accepts UDP datagrams to the port of TFTP that came in, and of those in fragments the first one, which has the ports.
+// A socket of all protocols is shown what this host sends as well, and every frame of a transfer: most of them end after a few
+// instructions. A frame with one more tag in it is accepted unread: see take.
 func toTFTP() []bpf.Instruction {
 	const udp = ethernetHeader // after LoadMemShift, X is the length of the IPv4 header
 	return []bpf.Instruction{
 		bpf.LoadAbsolute{Off: 12, Size: 2},
+		bpf.JumpIf{Cond: bpf.JumpEqual, Val: unix.ETH_P_8021Q, SkipTrue: 12},
+		bpf.JumpIf{Cond: bpf.JumpEqual, Val: unix.ETH_P_8021AD, SkipTrue: 11},
 		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: typeIPv4, SkipTrue: 9},
 		bpf.LoadAbsolute{Off: ethernetHeader + 9, Size: 1},
 		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: protoUDP, SkipTrue: 7},
@@ -42,13 +49,16 @@ func toTFTP() []bpf.Instruction {
 		bpf.LoadIndirect{Off: udp + 2, Size: 2},
 		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: tftpPort, SkipTrue: 4},
 		bpf.LoadAbsolute{Off: ethernetHeader + 6, Size: 2},
-		bpf.JumpIf{Cond: bpf.JumpBitsSet, Val: 0x3fff, SkipTrue: 2},
+		bpf.JumpIf{Cond: bpf.JumpBitsSet, Val: fragmentOffset, SkipTrue: 2},
 		bpf.LoadExtension{Num: bpf.ExtType},
 		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: unix.PACKET_OUTGOING, SkipTrue: 1},
 		bpf.RetConstant{Val: 0},
 		bpf.RetConstant{Val: requestBytes},
 	}
 }
+
+// fragmentOffset is the field of an IPv4 header that is 0 in a datagram as a whole and in its first fragment.
+const fragmentOffset = 0x1fff
 
 // requests tell which frame carried a TFTP request. The kernel hands a frame to a socket of all protocols before it hands
 // the packet to UDP, so whoever has read a request finds its frame here, unless it was lost; that is known as well.
@@ -60,6 +70,7 @@ type requests struct {
 	mu        sync.Mutex
 	now, past map[netip.AddrPort]sender // two generations
 	turned    time.Time
+	unclear   bool // a frame could not be read that may have been a request
 	buf       [requestBytes]byte
 	drain     func(fd uintptr)
 	heard     func(netip.Addr, phone.MAC) // while drain runs
@@ -98,7 +109,7 @@ func hearRequests(ifi *net.Interface) (*requests, error) {
 func newRequests(conn *packet.Conn, raw syscall.RawConn) *requests {
 	r := &requests{conn: conn, raw: raw, now: make(map[netip.AddrPort]sender), past: make(map[netip.AddrPort]sender)}
 	r.drain = func(fd uintptr) {
-		for {
+		for range requestsRead {
 			n, err := unix.Read(int(fd), r.buf[:])
 			if err != nil && !errors.Is(err, unix.EINTR) {
 				return // nothing waits any more
@@ -120,10 +131,10 @@ func (r *requests) sent(from netip.AddrPort, mac phone.MAC, heard func(netip.Add
 		r.now, r.past, r.turned = r.past, r.now, now
 		clear(r.now)
 	}
-	r.heard = heard
+	r.heard, r.unclear = heard, false
 	err := r.raw.Control(r.drain)
 	r.heard = nil
-	if lost, statErr := r.conn.Stats(); err != nil || statErr != nil || lost.Drops > 0 {
+	if lost, statErr := r.conn.Stats(); err != nil || statErr != nil || lost.Drops > 0 || r.unclear {
 		// The frame of this request may be among those that were lost, and another's be taken for it.
 		r.forget()
 		return false
@@ -132,10 +143,13 @@ func (r *requests) sent(from netip.AddrPort, mac phone.MAC, heard func(netip.Add
 	return ok && s.mac == mac && !s.mixed
 }
 
-// take notes the sender of a frame.
+// take notes the sender of a frame. One in which a second tag follows a first one of VLAN 0 may become a request, too, for the
+// kernel takes off any number of those. No phone sends such frames, so nobody is vouched for who would have to be told apart
+// from who does.
 func (r *requests) take(frame []byte) {
 	from, mac, ok := parseSender(frame)
 	if !ok {
+		r.unclear = true
 		return
 	}
 	s, known := r.of(from)
@@ -171,7 +185,7 @@ func parseSender(frame []byte) (from netip.AddrPort, mac phone.MAC, ok bool) {
 	}
 	ip := frame[ethernetHeader:]
 	header := int(ip[0]&0x0f) * 4
-	if ip[0]>>4 != 4 || header < ipv4Header || len(ip) < header+udpHeader || ip[9] != protoUDP || binary.BigEndian.Uint16(ip[6:])&0x3fff != 0 {
+	if ip[0]>>4 != 4 || header < ipv4Header || len(ip) < header+udpHeader || ip[9] != protoUDP || binary.BigEndian.Uint16(ip[6:])&fragmentOffset != 0 {
 		return netip.AddrPort{}, phone.MAC{}, false
 	}
 	addr := netip.AddrFrom4([4]byte(ip[12:16]))

@@ -1,8 +1,10 @@
 package netdev_test
 
 import (
+	"encoding/binary"
 	"net"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -197,6 +199,88 @@ func TestSentByKnowsNothingWhenFramesWereLost(t *testing.T) {
 	})
 }
 
+// A request that comes in pieces, or with a priority tag (802.1p, VLAN 0), reaches the TFTP server like any other, so its frame
+// has to be seen as well: from an address and port that the phone used before, it would pass for the phone's.
+func TestSentBySeesEveryFrameThatBecomesARequest(t *testing.T) {
+	inBox(t, func(t *testing.T, lan *testkit.LAN) {
+		b, arrived := served(t)
+		owner, own := lan.Node("phone"), mac(t, phoneMAC)
+		if err := b.Neighbour(phoneNet.Addr(), own); err != nil {
+			t.Fatal(err)
+		}
+		for i, c := range []struct {
+			name   string
+			frames func(rrq []byte) [][]byte
+		}{
+			{"fragments", fragments},
+			{"a priority tag", func(rrq []byte) [][]byte { return [][]byte{tagged(rrq)} }},
+			{"two of them", func(rrq []byte) [][]byte { return [][]byte{tagged(tagged(rrq))} }},
+		} {
+			t.Run(c.name, func(t *testing.T) {
+				at := netip.AddrPortFrom(from.Addr(), from.Port()+uint16(i))
+				requestFrom(t, owner, at)
+				arrived(t)
+				if got, one := b.asked(t); !one || got != own {
+					t.Fatalf("MACOf: %s %v", got, one)
+				}
+				if !b.SentBy(t.Context(), at, own) {
+					t.Fatal("the phone's own request: false")
+				}
+				lan.Node("other").Do(t, func() error {
+					for _, f := range c.frames(rrqFrameFrom(t, otherMAC, at)) {
+						if err := send(f); err != nil {
+							return err
+						}
+					}
+					return nil
+				})
+				arrived(t)
+				b.asked(t)
+				if b.SentBy(t.Context(), at, own) {
+					t.Error("another's request is taken for the phone's")
+				}
+			})
+		}
+		t.Run("of the phone", func(t *testing.T) {
+			at := netip.AddrPortFrom(from.Addr(), from.Port()+9)
+			owner.Do(t, func() error { return send(tagged(rrqFrameFrom(t, phoneMAC, at))) })
+			arrived(t)
+			b.asked(t)
+			if !b.SentBy(t.Context(), at, own) {
+				t.Error("a phone that tags its frames with a priority is not known by them")
+			}
+		})
+	})
+}
+
+// fragments cuts an IPv4 datagram in two.
+func fragments(frame []byte) [][]byte {
+	const headers, first = 14 + 20, 16
+	piece := func(from, to int, field uint16) []byte {
+		f := append(append([]byte(nil), frame[:headers]...), frame[headers+from:headers+to]...)
+		ip := f[14:headers]
+		binary.BigEndian.PutUint16(ip[2:], uint16(len(f)-14))
+		binary.BigEndian.PutUint16(ip[4:], 4711)
+		binary.BigEndian.PutUint16(ip[6:], field)
+		binary.BigEndian.PutUint16(ip[10:], 0)
+		sum := uint32(0)
+		for i := 0; i < len(ip); i += 2 {
+			sum += uint32(binary.BigEndian.Uint16(ip[i:]))
+		}
+		for sum>>16 != 0 {
+			sum = sum&0xffff + sum>>16
+		}
+		binary.BigEndian.PutUint16(ip[10:], ^uint16(sum))
+		return f
+	}
+	return [][]byte{piece(0, first, 0x2000), piece(first, len(frame)-headers, first/8)}
+}
+
+// tagged puts a tag of priority 5 and VLAN 0 into a frame.
+func tagged(frame []byte) []byte {
+	return slices.Concat(frame[:12], []byte{0x81, 0x00, 5 << 5, 0}, frame[12:])
+}
+
 // questions counts the ARP requests of the box for the phone's address.
 func questions(c *testkit.Capture) (n int) {
 	for _, p := range c.Packets() {
@@ -232,6 +316,11 @@ func sendMany(frame []byte, times int) error {
 
 // rrqFrame is a TFTP request from the phone's address and port in a frame of that MAC.
 func rrqFrame(t *testing.T, of string) []byte {
+	t.Helper()
+	return rrqFrameFrom(t, of, from)
+}
+
+func rrqFrameFrom(t *testing.T, of string, from netip.AddrPort) []byte {
 	t.Helper()
 	src, dst := mac(t, of), mac(t, boxMAC)
 	ip := &layers.IPv4{Version: 4, TTL: 64, Protocol: layers.IPProtocolUDP, SrcIP: from.Addr().AsSlice(), DstIP: boxNet.Addr().AsSlice()}

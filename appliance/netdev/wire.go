@@ -137,18 +137,21 @@ func (d *Device) hear(own phone.MAC, frame []byte) {
 	}
 }
 
-// untagged is a filter that accepts what accept accepts (nil: all), of frames without a VLAN tag: to a packet socket
-// the kernel shows frames of foreign VLANs without their tag. What is left of that for a socket of one protocol is their
-// type, "for another host"; one of all protocols still learns of the tag.
+// untagged is a filter that accepts what accept accepts (nil: all), of frames of the wire itself: to a packet socket the
+// kernel shows frames of foreign VLANs without their tag. What is left of that for a socket of one protocol is their type,
+// "for another host"; one of all protocols still learns of the tag. A tag of VLAN 0 says a priority only (802.1p): its
+// frame is one of the wire.
 func untagged(accept []bpf.Instruction) []bpf.Instruction {
 	if accept == nil {
 		accept = []bpf.Instruction{bpf.RetConstant{Val: 0xffff}}
 	}
 	return append([]bpf.Instruction{
 		bpf.LoadExtension{Num: bpf.ExtType},
-		bpf.JumpIf{Cond: bpf.JumpEqual, Val: unix.PACKET_OTHERHOST, SkipTrue: 2},
+		bpf.JumpIf{Cond: bpf.JumpEqual, Val: unix.PACKET_OTHERHOST, SkipTrue: 4},
 		bpf.LoadExtension{Num: bpf.ExtVLANTagPresent},
-		bpf.JumpIf{Cond: bpf.JumpEqual, Val: 0, SkipTrue: 1},
+		bpf.JumpIf{Cond: bpf.JumpEqual, Val: 0, SkipTrue: 3},
+		bpf.LoadExtension{Num: bpf.ExtVLANTag},
+		bpf.JumpIf{Cond: bpf.JumpBitsNotSet, Val: 0x0fff, SkipTrue: 1},
 		bpf.RetConstant{Val: 0},
 	}, accept...)
 }

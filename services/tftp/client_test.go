@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"phonebox/services/internal/udp"
 	"phonebox/services/tftp"
 )
@@ -64,6 +66,7 @@ type box struct {
 	*tftp.Server
 	addr   netip.AddrPort
 	events chan tftp.Event
+	reg    *prometheus.Registry
 	stop   func() error // ends Serve and returns its result
 }
 
@@ -77,11 +80,11 @@ func serve(t testing.TB, files tftp.Files, cfg tftp.Config) *box {
 func serveWhom(t testing.TB, files tftp.Files, cfg tftp.Config, settling func(netip.Addr) <-chan struct{}) *box {
 	t.Helper()
 	cfg.Listen = netip.MustParseAddrPort("127.77.0.1:0")
-	b := &box{events: make(chan tftp.Event, 10_000)}
+	b := &box{events: make(chan tftp.Event, 10_000), reg: prometheus.NewRegistry()}
 	var err error
 	b.Server, err = tftp.New(cfg, tftp.Deps{
 		Files: files, Log: slog.New(slog.DiscardHandler),
-		Report: func(e tftp.Event) { b.events <- e }, Settling: settling,
+		Report: func(e tftp.Event) { b.events <- e }, Metrics: b.reg, Settling: settling,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -2,6 +2,7 @@ package tftp
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"net/netip"
@@ -47,9 +48,14 @@ type File struct {
 // and any other, becomes ERROR 1; the text for the phone is "File not found". Open is called on a worker and may block
 // for at most a second; ctx ends when nobody waits for the answer any more. Names that are empty,
 // longer than 255 bytes or have an element ".." are refused before. It is called concurrently.
+//
+// After [ErrLater] the request is not answered: who asks takes an ERROR for the last word on the file, and silence for a loss.
 type Files interface {
 	Open(ctx context.Context, r Request) (File, error)
 }
+
+// ErrLater is returned by Files where it cannot tell at the moment what is behind a name for who asks.
+var ErrLater = errors.New("too many devices without a lease from here are being looked for at the moment")
 
 // Deps are what the server needs from outside; Files, Log and Report are required.
 type Deps struct {

@@ -61,7 +61,7 @@ func TestForgedRequestsFromUnusedAddressesHoldNobodyUp(t *testing.T) {
 		lan.Node("phone").Run(t, "ip", "neigh", "replace", "10.77.0.1", "lladdr", "02:00:00:00:00:01", "dev", testkit.Interface, "nud", "permanent")
 		for _, name := range []string{"image", "missing"} { // one is answered with DATA from a lane, one with ERROR from port 69
 			t.Run(name, func(t *testing.T) {
-				before := notSent(t, reg)
+				before := droppedFor(t, reg, "no_neighbour")
 				stop := flood(t, lan.Node("flooder"), name)
 				defer stop()
 				began := time.Now()
@@ -75,7 +75,7 @@ func TestForgedRequestsFromUnusedAddressesHoldNobodyUp(t *testing.T) {
 				if longest >= longestWait {
 					t.Errorf("the phone waited %v for its next block", longest)
 				}
-				if n := notSent(t, reg) - before; n == 0 {
+				if n := droppedFor(t, reg, "no_neighbour") - before; n == 0 {
 					t.Errorf("%d forged requests did not fill the socket: the test shows nothing", forged)
 				}
 			})
@@ -87,8 +87,8 @@ func TestForgedRequestsFromUnusedAddressesHoldNobodyUp(t *testing.T) {
 	})
 }
 
-// notSent returns how many packets were not put into a socket because nobody is known to have the address.
-func notSent(t *testing.T, reg *prometheus.Registry) (n float64) {
+// droppedFor returns how many packets were counted as not answered for a reason.
+func droppedFor(t *testing.T, reg *prometheus.Registry, reason string) (n float64) {
 	t.Helper()
 	families, err := reg.Gather()
 	if err != nil {
@@ -96,7 +96,7 @@ func notSent(t *testing.T, reg *prometheus.Registry) (n float64) {
 	}
 	for _, f := range families {
 		for _, m := range f.GetMetric() {
-			if f.GetName() == "phonebox_tftp_dropped_total" && m.GetLabel()[0].GetValue() == "no_neighbour" {
+			if f.GetName() == "phonebox_tftp_dropped_total" && m.GetLabel()[0].GetValue() == reason {
 				n += m.GetCounter().GetValue()
 			}
 		}

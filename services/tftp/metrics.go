@@ -22,6 +22,7 @@ const (
 	dropStopping   dropCode = "stopping"
 	dropBuffer     dropCode = "receive_buffer"
 	dropNeighbour  dropCode = "no_neighbour"
+	dropUncertain  dropCode = "later"
 )
 
 // refusedCode is the reason of phonebox_tftp_refused_total.

@@ -2,6 +2,7 @@ package tftp
 
 import (
 	"context"
+	"errors"
 	"runtime/debug"
 	"time"
 )
@@ -138,7 +139,7 @@ func (s *Server) open(u *turn, sess *session) {
 }
 
 // opened takes what became of the opening of a file: the transfer is to run, to wait, or is over with an ERROR; opening
-// says that nobody waits for it any more.
+// says that nobody waits for it any more, or that it is not to be answered.
 func (s *Server) opened(u *turn, sess *session, file File, err error) phase {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -147,6 +148,10 @@ func (s *Server) opened(u *turn, sess *session, file File, err error) phase {
 	case why != "":
 		// No ERROR: the client would take it for the answer to what it asked next.
 		s.finish(u, sess, EventAborted, why, nil)
+		return opening
+	case errors.Is(err, ErrLater):
+		s.metrics.dropped.WithLabelValues(string(dropUncertain)).Inc()
+		s.finish(u, sess, EventDropped, ErrLater.Error(), nil)
 		return opening
 	case err != nil:
 		s.finish(u, sess, EventMissing, "", err)

@@ -161,6 +161,22 @@ func TestReleasedAddressIsErasedWhileAnotherRuns(t *testing.T) {
 	}
 }
 
+// And what ends by itself meanwhile: nothing else would remove it while the client stays.
+func TestEndedAddressIsErasedWhileAnotherRuns(t *testing.T) {
+	tab, m := lease.New(settings()), start()
+	first := bind(t, tab, 1, ip("10.77.1.1"), m)
+	s := settings()
+	s.Reservations[key(1)] = ip("10.77.1.2")
+	tab.Apply(s)
+	m = after(m, time.Hour)
+	take(t, tab, lease.Home, 1, m)
+	m = after(m, s.Duration-time.Minute) // the first is over
+	tab.Expire(m)
+	if got := dirty(tab); len(got) != 1 || got[first.Address].State != lease.Forgotten {
+		t.Errorf("to be written: got %+v, want that %s is removed", got, first.Address)
+	}
+}
+
 // A store of before, or a damaged one, may name several addresses for one client in one network.
 func TestRestoreKeepsWhatRunsAndTheLatestOfTheRest(t *testing.T) {
 	m := start()

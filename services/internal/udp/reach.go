@@ -48,16 +48,26 @@ type wireOf struct {
 // reaches reports whether the kernel knows how to send to an address at once, as far as can be told: that of a router and of
 // what is behind it is not looked at, for all of it waits in one place of a fixed size.
 func (f *interfaces) reaches(addr netip.Addr, c *Conn) bool {
-	for _, w := range f.wires() {
-		if !w.prefix.Contains(addr) || addr == w.prefix.Addr() || addr == lastOf(w.prefix) {
+	return reachable(f.wires(), addr, func(device string) (known bool) {
+		err := c.raw.Control(func(fd uintptr) { known = neighbourKnown(int(fd), device, addr) })
+		return known || err != nil
+	})
+}
+
+// reachable does the work of reaches. Where two interfaces are on one subnet, nobody knows which of them the kernel takes: it
+// is enough that the owner is known on one.
+func reachable(wires []wireOf, addr netip.Addr, known func(device string) bool) bool {
+	on := false
+	for _, w := range wires {
+		if !w.prefix.Contains(addr) {
 			continue
 		}
-		known := false
-		if err := c.raw.Control(func(fd uintptr) { known = neighbourKnown(int(fd), w.name, addr) }); err == nil && !known {
-			return false
+		if addr == w.prefix.Addr() || addr == lastOf(w.prefix) || known(w.name) {
+			return true
 		}
+		on = true
 	}
-	return true
+	return !on
 }
 
 // wires returns the subnets of the machine, as they were within the last second.
@@ -91,7 +101,7 @@ func subnets() []wireOf {
 // lastOf is the broadcast address of a subnet.
 func lastOf(p netip.Prefix) netip.Addr {
 	b := p.Masked().Addr().As4()
-	n := binary.BigEndian.Uint32(b[:]) | 1<<(32-p.Bits()) - 1
+	n := binary.BigEndian.Uint32(b[:]) | (1<<(32-p.Bits()) - 1)
 	binary.BigEndian.PutUint32(b[:], n)
 	return netip.AddrFrom4(b)
 }
