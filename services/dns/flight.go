@@ -230,6 +230,7 @@ func (s *Server) fetch(st *state, fl *flight) {
 		fl.answer, fl.why = s.judge(st, fl, r)
 	}
 	switch {
+	case fl.why == tooManyWait: // nobody was asked, so that nothing is known of the name
 	case fl.why != "":
 		s.cache.fail(fl.key, fl.answer, fl.why, s.uptime(), st.epoch)
 	case fl.answer.lasting || fl.answer.ttl > 0:

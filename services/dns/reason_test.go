@@ -49,3 +49,27 @@ func reasonsOf(b *box, name, want string, n int) (fault string) {
 	}
 	return ""
 }
+
+// What could not even be asked is no failure of the name: it is asked as soon as there is room.
+func TestACrowdIsNotRemembered(t *testing.T) {
+	t.Parallel()
+	up := startUpstream(t, outside)
+	c := &clock{}
+	b := startTuned(t, withUpstream(up.addr), dns.Deps{}, func(s *dns.Server) { s.SetClock(c.now) })
+	ask := func(name string) string { return short(b.ask("udp", question(name, mdns.TypeA)).Answer) }
+	ask("known.example.")
+	c.pass(2 * time.Minute)
+	release := b.Crowd()
+	if got := ask("known.example."); got != "known.example. 30 IN A 192.0.2.80" {
+		t.Errorf("in the crowd a known name is %q", got)
+	}
+	if got := ask("new.example."); got != "" {
+		t.Errorf("in the crowd a new name is %q", got)
+	}
+	release()
+	for _, name := range []string{"known.example.", "new.example."} {
+		if got := ask(name); got != name+" 77 IN A 192.0.2.80" {
+			t.Errorf("afterwards %s is %q", name, got)
+		}
+	}
+}
