@@ -40,6 +40,7 @@ type entry struct {
 	stored     time.Duration // when the answer came
 	expires    time.Duration
 	retry      time.Duration // no question upstream before that, for the last one failed
+	why        string        // it failed
 	failedIn   uint64        // the epoch in which it failed: other settings may name another server
 	epoch      uint64        // of the settings under which the answer came
 	size       int
@@ -67,6 +68,7 @@ type recalled struct {
 	age    uint32  // seconds since it came
 	fresh  bool    // its TTL has not run out
 	failed bool    // it says that the last question upstream failed, or it is old and that question failed: not to be asked again now
+	why    string  // it failed
 }
 
 // recall looks for an answer. The key is not kept.
@@ -80,13 +82,14 @@ func (c *cache) recall(key []byte, now time.Duration, epoch uint64) recalled {
 	switch {
 	case e.answer != nil && now < e.expires+staleFor && (e.answer.lasting || now < e.expires):
 		e.touch()
-		return recalled{
-			answer: e.answer, age: uint32((now - e.stored) / time.Second), fresh: now < e.expires && e.epoch == epoch,
-			failed: now < e.retry && e.failedIn == epoch,
+		known := recalled{answer: e.answer, age: uint32((now - e.stored) / time.Second), fresh: now < e.expires && e.epoch == epoch}
+		if now < e.retry && e.failedIn == epoch {
+			known.failed, known.why = true, e.why
 		}
+		return known
 	case e.failure != nil && now < e.retry && e.failedIn == epoch:
 		e.touch()
-		return recalled{answer: e.failure, fresh: true, failed: true}
+		return recalled{answer: e.failure, fresh: true, failed: true, why: e.why}
 	}
 	c.remove(e)
 	return recalled{}
@@ -103,16 +106,16 @@ func (c *cache) keep(key string, a *answer, now time.Duration, epoch uint64) {
 }
 
 // fail stores that a question was not answered. An old answer stays, and is not asked for again at once.
-func (c *cache) fail(key string, failure *answer, now time.Duration, epoch uint64) {
+func (c *cache) fail(key string, failure *answer, why string, now time.Duration, epoch uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	e := c.entries[key]
 	switch {
 	case e != nil && max(e.epoch, e.failedIn) > epoch: // what is known is of later settings
 	case e != nil && e.answer != nil:
-		e.retry, e.failedIn = now+recheckAfter, epoch
+		e.retry, e.why, e.failedIn = now+recheckAfter, why, epoch
 	default:
-		c.put(&entry{key: key, failure: failure, retry: now + failureKept, failedIn: epoch})
+		c.put(&entry{key: key, failure: failure, retry: now + failureKept, why: why, failedIn: epoch})
 	}
 }
 
@@ -121,7 +124,7 @@ func (c *cache) put(e *entry) {
 	if old := c.entries[e.key]; old != nil {
 		c.remove(old)
 	}
-	e.size = entryBytes + 2*len(e.key)
+	e.size = entryBytes + 2*len(e.key) + len(e.why)
 	for _, a := range []*answer{e.answer, e.failure} {
 		if a != nil {
 			e.size += len(a.msg) + 2*len(a.ttls) + len(a.name)

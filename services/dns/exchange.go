@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -157,14 +158,24 @@ func (s *Server) learn(r said) {
 	case r.err == nil:
 		result = resultOf(r.resp)
 		r.up.answeredIn(r.after, s.uptime())
-		s.metrics.rtt.WithLabelValues(r.up.String()).Set(r.up.health().rtt.Seconds())
 	default:
 		s.log.Debug("upstream name server does not answer", "server", r.up.Upstream, "err", r.err)
 		r.up.wasSilent(r.err, s.uptime())
 	}
 	s.metrics.upstream.WithLabelValues(r.up.String(), result).Inc()
-	s.metrics.alive.WithLabelValues(r.up.String()).Set(float64(b2i(r.err == nil)))
+	s.show(r)
 	s.watch()
+}
+
+// show puts a server into the figures, unless the settings name it no longer.
+func (s *Server) show(r said) {
+	if !slices.Contains(s.state.Load().upstream, r.up) {
+		return
+	}
+	if r.err == nil {
+		s.metrics.rtt.WithLabelValues(r.up.String()).Set(r.up.health().rtt.Seconds())
+	}
+	s.metrics.alive.WithLabelValues(r.up.String()).Set(float64(b2i(r.err == nil)))
 }
 
 func b2i(b bool) int {

@@ -27,3 +27,15 @@ func (s *Server) UnderWay() (exchanges, flights int) {
 	defer s.flights.mu.Unlock()
 	return len(s.exchanges), len(s.flights.flying)
 }
+
+// Crowd takes all places for exchanges until the returned function is called.
+func (s *Server) Crowd() (release func()) {
+	for range cap(s.exchanges) {
+		s.exchanges <- struct{}{}
+	}
+	return func() {
+		for range cap(s.exchanges) {
+			<-s.exchanges
+		}
+	}
+}

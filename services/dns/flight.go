@@ -29,6 +29,7 @@ const (
 	tooManyWait  = "too many questions wait for the servers upstream"
 	nobodyAnswer = "no server upstream answered"
 	oldAnswer    = "an older answer, for no server upstream answers now"
+	olderAnswer  = "an older answer: " // and why there is no new one
 )
 
 // flights are the questions upstream that are under way, and the clients that wait for them. Equal questions share one.
@@ -128,9 +129,12 @@ func (s *Server) recall(st *state, client netip.Addr, q *question) (out outcome,
 	known := s.cache.recall(key, s.uptime(), st.epoch)
 	if known.fresh {
 		s.metrics.recalled(known)
-		return outcome{answer: known.answer, age: known.age, source: "cache", why: s.whyFailed(known)}, nil
+		return outcome{answer: known.answer, age: known.age, source: "cache", why: known.why}, nil
 	}
 	old := outcome{answer: known.answer, age: known.age, stale: true, source: "stale", why: oldAnswer}
+	if known.why != "" && known.why != nobodyAnswer {
+		old.why = olderAnswer + known.why
+	}
 	if known.answer != nil && (known.failed || allDead(st.upstream)) {
 		if !known.failed {
 			s.fly(st, key, q) // to know when the servers are back
@@ -146,13 +150,6 @@ func (s *Server) recall(st *state, client netip.Addr, q *question) (out outcome,
 		return old, nil
 	}
 	return outcome{answer: failed(q, dns.RcodeServerFailure), source: "box", why: tooManyWait}, nil
-}
-
-func (s *Server) whyFailed(known recalled) string {
-	if known.failed {
-		return nobodyAnswer
-	}
-	return ""
 }
 
 // waitFor takes a place for a client and joins the question upstream; nil when there is no room.
@@ -202,7 +199,7 @@ func (s *Server) await(ctx context.Context, w *waiting) outcome {
 		if fl.why == "" || w.old.answer == nil {
 			return outcome{answer: fl.answer, source: "upstream", why: fl.why}
 		}
-		w.old.why = "an older answer: " + fl.why
+		w.old.why = olderAnswer + fl.why
 	case <-late:
 	case <-ctx.Done():
 		return outcome{answer: failed(&w.flight.name, dns.RcodeServerFailure), source: "box", why: "the server stops"}
@@ -233,8 +230,9 @@ func (s *Server) fetch(st *state, fl *flight) {
 		fl.answer, fl.why = s.judge(st, fl, r)
 	}
 	switch {
+	case fl.why == tooManyWait: // nobody was asked, so that nothing is known of the name
 	case fl.why != "":
-		s.cache.fail(fl.key, fl.answer, s.uptime(), st.epoch)
+		s.cache.fail(fl.key, fl.answer, fl.why, s.uptime(), st.epoch)
 	case fl.answer.lasting || fl.answer.ttl > 0:
 		s.cache.keep(fl.key, fl.answer, s.uptime(), st.epoch)
 	}

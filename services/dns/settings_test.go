@@ -6,6 +6,7 @@ import (
 	"time"
 
 	mdns "github.com/miekg/dns"
+	"github.com/prometheus/client_golang/prometheus"
 
 	"phonebox/services/dns"
 )
@@ -84,5 +85,40 @@ func TestNewSettingsShareNoExchangeWithOldOnes(t *testing.T) {
 	before := len(two.log())
 	if got := short(b.ask("udp", question("pbx.example.", mdns.TypeA)).Answer); !strings.HasSuffix(got, "192.0.2.7") || len(two.log()) != before {
 		t.Errorf("afterwards: %s, with %d more questions", got, len(two.log())-before)
+	}
+}
+
+// A server that the settings name no longer is not shown in the figures, also when it answers after that.
+func TestAServerOfOldSettingsLeavesTheFigures(t *testing.T) {
+	t.Parallel()
+	asked, release := make(chan struct{}, 8), make(chan struct{})
+	one := startUpstream(t, func(w mdns.ResponseWriter, q *mdns.Msg) {
+		asked <- struct{}{}
+		<-release
+		outside(w, q)
+	})
+	two := startUpstream(t, outside)
+	reg := prometheus.NewRegistry()
+	b := startTuned(t, withUpstream(one.addr), dns.Deps{Metrics: reg}, func(s *dns.Server) { s.SetTimeout(20 * time.Second) })
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_, _, _ = (&mdns.Client{Timeout: 20 * time.Second}).Exchange(question("pbx.example.", mdns.TypeA), b.addr)
+	}()
+	<-asked
+	if err := b.Apply(withUpstream(two.addr)); err != nil {
+		t.Fatal(err)
+	}
+	close(release)
+	<-done
+	b.ask("udp", question("pbx.example.", mdns.TypeA))
+	eventually(t, func() bool { exchanges, flights := b.UnderWay(); return exchanges+flights == 0 })
+	for addr, want := range map[string]float64{one.addr.String(): 0, two.addr.String(): 1} {
+		if got := figure(t, reg, "phonebox_dns_upstream_up", addr); got != want {
+			t.Errorf("the figure of %s is %v, want %v", addr, got, want)
+		}
+	}
+	if n := figure(t, reg, "phonebox_dns_upstream_total", one.addr.String()); n != 1 {
+		t.Errorf("its answer was counted %v times", n)
 	}
 }
