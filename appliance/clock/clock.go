@@ -238,7 +238,7 @@ func (c *Clock) Status() Status {
 		Error: q.RootDelay/2 + q.RootDispersion, Problem: c.failure,
 		Drift: c.drift, Slewing: c.scale.pending(now), RTC: c.rtc, Servers: c.servers(now),
 	}
-	if c.system != nil {
+	if c.asks() {
 		s.Held = max(1, now.Sub(c.synced))
 	}
 	if !s.Trusted {
@@ -323,7 +323,7 @@ func (c *Clock) Set(ctx context.Context, t time.Time) error {
 			t.UTC().Format(time.RFC3339), c.cfg.Floor.UTC().Format(time.RFC3339), maxYear)}
 	}
 	c.mu.Lock()
-	if c.heardLately() {
+	if c.asks() && c.sys.Now().Sub(c.synced) < time.Hour {
 		source := c.ref.Source
 		c.mu.Unlock()
 		return refusal{fmt.Sprintf("the time comes from the NTP server %s, which knows it better", source)}
@@ -341,10 +341,8 @@ func (c *Clock) Set(ctx context.Context, t time.Time) error {
 	return c.save(ctx, false)
 }
 
-// heardLately reports whether a server was followed within the last hour which is still in the settings. The caller holds mu.
-func (c *Clock) heardLately() bool {
-	return c.system != nil && slices.Contains(c.cfg.Upstream, c.system.name) && c.sys.Now().Sub(c.synced) < time.Hour
-}
+// asks reports whether the server that is followed is still in the settings. The caller holds mu.
+func (c *Clock) asks() bool { return c.system != nil && slices.Contains(c.cfg.Upstream, c.system.name) }
 
 // setTo moves the clock to a time that a person tells, and gives up what it went by. The caller holds mu.
 func (c *Clock) setTo(t time.Time) []Event {

@@ -62,6 +62,9 @@ func TestAServerThatWasTakenOutDoesNotHoldABrowserBack(t *testing.T) {
 				t.Fatal(err)
 			}
 			time.Sleep(time.Second)
+			if s := l.Status(); s.Held != 0 || s.Stratum != 2 {
+				t.Errorf("with %v: the server that is not asked any more was last heard %s ago, stratum %d", upstream, s.Held, s.Stratum)
+			}
 			if err := l.Set(t.Context(), time.Now()); err != nil {
 				t.Errorf("with %v: %v", upstream, err)
 			}

@@ -84,7 +84,6 @@ func clockFacts(c Clock) []fact {
 	var list []fact
 	add := func(name, format string, args ...any) { list = append(list, fact{name, fmt.Sprintf(format, args...)}) }
 	if c.Trusted {
-		add("It may be wrong by", "%s", shortDuration(c.ErrorS))
 		add("What NTP clients are told", "stratum %d", c.Stratum)
 	} else {
 		add("What NTP clients are told", "not synchronised (stratum 16): they are to look elsewhere")

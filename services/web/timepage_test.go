@@ -35,7 +35,7 @@ func TestTimePage(t *testing.T) {
 	}}
 	w := r.do(call{path: "/time", cookie: c})
 	wantCode(t, w, 200)
-	wantText(t, w.Body.String(), "Known from pool.ntp.org (192.0.2.1), stratum 3", "31.2 ms", "30 November 2026, 20:59:01 UTC", "40.0 s ago", "-12.5 ppm",
+	wantText(t, w.Body.String(), "Known from pool.ntp.org (192.0.2.1), stratum 3; it may be wrong by 31.2 ms.", "30 November 2026, 20:59:01 UTC", "40.0 s ago", "-12.5 ppm",
 		"There is no real-time clock.", "the box goes by it", "tells another time than most, and is not believed", "10.0 s behind the box", "it does not answer",
 		"Take this browser", `name="utc"`, "Europe/Brussels", "Far away", "15 minutes behind",
 		"Sun 28 Mar 2027, 02:00 becomes 03:00 (UTC&#43;06:30)", "express the time zone", "Something is odd.", "once it starts again")

@@ -121,22 +121,11 @@ func clockSentence(c Clock) string {
 	if c.HeldS > silentAfter.Seconds() {
 		return text + ". It has not answered for " + shortDuration(c.HeldS) + "; the time goes on and may be wrong by " + shortDuration(c.ErrorS) + " by now."
 	}
-	return text + ", " + offsetWords(c.OffsetS) + "."
+	return text + "; it may be wrong by " + shortDuration(c.ErrorS) + "."
 }
 
 // silentAfter is longer than the box waits between two questions.
 const silentAfter = 20 * time.Minute
-
-func offsetWords(s float64) string {
-	d := time.Duration(s * float64(time.Second)).Abs()
-	switch {
-	case d < time.Millisecond:
-		return "off by less than 1 ms"
-	case d < time.Second:
-		return fmt.Sprintf("off by %d ms", d.Milliseconds())
-	}
-	return "off by " + d.Round(time.Second/10).String()
-}
 
 // stepWords are the steps as the table shows them.
 var stepWords = map[phone.Step]struct{ words, mood string }{
