@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -59,6 +60,41 @@ func TestScanReadsWhatPackWrote(t *testing.T) {
 	}
 	if other := scanLog(filledLog(t, 5), 1); len(other.records) > 0 || other.damage == "" {
 		t.Errorf("a log under the name of the other one: %d records, damage %q", len(other.records), other.damage)
+	}
+}
+
+// A removal that is read back from the log at the start removes as well: leases.db does not fill with what is gone.
+func TestRemovalReadFromTheLogLeavesNothing(t *testing.T) {
+	dir, rec := t.TempDir(), matrixLease(1)
+	for i, change := range []lease.Record{rec, lease.Erased(rec.Address)} {
+		s, err := Open(dir, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.fold(); err != nil { // what the log held at the start
+			t.Fatal(err)
+		}
+		if err := s.Commit(t.Context(), change); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if s, err = Open(dir, nil); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.fold(); err != nil {
+			t.Fatal(err)
+		}
+		err = s.leases.View(func(tx *bbolt.Tx) error {
+			if there := tx.Bucket([]byte(bucketName)).Get(leaseKey(rec.Address)) != nil; there != (i == 0) {
+				t.Errorf("after change %d there is a record in leases.db: %v", i, there)
+			}
+			return nil
+		})
+		if err = errors.Join(err, s.Close()); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
