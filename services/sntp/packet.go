@@ -161,12 +161,13 @@ func stayed(received, sent uint64) bool {
 	return sent-received <= most
 }
 
-// short writes a duration in the NTP short format: 16 bits of seconds and 16 of fraction, as much as fits.
+// short writes a duration in the NTP short format: 16 bits of seconds and 16 of fraction, as much as fits. It is rounded up, as
+// chronyd does it: what the time may be wrong by must not be told as less, and never as nothing.
 func short(d time.Duration) uint32 {
 	const largest = 1<<32 - 1
 	if d <= 0 {
 		return 0
 	}
 	sec, rest := uint64(d/time.Second), uint64(d%time.Second)
-	return uint32(min(sec<<16|rest<<16/uint64(time.Second), largest))
+	return uint32(min(sec<<16+(rest<<16+uint64(time.Second)-1)/uint64(time.Second), largest))
 }

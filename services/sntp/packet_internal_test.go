@@ -37,7 +37,7 @@ func TestStamp(t *testing.T) {
 
 func TestShort(t *testing.T) {
 	for d, want := range map[time.Duration]uint32{
-		-1: 0, 0: 0, time.Second: 1 << 16, 1500 * time.Millisecond: 3 << 15, 65536 * time.Second: 1<<32 - 1, 1e6 * time.Hour: 1<<32 - 1,
+		-1: 0, 0: 0, 1: 1, 3 * time.Microsecond: 1, 16 * time.Microsecond: 2, 999999999: 1 << 16, time.Second: 1 << 16, 1500 * time.Millisecond: 3 << 15, 65536 * time.Second: 1<<32 - 1, 1e6 * time.Hour: 1<<32 - 1,
 	} {
 		if got := short(d); got != want {
 			t.Errorf("%s: got %x, want %x", d, got, want)
