@@ -152,7 +152,7 @@ func (c *cleaner) harmful(rr dns.RR) string {
 		}
 	}
 	if target := targetOf(rr); target != "." && c.zone.mayAnswer(dns.CanonicalName(target)) {
-		return target
+		return strings.TrimSuffix(target, ".")
 	}
 	return ""
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strings"
 	"sync"
 	"time"
 
@@ -245,7 +246,7 @@ func (s *Server) judge(st *state, fl *flight, r said) (a *answer, why string) {
 	if rebound != "" {
 		s.metrics.ignored.WithLabelValues("rebinding").Inc()
 		why := fmt.Sprintf("%s says that it is %s, where no name of the world may lead; dns.inside would allow it", r.up.Upstream, rebound)
-		s.tellUpstream(fmt.Sprintf("%s is not told: %s", fl.q.name, why))
+		s.tellUpstream(fmt.Sprintf("%s is not told: %s", strings.TrimSuffix(fl.q.name, "."), why))
 		return failed(&fl.name, dns.RcodeRefused), why
 	}
 	negative := m.Rcode == dns.RcodeNameError || m.Rcode == dns.RcodeSuccess && !hasType(m, fl.q.qtype)
