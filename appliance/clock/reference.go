@@ -78,6 +78,9 @@ func (r reference) quality(age time.Duration) sntp.Quality {
 		Leap: r.Leap, Stratum: r.Stratum, ReferenceID: r.ID, ReferenceTime: r.At,
 		RootDelay: r.Delay, RootDispersion: r.dispersion(age), Precision: precision,
 	}
+	if now := r.At.Add(age).UTC(); now.Month() != r.At.UTC().Month() {
+		q.Leap = sntp.LeapNone // it was for the end of the month (RFC 5905 figure 9), and nobody announced another
+	}
 	if age > staleness {
 		// An announced leap second has passed or was withdrawn; nobody told. The box goes by its own clock now.
 		q.Leap, q.Stratum, q.ReferenceID = sntp.LeapNone, max(r.Stratum, stratumHeld), localID

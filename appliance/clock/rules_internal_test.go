@@ -127,6 +127,10 @@ func TestQualityGrowsOldHonestly(t *testing.T) {
 			t.Errorf("after %s: %+v", tt.age, q)
 		}
 	}
+	r.At = at("2026-07-01").Add(-time.Hour)
+	if before, after := r.quality(time.Hour-time.Second).Leap, r.quality(time.Hour).Leap; before != sntp.LeapAdd || after != sntp.LeapNone {
+		t.Errorf("a leap second at the end of June is announced as %d before and %d after", before, after)
+	}
 	r.Stratum = 0
 	if r.trusted(0) || r.quality(0).Leap != sntp.LeapUnsync {
 		t.Error("a guess is trusted")
