@@ -199,6 +199,48 @@ func TestSentByKnowsNothingWhenFramesWereLost(t *testing.T) {
 	})
 }
 
+// What speaks against a phone counts until the wire was asked again, and a port that two used is nobody's.
+func TestSentByHearsWhatSpeaksAgainstThePhone(t *testing.T) {
+	inBox(t, func(t *testing.T, lan *testkit.LAN) {
+		b, arrived := served(t)
+		owner, other := lan.Node("phone"), lan.Node("other")
+		own, another := mac(t, phoneMAC), mac(t, otherMAC)
+		second := netip.AddrPortFrom(from.Addr(), from.Port()+1)
+		expect := func(when string, at netip.AddrPort, of phone.MAC, want bool) {
+			t.Helper()
+			if got := b.SentBy(t.Context(), at, of); got != want {
+				t.Errorf("%s: %v, wanted %v", when, got, want)
+			}
+		}
+		if err := b.Neighbour(phoneNet.Addr(), own); err != nil {
+			t.Fatal(err)
+		}
+		request(t, owner)
+		arrived(t)
+		b.asked(t)
+		expect("at first", from, own, true)
+		other.Do(t, func() error { return send(rrqFrameFrom(t, otherMAC, second)) })
+		arrived(t)
+		expect("when another asked from the address, from another port", from, own, false)
+		b.asked(t)
+		expect("after a look", from, own, true)
+		requestFrom(t, owner, second)
+		arrived(t)
+		b.asked(t)
+		expect("a port that another used a moment ago", second, own, false)
+
+		third := netip.AddrPortFrom(from.Addr(), from.Port()+2)
+		if err := b.Neighbour(phoneNet.Addr(), another); err != nil {
+			t.Fatal(err)
+		}
+		other.Do(t, func() error { return send(rrqFrameFrom(t, otherMAC, third)) })
+		arrived(t)
+		expect("a lease of another before a look", third, another, false)
+		b.asked(t) // the phone answers
+		expect("a lease of another for whom nobody answers", third, another, false)
+	})
+}
+
 // A request that comes in pieces, or with a priority tag (802.1p, VLAN 0), reaches the TFTP server like any other, so its frame
 // has to be seen as well: from an address and port that the phone used before, it would pass for the phone's.
 func TestSentBySeesEveryFrameThatBecomesARequest(t *testing.T) {
