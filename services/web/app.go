@@ -47,12 +47,15 @@ func (s *Server) boxRoutes() map[string]handlerFunc {
 		"GET /settings/file":  s.fileForm,
 		"POST /settings/file": s.filePost,
 		"GET /help":           s.helpPage,
+		"GET /system":         s.systemPage,
 	}
 }
 
 // phoneRoutes are the pages of one phone.
 func (s *Server) phoneRoutes() map[string]handlerFunc {
 	return map[string]handlerFunc{
+		"GET /phones":                   s.phonesPage,
+		"GET /phones/stream":            s.phonesStream,
 		"GET /phones/new":               s.phoneNew,
 		"POST /phones":                  s.phoneAdd,
 		"GET /phones/{mac}":             s.phonePage,
@@ -77,7 +80,6 @@ func (s *Server) workshopRoutes() map[string]handlerFunc {
 		"GET /conversions":        s.conversionsPage,
 		"GET /conversions/stream": s.conversionStream,
 		"POST /restart":           s.restartAll,
-		"GET /more":               s.morePage,
 		"GET /import":             s.importPage,
 		"POST /import":            s.importPost,
 		"POST /import/decide":     s.importDecide,

@@ -47,7 +47,7 @@ func (s *Server) checkPost(w http.ResponseWriter, r *http.Request) error {
 		}
 		v.Problem, v.Report, code = a.text, nil, a.status
 	}
-	return s.show(w, r, code, "checks", "Check of "+v.Name, "phones", v)
+	return s.show(w, r, code, "checks", "Check of "+v.Name, "/phones", v)
 }
 
 // apiCheckLines registers lines and says what came of it: ?line=2 checks one.

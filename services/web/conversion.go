@@ -145,7 +145,7 @@ func (s *Server) conversionsPage(w http.ResponseWriter, r *http.Request) error {
 			v.Plan = &plan
 		}
 	}
-	return s.show(w, r, code, "conversions", "Conversion", "conversions", v)
+	return s.show(w, r, code, "conversions", "Conversion", "/conversions", v)
 }
 
 // conversionStream sends the parts of the page of conversions that changed.

@@ -45,7 +45,7 @@ func (s *Server) showDialPlan(w http.ResponseWriter, r *http.Request, code int, 
 	for range moreRows {
 		v.Rules = append(v.Rules, DialRule{})
 	}
-	return s.show(w, r, code, "dialplan", "Dial plan", "more", v)
+	return s.show(w, r, code, "dialplan", "Dial plan", "/dialplan", v)
 }
 
 // readDialPlan reads the rows of the editor; empty rows are left out.

@@ -22,7 +22,7 @@ func (s *Server) directoryPage(w http.ResponseWriter, r *http.Request) error {
 
 func (s *Server) showDirectory(w http.ResponseWriter, r *http.Request, code int, v directoryView) error {
 	v.Rows = min(max(10, strings.Count(v.Text, "\n")+3), 40)
-	return s.show(w, r, code, "directory", "Directory", "more", v)
+	return s.show(w, r, code, "directory", "Directory", "/directory", v)
 }
 
 // formatContacts writes contacts a line each: the name, a =, the number.

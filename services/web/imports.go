@@ -15,7 +15,7 @@ type importView struct {
 }
 
 func (s *Server) importPage(w http.ResponseWriter, r *http.Request) error {
-	return s.show(w, r, http.StatusOK, "import", "Import and export", "more", importView{Waiting: s.deps.Shop.Waiting()})
+	return s.show(w, r, http.StatusOK, "import", "Import and export", "/import", importView{Waiting: s.deps.Shop.Waiting()})
 }
 
 // importPost reads an upload and shows what would become of it; a yes to that does it.
@@ -32,7 +32,7 @@ func (s *Server) importPost(w http.ResponseWriter, r *http.Request) error {
 	} else {
 		v.Report = &report
 	}
-	return s.show(w, r, code, "import", "Import and export", "more", v)
+	return s.show(w, r, code, "import", "Import and export", "/import", v)
 }
 
 // importDecide says yes or no to an import that was shown.
@@ -50,7 +50,7 @@ func (s *Server) importDecide(w http.ResponseWriter, r *http.Request) error {
 		return s.done(w, r, "/import", "Nothing was changed.")
 	}
 	s.changed(r, "An import was done: "+report.Summary)
-	return s.show(w, r, http.StatusOK, "import", "Import and export", "more", importView{Report: &report, Waiting: s.deps.Shop.Waiting()})
+	return s.show(w, r, http.StatusOK, "import", "Import and export", "/import", importView{Report: &report, Waiting: s.deps.Shop.Waiting()})
 }
 
 // takeImport hands the one file of a form, or the body of a program's request, to the box.

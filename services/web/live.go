@@ -74,3 +74,10 @@ func plural(n int, thing string) string {
 	}
 	return fmt.Sprintf("%d %ss", n, thing)
 }
+
+// partial wraps HTML that our own templates made into htmx's element for exchanging a part of a page.
+func partial(out *bytes.Buffer, target, swap string, html []byte) {
+	out.WriteString(`<hx-partial hx-target="` + target + `" hx-swap="` + swap + `">`)
+	out.Write(html)
+	out.WriteString("</hx-partial>\n")
+}

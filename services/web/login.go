@@ -163,7 +163,7 @@ func (s *Server) passwordForm(w http.ResponseWriter, _ *http.Request) error {
 }
 
 func (s *Server) showPassword(w http.ResponseWriter, code int, problem string) error {
-	return s.pages.render(w, code, "password", view{Title: "Change the password", In: "settings", Body: passwordView{problem, minPassword}})
+	return s.pages.render(w, code, "password", view{Title: "Change the password", Nav: navAt("/password"), Body: passwordView{problem, minPassword}})
 }
 
 // passwordPost changes the password; every other session and every remembered program ends with the old one.

@@ -20,7 +20,7 @@ func (s *Server) mediaPage(w http.ResponseWriter, r *http.Request) error {
 
 func (s *Server) showMedia(w http.ResponseWriter, r *http.Request, code int, problem string) error {
 	_, own := s.deps.Shop.Logo()
-	return s.show(w, r, code, "media", "Rings and logo", "more", mediaView{Rings: s.deps.Shop.Rings(), OwnLogo: own, Problem: problem})
+	return s.show(w, r, code, "media", "Rings and logo", "/media", mediaView{Rings: s.deps.Shop.Rings(), OwnLogo: own, Problem: problem})
 }
 
 // taken shows what became of an upload: a sentence on the page, or the problem over the form.

@@ -48,7 +48,7 @@ func (s *Server) showNames(w http.ResponseWriter, r *http.Request, code int, v n
 	if v.Local != "" {
 		v.Page = append(v.Page, v.Local)
 	}
-	return s.show(w, r, code, "names", "Names", "more", v)
+	return s.show(w, r, code, "names", "Names", "/names", v)
 }
 
 func newAskerView(a Asker, now time.Time) askerView {

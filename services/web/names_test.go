@@ -101,7 +101,7 @@ func TestANameIsRescuedInABrowser(t *testing.T) {
 			command(b, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: !script})
 			url := r.server.URL()
 			b.loginAt(url)
-			b.do(chromedp.Navigate(url+"more"), chromedp.Click(chromedp.CSS(`a[href="/names"]`)))
+			b.do(chromedp.Navigate(url+"settings"), chromedp.Click(chromedp.CSS(`a[href="/names"]`)))
 			b.see("Asked for, and nobody answers")
 			if script {
 				b.shoot("names")

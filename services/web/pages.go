@@ -42,8 +42,8 @@ var assetKinds = map[string]string{
 // view is what the layout needs of every page.
 type view struct {
 	Title string
-	In    string // the part of the page that is marked in the navigation; "" = no navigation, nobody is logged in
-	Say   *flash // what just happened
+	Nav   *navView // nil = nobody is logged in
+	Say   *flash   // what just happened
 	Body  any
 }
 
@@ -162,7 +162,7 @@ func (a asset) serve(w http.ResponseWriter, r *http.Request) {
 func (s *Server) errorPage(w http.ResponseWriter, r *http.Request, a answer) {
 	v := view{Title: http.StatusText(a.status), Body: map[string]any{"Text": a.text, "Faults": a.faults}}
 	if ok, err := s.auth.loggedIn(r); ok && err == nil {
-		v.In = "error"
+		v.Nav = navAt(r.URL.Path)
 	}
 	if err := s.pages.render(w, a.status, "error", v); err != nil {
 		s.deps.Log.Error("the error page cannot be made", "err", err)
@@ -170,9 +170,10 @@ func (s *Server) errorPage(w http.ResponseWriter, r *http.Request, a answer) {
 	}
 }
 
-// show renders a page of somebody who is logged in, with what the last form had to say.
-func (s *Server) show(w http.ResponseWriter, r *http.Request, status int, name, title, in string, body any) error {
-	return s.pages.render(w, status, name, view{Title: title, In: in, Say: s.says.take(r.URL.Query().Get("say")), Body: body})
+// show renders a page of somebody who is logged in, with what the last form had to say. at is the path of its place in the
+// navigation.
+func (s *Server) show(w http.ResponseWriter, r *http.Request, status int, name, title, at string, body any) error {
+	return s.pages.render(w, status, name, view{Title: title, Nav: navAt(at), Say: s.says.take(r.URL.Query().Get("say")), Body: body})
 }
 
 // flash is what a form had to say, kept until the page that it leads to is shown.

@@ -33,7 +33,7 @@ func (s *Server) parametersPage(w http.ResponseWriter, r *http.Request) error {
 			v.Set = append(v.Set, one)
 		}
 	}
-	return s.show(w, r, http.StatusOK, "parameters", "Parameters of "+v.Name, "phones", v)
+	return s.show(w, r, http.StatusOK, "parameters", "Parameters of "+v.Name, "/phones", v)
 }
 
 func (s *Server) parameters(mac phone.MAC) ([]Parameter, error) {
@@ -78,9 +78,5 @@ type helpView struct {
 
 // helpPage lists the known troubles with their cures, and what was not answered lately.
 func (s *Server) helpPage(w http.ResponseWriter, r *http.Request) error {
-	return s.show(w, r, http.StatusOK, "help", "When a phone does not work", "more", helpView{s.deps.Shop.Troubles(), s.notAnsweredView()})
-}
-
-func (s *Server) morePage(w http.ResponseWriter, r *http.Request) error {
-	return s.show(w, r, http.StatusOK, "more", "More", "more", s.deps.Shop.Waiting())
+	return s.show(w, r, http.StatusOK, "help", "When a phone does not work", "/help", helpView{s.deps.Shop.Troubles(), s.notAnsweredView()})
 }

@@ -157,14 +157,14 @@ func (s *Server) showPhoneForm(w http.ResponseWriter, r *http.Request, code int,
 	for len(f.Entry.Lines) < maxLines {
 		f.Entry.Lines = append(f.Entry.Lines, LineEntry{})
 	}
-	title := "Add a phone"
+	title, at := "Add a phone", "/phones/new"
 	if !f.New {
-		title = "Change " + f.Entry.MAC
+		title, at = "Change "+f.Entry.MAC, "/phones"
 		if f.Entry.Label != "" {
 			title = "Change " + f.Entry.Label
 		}
 	}
-	return s.show(w, r, code, "phoneform", title, "phones", f)
+	return s.show(w, r, code, "phoneform", title, at, f)
 }
 
 // readPhoneForm reads what a person entered; faults are those of our own parsing.
@@ -285,7 +285,7 @@ func (s *Server) phoneRemoveAsk(w http.ResponseWriter, r *http.Request) error {
 	if !ok {
 		return public(http.StatusNotFound, "The phone "+mac.String()+" is not listed.")
 	}
-	return s.show(w, r, http.StatusOK, "phoneremove", "Remove a phone", "phones",
+	return s.show(w, r, http.StatusOK, "phoneremove", "Remove a phone", "/phones",
 		removeView{Label: entry.Label, MAC: mac.String(), Path: "/phones/" + mac.Name(), ETag: etag})
 }
 

@@ -92,7 +92,7 @@ func (s *Server) phonePage(w http.ResponseWriter, r *http.Request) error {
 		s.deps.Log.Warn("explaining a phone failed", "mac", p.MAC, "err", err)
 	}
 	v.Files = filesView(p.MAC, v.Explain.Files)
-	return s.show(w, r, http.StatusOK, "phone", v.Live.Row.Label, "phones", v)
+	return s.show(w, r, http.StatusOK, "phone", v.Live.Row.Label, "/phones", v)
 }
 
 // phoneStream sends the live part of one phone's page whenever it changed.
@@ -135,4 +135,32 @@ func (s *Server) phoneRestart(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return s.done(w, r, "/phones/"+p.MAC.Name(), "The phone was asked to restart. It does so when it has been idle for 20 seconds.")
+}
+
+// stepPath is the way of a phone, for its page.
+type stepPath struct {
+	Words string
+	State string // done, now or ahead
+}
+
+// pathOf marks how far a phone has come. A stuck phone's step is not on the way, so only its own page's words tell.
+func pathOf(step phone.Step) []stepPath {
+	order := []phone.Step{phone.Seen, phone.Addressed, phone.Loading, phone.Configured, phone.Ready}
+	at := slices.Index(order, step)
+	if step == phone.Upgrading {
+		order = slices.Insert(order, 3, phone.Upgrading)
+		at = 3
+	}
+	out := make([]stepPath, len(order))
+	for i, st := range order {
+		words, _ := stepInWords(st)
+		out[i] = stepPath{Words: words, State: "ahead"}
+		switch {
+		case i < at || i == at && st == phone.Ready:
+			out[i].State = "done"
+		case i == at:
+			out[i].State = "now"
+		}
+	}
+	return out
 }

@@ -242,7 +242,7 @@ func TestStreamsOutliveTheTimeoutsOfOtherRequests(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		served := make(chan error, 1)
 		go func() { served <- r.server.Serve(ctx, ln, nil) }()
-		for _, path := range []string{"/api/v1/events", "/stream"} {
+		for _, path := range []string{"/api/v1/events", "/phones/stream"} {
 			near, far := net.Pipe()
 			defer near.Close()
 			ln.conns <- far

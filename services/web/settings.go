@@ -12,7 +12,6 @@ type settingsView struct {
 	Groups  []groupView
 	Faults  formFaults
 	Problem string
-	Gokrazy bool
 	Change  string // when the phones' clocks change next
 }
 
@@ -33,8 +32,8 @@ type fieldView struct {
 
 func (s *Server) settingsForm(w http.ResponseWriter, r *http.Request) error {
 	fields, etag := s.deps.Box.Settings().Fields()
-	v := settingsView{ETag: etag, Groups: groupFields(fields, nil, formFaults{}), Gokrazy: s.deps.Box.Gokrazy() != nil, Change: s.deps.Shop.NextChange()}
-	return s.show(w, r, http.StatusOK, "settings", "Settings", "settings", v)
+	v := settingsView{ETag: etag, Groups: groupFields(fields, nil, formFaults{}), Change: s.deps.Shop.NextChange()}
+	return s.show(w, r, http.StatusOK, "settings", "Settings", "/settings", v)
 }
 
 // groupFields arranges the fields; entered, when not nil, is what a person typed and stays in the form.
@@ -92,7 +91,7 @@ func (s *Server) settingsPost(w http.ResponseWriter, r *http.Request) error {
 		s.changed(r, "The settings were changed.")
 		return s.done(w, r, "/settings", "The settings are saved and in force.")
 	}
-	v := settingsView{ETag: r.PostForm.Get("etag"), Problem: "Nothing was saved. Please mend what is marked.", Gokrazy: s.deps.Box.Gokrazy() != nil}
+	v := settingsView{ETag: r.PostForm.Get("etag"), Problem: "Nothing was saved. Please mend what is marked."}
 	code := http.StatusUnprocessableEntity
 	var refused *Refused
 	switch {
@@ -108,7 +107,7 @@ func (s *Server) settingsPost(w http.ResponseWriter, r *http.Request) error {
 		return orElse(err, http.StatusInternalServerError, "The settings could not be saved; the old ones hold.")
 	}
 	v.Groups = groupFields(fields, values, v.Faults)
-	return s.show(w, r, code, "settings", "Settings", "settings", v)
+	return s.show(w, r, code, "settings", "Settings", "/settings", v)
 }
 
 // fileView is the editor of the settings as a file.
@@ -126,7 +125,7 @@ func (s *Server) fileForm(w http.ResponseWriter, r *http.Request) error {
 
 func (s *Server) showFile(w http.ResponseWriter, r *http.Request, code int, v siteFileView) error {
 	v.Rows = min(max(20, strings.Count(v.Text, "\n")+2), 60)
-	return s.show(w, r, code, "sitefile", "Settings as a file", "settings", v)
+	return s.show(w, r, code, "sitefile", "Settings as a file", "/settings/file", v)
 }
 
 func (s *Server) filePost(w http.ResponseWriter, r *http.Request) error {
@@ -163,7 +162,7 @@ func (s *Server) newFirmwareView(problem string) firmwareView {
 }
 
 func (s *Server) firmwarePage(w http.ResponseWriter, r *http.Request) error {
-	return s.show(w, r, http.StatusOK, "firmware", "Firmware", "firmware", s.newFirmwareView(""))
+	return s.show(w, r, http.StatusOK, "firmware", "Firmware", "/firmware", s.newFirmwareView(""))
 }
 
 func (s *Server) firmwarePost(w http.ResponseWriter, r *http.Request) error {
@@ -173,7 +172,7 @@ func (s *Server) firmwarePost(w http.ResponseWriter, r *http.Request) error {
 		if a.status != http.StatusUnprocessableEntity {
 			return err
 		}
-		return s.show(w, r, a.status, "firmware", "Firmware", "firmware", s.newFirmwareView(a.text))
+		return s.show(w, r, a.status, "firmware", "Firmware", "/firmware", s.newFirmwareView(a.text))
 	}
 	text := "The files are on the shelf."
 	if !anyTaken(verdicts) {

@@ -243,16 +243,16 @@ func TestTheTableSendsOnlyWhatChanged(t *testing.T) {
 		return v
 	}
 	one, two := Phone{MAC: [6]byte{1}, Label: "one"}, Phone{MAC: [6]byte{2}, Label: "two"}
-	var parts overviewParts
+	var parts phonesParts
 	changes := func(v phonesView) string {
 		t.Helper()
-		out, err := parts.changes(p, stateView{Sentence: "x"}, v)
+		out, err := parts.changes(p, v)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return string(out)
 	}
-	if got := changes(rows(one, two)); !strings.Contains(got, `hx-target="#state"`) || !strings.Contains(got, `hx-target="#phones"`) {
+	if got := changes(rows(one, two)); !strings.Contains(got, `hx-target="#phones-sentence"`) || !strings.Contains(got, `hx-target="#phones"`) {
 		t.Errorf("the first message lacks a part: %s", got)
 	}
 	if got := changes(rows(one, two)); got != "" {

@@ -53,7 +53,7 @@ func (s *Server) timePage(w http.ResponseWriter, r *http.Request) error {
 	for _, one := range own[:len(own)-v.More] {
 		v.Own = append(v.Own, newClockView(one))
 	}
-	return s.show(w, r, http.StatusOK, "time", "Time", "more", v)
+	return s.show(w, r, http.StatusOK, "time", "Time", "/time", v)
 }
 
 // apiTime is all that the page of the time shows.

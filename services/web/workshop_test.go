@@ -49,7 +49,7 @@ func TestWorkshopPages(t *testing.T) {
 		"/conversions":                        {"1 phone arrived, 1 phone on its way, 1 phone failed", "don't unplug", "It fetches P0S3-05-3-00.bin.", "Go on", "Three tries failed"},
 		"/phones/0006D7AA2A2E":                {"Don't cut this phone's power", "SIP 4.4", "its configuration", "31 seconds", "Protocol Application Invalid", "its User-Agent says CSCO/4", "add the phone to the site"},
 		"/phones/0006D7AA2A2E/parameters":     {"preferred_codec", "the model 7960", "hides the site: g711ulaw", web.Mask},
-		"/more":                               {"waits for your yes", "/dialplan", "/directory", "/media", "/import", "/help"},
+		"/":                                   {"waits for your yes", "/phones", "/conversions", "/settings", "/system"},
 		"/help":                               {"Protocol Application Invalid", "Put the load on the shelf."},
 		"/import":                             {"the USB stick", "3 phones added", "Do it"},
 		"/dialplan?number=112":                {"No rule fits: 112 is sent at once", "rules[0].match"},
