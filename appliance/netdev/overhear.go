@@ -11,7 +11,6 @@ import (
 
 	"github.com/mdlayher/packet"
 	"golang.org/x/net/bpf"
-	"golang.org/x/sys/unix"
 
 	"phonebox/services/dhcp"
 	"phonebox/services/phone"
@@ -28,11 +27,13 @@ const (
 )
 
 // toClients accepts what a DHCP server sends to a client (BOOTREPLY from port 67 to 68, not a fragment) in a frame of
-// anybody but own. A socket of one protocol does not see what this host sends, but a switch with a loop in it, or a
-// bridge, may send our frames back, and in a storm they must not cost more than these instructions.
+// anybody but own: a switch with a loop in it, or a bridge, may send our frames back, and in a storm they must not cost
+// more than these instructions.
 func toClients(own phone.MAC) []bpf.Instruction {
 	const udp = ethernetHeader // after LoadMemShift, X is the length of the IPv4 header
 	return []bpf.Instruction{
+		bpf.LoadAbsolute{Off: 12, Size: 2},
+		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: typeIPv4, SkipTrue: 15},
 		bpf.LoadAbsolute{Off: 8, Size: 4},
 		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: binary.BigEndian.Uint32(own[2:]), SkipTrue: 2},
 		bpf.LoadAbsolute{Off: 6, Size: 2},
@@ -56,13 +57,9 @@ func toClients(own phone.MAC) []bpf.Instruction {
 // overhear opens the socket that hears DHCP servers all the time. The interface is not made to take frames for others:
 // a switch sends none, and broadcasts, which every server sends now and then, come anyway.
 func overhear(ifi *net.Interface, own phone.MAC) (*packet.Conn, error) {
-	filter, err := bpf.Assemble(untagged(toClients(own)))
+	conn, err := listenIncoming(ifi, toClients(own))
 	if err != nil {
-		return nil, fmt.Errorf("assembling the filter for DHCP servers: %w", err)
-	}
-	conn, err := packet.Listen(ifi, packet.Raw, unix.ETH_P_IP, &packet.Config{Filter: filter})
-	if err != nil {
-		return nil, fmt.Errorf("opening a packet socket for DHCP servers: %w", err)
+		return nil, fmt.Errorf("listening for DHCP servers: %w", err)
 	}
 	return conn, nil
 }

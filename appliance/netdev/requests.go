@@ -84,21 +84,15 @@ type sender struct {
 
 // hearRequests opens the socket.
 func hearRequests(ifi *net.Interface) (*requests, error) {
-	filter, err := bpf.Assemble(untagged(toTFTP()))
+	conn, err := listenIncoming(ifi, toTFTP())
 	if err != nil {
-		return nil, fmt.Errorf("assembling the filter for TFTP requests: %w", err)
-	}
-	conn, err := packet.Listen(ifi, packet.Raw, unix.ETH_P_ALL, &packet.Config{Filter: filter})
-	if err != nil {
-		return nil, fmt.Errorf("opening a packet socket for TFTP requests: %w", err)
+		return nil, fmt.Errorf("listening for TFTP requests: %w", err)
 	}
 	raw, err := conn.SyscallConn()
 	if err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
 	_ = raw.Control(func(fd uintptr) {
-		// An older kernel shows us what we send, and the filter drops it.
-		_ = unix.SetsockoptInt(int(fd), unix.SOL_PACKET, unix.PACKET_IGNORE_OUTGOING, 1)
 		if unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, requestBuffer) != nil {
 			_ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF, requestBuffer)
 		}

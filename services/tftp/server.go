@@ -50,6 +50,8 @@ type Server struct {
 	alarm    time.Time // when the keeper of time wakes up
 	jobs     jobs
 	workers  int
+	idle     int        // workers that wait for a job and that nobody has woken yet
+	more     *sync.Cond // of mu: there is a job for one of them, or the server stops
 	ports    ports
 	turns    uint64 // lanes are given in turn
 	lostTold time.Time
@@ -69,6 +71,7 @@ func New(cfg Config, deps Deps) (*Server, error) {
 		sessions: make(map[tid]*session), clients: make(map[tid]tally),
 		probing: make(chan struct{}, maxProbes), sooner: make(chan struct{}, 1),
 	}
+	s.more = sync.NewCond(&s.mu)
 	if s.metrics, err = newMetrics(deps.Metrics, s); err != nil {
 		return nil, fmt.Errorf("registering metrics: %w", err)
 	}
@@ -182,7 +185,8 @@ func (s *Server) endSessions() {
 	defer s.conclude(u)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.stopping = true
+	s.stopping, s.idle = true, 0
+	s.more.Broadcast()
 	for _, sess := range s.sessions {
 		sess.stop = true
 		switch {

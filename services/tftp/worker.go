@@ -14,6 +14,9 @@ const (
 	// may wait a second for a neighbour to answer, and a tenth of one for a phone that nobody vouches for; and no larger,
 	// because each takes 20 KB of stack.
 	maxWorkers = 128
+	// maxIdle is how many of them stay when there is nothing to do: the stack of a new one has to grow again, which takes
+	// longer than to open a small file.
+	maxIdle = 4
 )
 
 // job is something that may wait: to open the file of a session, to begin the transfer of one that waited, or to read
@@ -27,7 +30,11 @@ type job struct {
 // submit gives a job to a worker, or lets it wait for one. It is called with the lock held.
 func (s *Server) submit(j job) {
 	s.jobs.add(j)
-	if s.workers < maxWorkers {
+	switch {
+	case s.idle > 0:
+		s.idle--
+		s.more.Signal()
+	case s.workers < maxWorkers:
 		s.workers++
 		s.wg.Go(s.work)
 	}
@@ -84,21 +91,33 @@ func (q *jobs) take() (j job, ok bool) {
 	return j, true
 }
 
-// work does jobs until there are none.
+// work does jobs until there are none, and enough others wait for one.
 func (s *Server) work() {
 	u := newTurn()
+	defer u.done()
 	for {
-		s.mu.Lock()
-		j, ok := s.jobs.take()
+		j, ok := s.nextJob()
 		if !ok {
-			s.workers--
-			s.mu.Unlock()
-			u.done()
 			return
 		}
-		s.mu.Unlock()
 		s.do(u, j)
 	}
+}
+
+// nextJob waits for a job; ok is false when this worker is not needed any more.
+func (s *Server) nextJob() (j job, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	j, ok = s.jobs.take()
+	for !ok && s.idle < maxIdle && !s.stopping {
+		s.idle++ // who wakes one counts it off
+		s.more.Wait()
+		j, ok = s.jobs.take()
+	}
+	if !ok {
+		s.workers--
+	}
+	return j, ok
 }
 
 // do does one job, and survives its panic.

@@ -51,10 +51,10 @@ func tftp(ctx context.Context, x *run, r *result) error {
 		x.boxContender("phonebox", boxConfig{files: files}), x.peerContender("dnsmasq", tree, dnsmasq(true)), x.peerContender("atftpd", tree, atftpd()),
 	}
 	r.ran(x.boxLine(boxConfig{}), dnsmasq(true).line(), atftpd().line())
-	image := load.DownloadsConfig{File: imageName, Content: files[imageName], Parallel: 100, Total: 100}
+	image := load.DownloadsConfig{File: imageName, Content: files[imageName], Parallel: 100, Total: 500}
 	small := load.DownloadsConfig{File: smallName, Content: files[smallName], Parallel: 50, For: 3 * time.Second}
 	if x.quick {
-		image.Total, small.For = 100, time.Second
+		image.Total, small.For = 300, time.Second
 	}
 	for range x.rounds {
 		for _, c := range list {
