@@ -76,8 +76,11 @@ func parsePages() (*pages, error) {
 	return p, nil
 }
 
+// loadAssets reads the embedded files. Our own styles and scripts have a file for each subject, which are served as one, in the
+// order of their names.
 func (p *pages) loadAssets() error {
-	return fs.WalkDir(files, "assets", func(name string, d fs.DirEntry, err error) error {
+	joined := map[string][]byte{}
+	err := fs.WalkDir(files, "assets", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
@@ -85,12 +88,24 @@ func (p *pages) loadAssets() error {
 		if err != nil {
 			return err
 		}
-		sum := sha256.Sum256(body)
-		p.assets[strings.TrimPrefix(name, "assets/")] = asset{
-			body: body, tag: hex.EncodeToString(sum[:6]), kind: assetKinds[path.Ext(name)],
+		name = strings.TrimPrefix(name, "assets/")
+		if kind := path.Base(path.Dir(name)); path.Dir(path.Dir(name)) == "phonebox" {
+			one := "phonebox/page." + kind
+			joined[one] = append(append(joined[one], body...), '\n')
+			return nil
 		}
+		p.addAsset(name, body)
 		return nil
 	})
+	for name, body := range joined {
+		p.addAsset(name, body)
+	}
+	return err
+}
+
+func (p *pages) addAsset(name string, body []byte) {
+	sum := sha256.Sum256(body)
+	p.assets[name] = asset{body: body, tag: hex.EncodeToString(sum[:6]), kind: assetKinds[path.Ext(name)]}
 }
 
 func (p *pages) funcs() template.FuncMap {
@@ -98,6 +113,8 @@ func (p *pages) funcs() template.FuncMap {
 		"asset": func(name string) string { return "/assets/" + name + "?v=" + p.assets[name].tag },
 		"inc":   func(i int) int { return i + 1 },
 		"mask":  func() string { return Mask },
+		// say is for texts that were made in Go, or come from the services.
+		"say": func(text string) string { return text },
 		"list":  func(items ...string) []string { return items },
 		// stop ends a text with a full stop unless it has one.
 		"stop": func(s string) string { return strings.TrimSuffix(s, ".") + "." },
