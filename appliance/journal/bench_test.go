@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"runtime"
 	"testing"
 
 	"phonebox/appliance/journal"
@@ -112,4 +113,38 @@ func BenchmarkFlushStorm(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// BenchmarkMemory is what the timelines of a thousand phones take in memory as they fill: it ends at a thousand events each.
+func BenchmarkMemory(b *testing.B) {
+	for _, events := range []int{10, 50, 150, 300, 600, 1000, 1200} {
+		b.Run(fmt.Sprintf("%d events each", events), func(b *testing.B) {
+			for range b.N {
+				before := heap()
+				j := leasedJournal(b, 1000)
+				for n := range events {
+					for i := range 1000 {
+						j.Add(journal.Event{MAC: mac(i), Service: "dhcp", Kind: journal.Kind(fmt.Sprintf("k%d", n%7)), Text: fmt.Sprintf("event %d", n)})
+					}
+					if n%20 != 19 {
+						continue
+					}
+					if err := j.Flush(); err != nil {
+						b.Fatal(err)
+					}
+				}
+				b.ReportMetric(float64(heap()-before)/1e6, "heap-MB")
+				runtime.KeepAlive(j)
+			}
+		})
+	}
+}
+
+// heap is what is in use after all garbage is gone.
+func heap() int64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
 }
