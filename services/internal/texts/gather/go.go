@@ -46,6 +46,9 @@ func Go(fsys fs.FS, skip func(file, text string) bool) ([]string, error) {
 				return isTagged && n.(*ast.Field).Tag == nil
 			case *ast.CallExpr:
 				return !silent(n)
+			case *ast.KeyValueExpr:
+				key, _ := n.Key.(*ast.Ident)
+				return key == nil || key.Name != "Help" // of a metric; fields of a form say theirs with a function
 			case *ast.BinaryExpr, *ast.BasicLit:
 				text, ok := constant(n.(ast.Expr))
 				if text = number(text); ok && wordy(text) && !skip(name, text) {
