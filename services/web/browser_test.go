@@ -124,7 +124,7 @@ func command[P, R any](b *browser, cmd cdp.Command[P, R], params P) {
 }
 
 // shoot takes pictures at three widths, light and dark, into the test's artefacts, and fails when the page is wider
-// than the screen.
+// than the screen or axe-core finds something.
 func (b *browser) shoot(name string) {
 	b.t.Helper()
 	dir := b.t.ArtifactDir()
@@ -136,6 +136,9 @@ func (b *browser) shoot(name string) {
 			b.do(chromedp.EmulateViewport(width, 900))
 			if eval[bool](b, "document.documentElement.scrollWidth > window.innerWidth") {
 				b.t.Errorf("%s is wider than a screen of %d pixels", name, width)
+			}
+			if width == 320 && scheme == "light" || width == 1440 && scheme == "dark" {
+				b.axe(fmt.Sprintf("%s at %d, %s", name, width, scheme))
 			}
 			png, err := chromedp.Run(b.ctx, chromedp.FullScreenshot(100))
 			if err != nil {

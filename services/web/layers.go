@@ -24,7 +24,7 @@ func (s *Server) layers(next http.Handler) http.Handler {
 		s.drop(r, "cross_origin", http.StatusForbidden, "A request was refused: it came from a page of somebody else.")
 		s.fail(w, r, public(http.StatusForbidden, "This request came from a page of somebody else and was refused."))
 	}))
-	guarded := cross.Handler(s.limitBody(next))
+	guarded := s.translating(cross.Handler(s.limitBody(next)))
 	return s.recovering(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		securityHeaders(w, r)
 		if s.panicNext.CompareAndSwap(true, false) {

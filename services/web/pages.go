@@ -23,6 +23,7 @@ var files embed.FS
 type pages struct {
 	templates map[string]*template.Template
 	assets    map[string]asset // by the name after /assets/
+	languages languages
 }
 
 type asset struct {
@@ -49,6 +50,10 @@ type view struct {
 
 func parsePages() (*pages, error) {
 	p := &pages{templates: map[string]*template.Template{}, assets: map[string]asset{}}
+	var err error
+	if p.languages, err = readLanguages(); err != nil {
+		return nil, err
+	}
 	if err := p.loadAssets(); err != nil {
 		return nil, err
 	}
@@ -110,12 +115,13 @@ func (p *pages) addAsset(name string, body []byte) {
 
 func (p *pages) funcs() template.FuncMap {
 	return template.FuncMap{
-		"asset": func(name string) string { return "/assets/" + name + "?v=" + p.assets[name].tag },
-		"inc":   func(i int) int { return i + 1 },
-		"mask":  func() string { return Mask },
+		"asset":     func(name string) string { return "/assets/" + name + "?v=" + p.assets[name].tag },
+		"languages": func() []languageChoice { return p.languages.choices() },
+		"inc":       func(i int) int { return i + 1 },
+		"mask":      func() string { return Mask },
 		// say is for texts that were made in Go, or come from the services.
-		"say": func(text string) string { return text },
-		"list":  func(items ...string) []string { return items },
+		"say":  func(text string) string { return text },
+		"list": func(items ...string) []string { return items },
 		// stop ends a text with a full stop unless it has one.
 		"stop": func(s string) string { return strings.TrimSuffix(s, ".") + "." },
 	}

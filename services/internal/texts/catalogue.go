@@ -1,0 +1,168 @@
+package texts
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// maxKnown bounds the memory of translations that were looked for: pages show the same texts again and again.
+const maxKnown = 4096
+
+// Catalogue is the texts of one language. Its methods may be called at the same time.
+type Catalogue struct {
+	Language string // its code (RFC 5646), such as nl
+	Name     string // what its speakers call it
+
+	whole    map[string]string    // texts without values
+	byFirst  map[string][]pattern // by the word that they begin with
+	byLast   map[string][]pattern // that begin with a value, by the word that they end with
+	patterns []pattern            // the others
+
+	mu    sync.Mutex
+	known map[string]found
+}
+
+type found struct {
+	text string
+	ok   bool
+}
+
+// Parse reads a .po file. Its header names the language (Language) and what its speakers call it (X-Name). The error lists
+// every entry that is there twice or whose translation lacks a value.
+func Parse(po []byte) (*Catalogue, error) {
+	header, entries, err := ParsePO(po)
+	if err != nil {
+		return nil, err
+	}
+	if err := check(entries); err != nil {
+		return nil, err
+	}
+	c := &Catalogue{
+		Language: header["Language"], Name: header["X-Name"], whole: map[string]string{}, byFirst: map[string][]pattern{},
+		byLast: map[string][]pattern{}, known: map[string]found{},
+	}
+	if c.Language == "" || c.Name == "" {
+		return nil, fmt.Errorf("the header has Language %q and X-Name %q, wanted both", c.Language, c.Name)
+	}
+	for _, e := range entries {
+		if e.Text != "" {
+			c.add(e)
+		}
+	}
+	for _, list := range []map[string][]pattern{c.byFirst, c.byLast} {
+		for _, ps := range list {
+			sortPatterns(ps)
+		}
+	}
+	sortPatterns(c.patterns)
+	return c, nil
+}
+
+func (c *Catalogue) add(e Entry) {
+	p := newPattern(e)
+	if len(p.values) == 0 {
+		c.whole[e.ID] = e.Text
+		return
+	}
+	first, _, hasFirst := strings.Cut(p.literals[0], " ")
+	end := p.literals[len(p.literals)-1]
+	space := strings.LastIndexByte(end, ' ')
+	switch {
+	case hasFirst && first != "":
+		c.byFirst[first] = append(c.byFirst[first], p)
+	case space >= 0 && end[space+1:] != "":
+		c.byLast[end[space+1:]] = append(c.byLast[end[space+1:]], p)
+	default:
+		c.patterns = append(c.patterns, p)
+	}
+}
+
+// sortPatterns puts those first that say most, for a text that several fit.
+func sortPatterns(ps []pattern) {
+	slices.SortStableFunc(ps, func(a, b pattern) int { return cmp.Compare(b.weight(), a.weight()) })
+}
+
+// Text returns the translation of an English text. Values in it are translated when they are texts of the catalogue
+// themselves. A text of several sentences is translated sentence by sentence. ok is false when a part of it is not known; that
+// part stays English.
+func (c *Catalogue) Text(english string) (text string, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.text(english, 3)
+}
+
+// text does the work of Text; depth bounds values in values.
+func (c *Catalogue) text(english string, depth int) (string, bool) {
+	if f, ok := c.known[english]; ok {
+		return f.text, f.ok
+	}
+	f := found{text: english}
+	if f.text, f.ok = c.lookUp(english, depth); !f.ok {
+		f.text, f.ok = c.sentences(english, depth)
+	}
+	if len(c.known) >= maxKnown {
+		clear(c.known)
+	}
+	c.known[strings.Clone(english)] = f
+	return f.text, f.ok
+}
+
+// lookUp finds a text as a whole.
+func (c *Catalogue) lookUp(english string, depth int) (string, bool) {
+	if t, ok := c.whole[english]; ok {
+		return t, true
+	}
+	first, _, _ := strings.Cut(english, " ")
+	last := english[strings.LastIndexByte(english, ' ')+1:]
+	for _, list := range [][]pattern{c.byFirst[first], c.byLast[last], c.patterns} {
+		for _, p := range list {
+			values, ok := p.match(english)
+			if !ok {
+				continue
+			}
+			for i, v := range values {
+				if depth > 0 && hasLetter(v) {
+					values[i], _ = c.text(v, depth-1)
+				}
+			}
+			return p.fill(values), true
+		}
+	}
+	return english, false
+}
+
+// sentences translates a text in parts: by its sentences.
+func (c *Catalogue) sentences(english string, depth int) (string, bool) {
+	var out strings.Builder
+	all := true
+	rest, n := english, 0
+	for rest != "" {
+		part := rest
+		if end := sentenceEnd(rest); end > 0 {
+			part = rest[:end]
+		}
+		rest = rest[len(part):]
+		if n++; n == 1 && rest == "" {
+			return english, false // it is one sentence, which was looked for already
+		}
+		text := strings.TrimRight(part, " ")
+		t, ok := c.lookUp(text, depth)
+		all = all && ok
+		out.WriteString(t)
+		out.WriteString(part[len(text):])
+	}
+	return out.String(), all
+}
+
+// sentenceEnd is where the first sentence ends, spaces included; 0 = there is one only.
+func sentenceEnd(text string) int {
+	for i := 0; i+2 < len(text); i++ {
+		if strings.IndexByte(".!?", text[i]) >= 0 && text[i+1] == ' ' {
+			return i + 2
+		}
+	}
+	return 0
+}

@@ -1,0 +1,139 @@
+package texts_test
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+	"testing"
+
+	"phonebox/services/internal/texts"
+)
+
+const head = `msgid ""
+msgstr ""
+"Language: xx\n"
+"X-Name: Xish\n"
+
+`
+
+// entry writes an entry of a catalogue.
+func entry(id, text string) string { return "msgid " + quote(id) + "\nmsgstr " + quote(text) + "\n\n" }
+
+func quote(s string) string { return `"` + strings.ReplaceAll(s, `"`, `\"`) + `"` }
+
+func catalogue(t *testing.T, pairs ...string) *texts.Catalogue {
+	t.Helper()
+	po := head
+	for i := 0; i < len(pairs); i += 2 {
+		po += entry(pairs[i], pairs[i+1])
+	}
+	c, err := texts.Parse([]byte(po))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func TestText(t *testing.T) {
+	c := catalogue(t,
+		"ready", "klaar", "Everything runs.", "Alles loopt.",
+		"{1} of {2} phones are ready.", "Van {2} telefoons zijn er {1} klaar.",
+		"{1} phones", "{1} telefoons",
+		"Waiting for {1}.", "Wacht op {1}.", "Waiting for {1} of {2}.", "Wacht op {1} uit {2}.",
+		"its configuration", "zijn configuratie",
+		"not answered", "",
+		"found {1}, allowed {2}", "{1} gevonden, {2} mag")
+	for _, tt := range []struct {
+		english, want string
+		ok            bool
+	}{
+		{"ready", "klaar", true},
+		{"Ready", "Ready", false},
+		{"3 of 20 phones are ready.", "Van 20 telefoons zijn er 3 klaar.", true},
+		{"20 phones", "20 telefoons", true},
+		{"Waiting for dialplan.xml.", "Wacht op dialplan.xml.", true},
+		{"Waiting for its configuration.", "Wacht op zijn configuratie.", true},
+		{"Waiting for a part of it.", "Wacht op a part uit it.", true}, // the pattern that says more
+		{"Everything runs. 20 phones", "Alles loopt. 20 telefoons", true},
+		{"Everything runs. Nobody knows why.", "Alles loopt. Nobody knows why.", false},
+		{"not answered", "not answered", false},
+		{"found , allowed x", "found , allowed x", false}, // a value is never empty
+		{"found {2}, allowed {1}", "{2} gevonden, {1} mag", true},
+	} {
+		for range 2 { // the second time it is remembered
+			if got, ok := c.Text(tt.english); got != tt.want || ok != tt.ok {
+				t.Errorf("%q: found %q (%v), wanted %q (%v)", tt.english, got, ok, tt.want, tt.ok)
+			}
+		}
+	}
+}
+
+func TestHTMLTranslatesTextsAndNothingElse(t *testing.T) {
+	c := catalogue(t, "Phones", "Telefoons & co", "Add a phone", `Een "telefoon" erbij`, "Waiting for {1}", "Wacht op {1}", "code", "NO")
+	const page = `<!doctype html>
+<html lang="en"><head><title>Phones</title><script>let code = "Phones"</script></head>
+<body><h1>
+ Phones
+</h1><p title="Add a phone" class="Phones">Waiting for a &lt;b&gt; &amp; c</p><code>Phones <code>Phones</code> Phones</code>
+<td translate="no">Phones <b>Phones</b></td><td>Phones</td><textarea>
+Phones</textarea><input value="Phones" placeholder="Add a phone"><input translate="no" title="x"><b>Phones</b><!-- Phones --></body></html>`
+	const want = `<!doctype html>
+<html lang="xx"><head><title>Telefoons &amp; co</title><script>let code = "Phones"</script></head>
+<body><h1>
+ Telefoons &amp; co
+</h1><p title="Een &#34;telefoon&#34; erbij" class="Phones">Wacht op a &lt;b&gt; &amp; c</p><code>Phones <code>Phones</code> Phones</code>
+<td translate="no">Phones <b>Phones</b></td><td>Telefoons &amp; co</td><textarea>
+Phones</textarea><input value="Phones" placeholder="Een &#34;telefoon&#34; erbij"><input translate="no" title="x"><b>Telefoons &amp; co</b><!-- Phones --></body></html>`
+	var out bytes.Buffer
+	c.HTML(&out, []byte(page))
+	if out.String() != want {
+		t.Errorf("found\n%s\nwanted\n%s", out.String(), want)
+	}
+	if got := texts.Segments([]byte(page)); !slices.Contains(got, "Waiting for a <b> & c") || !slices.Contains(got, "Add a phone") || len(got) != 8 {
+		t.Errorf("found the texts %q, wanted eight", got)
+	}
+}
+
+func TestParseSaysWhatIsWrong(t *testing.T) {
+	for _, tt := range []struct{ po, want string }{
+		{head + "msgid \"a\"\nmsgstr b\n", "line 7: found b, allowed is a text in quotes"},
+		{head + "msgid \"a\"\nhello\n", "line 7: found \"hello\", allowed are msgid"},
+		{head + entry("a", "b") + entry("a", "c"), "line 9: \"a\" is there already, at line 6"},
+		{head + entry("{1} a", "b {2}"), `has the values ["{2}"], wanted ["{1}"]`},
+		{entry("a", "b"), "wanted both"},
+	} {
+		if _, err := texts.Parse([]byte(tt.po)); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%q: found %v, wanted %q", tt.po, err, tt.want)
+		}
+	}
+	_, entries, err := texts.ParsePO([]byte("# x\nmsgid \"\"\n\"a \"\n\"b\"\nmsgstr \"c\"\n\"\\n\"\n"))
+	if err != nil || len(entries) != 1 || entries[0] != (texts.Entry{ID: "a b", Text: "c\n", Line: 2}) {
+		t.Errorf("found %+v, %v, wanted one entry over several lines", entries, err)
+	}
+}
+
+// FuzzHTML: what is no text stays byte for byte, whatever a page holds.
+func FuzzHTML(f *testing.F) {
+	f.Add("<p title=\"x y\">a b<br>c</p>")
+	f.Add("<a translate=\"no\"><a></a>x</a>y<textarea><p>")
+	f.Add("<p title=\"x\"\x00\xff &lt <")
+	po := head + entry("never {1} there", "x {1}")
+	c, err := texts.Parse([]byte(po))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, page string) {
+		if strings.Contains(page, "never") || strings.Contains(page, `lang="en"`) {
+			return
+		}
+		var out bytes.Buffer
+		c.HTML(&out, []byte(page))
+		var attributes bool
+		for _, a := range []string{"aria-label", "title", "placeholder", "alt", "data-"} {
+			attributes = attributes || strings.Contains(page, a)
+		}
+		if !attributes && out.String() != page {
+			t.Errorf("found %q, wanted %q", out.String(), page)
+		}
+	})
+}
