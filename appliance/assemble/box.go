@@ -81,6 +81,7 @@ type Box struct {
 	cdp       *cdp.Listener // nil with -try
 	mdns      *mdns.Server  // nil with -try
 	shop      *shop
+	starter   *starter
 	sup       *supervisor
 	recorder  *recorder
 	metrics   *prometheus.Registry
@@ -199,6 +200,9 @@ func (b *Box) make(ctx context.Context) error {
 	if err := b.makeLocal(p); err != nil {
 		return err
 	}
+	if b.starter, err = newStarter(ctx, b, s); err != nil {
+		return err
+	}
 	if err := b.makeServices(p); err != nil {
 		return err
 	}
@@ -262,6 +266,7 @@ func (b *Box) makeServices(p plan) error {
 	if b.web, err = web.New(p.web, web.Deps{
 		Box: page{b}, Shop: b.shop, Files: phoneFiles{b}, Secrets: secrets{b.store}, Now: b.clock.Now, Log: log("web"),
 		Metrics: b.metrics, Registerer: b.metrics, Report: b.onWeb,
+		Start: b.starter,
 	}); err != nil {
 		return fmt.Errorf("making the page: %w", err)
 	}

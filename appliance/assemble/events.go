@@ -149,7 +149,7 @@ func fromWeb(e web.Event, mac phone.MAC) (journal.Event, bool) {
 // that phone's own, which tells what the phone did.
 func fromPage(e web.Event) (text string, ok bool) {
 	switch e.Kind {
-	case web.EventSetup, web.EventChanged, web.EventSecrets:
+	case web.EventSetup, web.EventChanged, web.EventSecrets, web.EventSlowed:
 	default:
 		return "", false
 	}

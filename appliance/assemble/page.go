@@ -295,6 +295,8 @@ func (p page) Gokrazy() http.Handler {
 const (
 	keyPassword   = "web/password"
 	keySessionKey = "web/session-key"
+	// keyEndedSessions are those that somebody logged out of.
+	keyEndedSessions = "web/ended-sessions"
 )
 
 // secrets keeps the page's password and session key in the store.
@@ -319,6 +321,21 @@ func (s secrets) SessionKey() ([]byte, error) {
 	}
 	key = newKey()
 	return key, errors.Join(s.store.SetValue(context.Background(), keySessionKey, key))
+}
+
+// NewSessionKey implements [web.SessionStore].
+func (s secrets) NewSessionKey() error {
+	return s.store.SetValue(context.Background(), keySessionKey, newKey())
+}
+
+// EndedSessions implements [web.SessionStore].
+func (s secrets) EndedSessions() ([]byte, error) {
+	return s.store.Value(context.Background(), keyEndedSessions)
+}
+
+// SetEndedSessions implements [web.SessionStore].
+func (s secrets) SetEndedSessions(list []byte) error {
+	return s.store.SetValue(context.Background(), keyEndedSessions, list)
 }
 
 // newKey makes a key that nobody can guess.

@@ -161,6 +161,8 @@ func (b *Box) onWeb(e web.Event) {
 		b.log.Info("page", "svc", "web", "event", e.Kind, "peer", e.From, "what", e.What)
 	case web.EventLoginFailed:
 		b.log.Warn("login failed", "svc", "web", "peer", e.From)
+	case web.EventSlowed:
+		b.log.Warn("logins refused for a while", "svc", "web", "peer", e.From)
 	case web.EventDropped:
 		b.unanswered.add("web", e.What, phone.MAC{}, e.From)
 	case web.EventPhoneFile:

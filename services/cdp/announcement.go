@@ -26,6 +26,8 @@ type Announcement struct {
 	Port     string        // Port 1
 	Address  netip.Addr    // the first IPv4 address
 	VLAN     uint16        // the native VLAN
+	Voice    uint16        // the VLAN that a switch tells phones to use; 0 = it tells none
+	Switch   bool          // it says that it forwards for others: a switch, a bridge or a router
 	Holds    time.Duration // how long it is good for
 }
 
@@ -85,6 +87,11 @@ func (a *Announcement) take(v layers.CiscoDiscoveryValue) {
 		*text = clean(v.Value)
 	case v.Type == layers.CDPTLVNativeVLAN && len(v.Value) >= 2 && a.VLAN == 0:
 		a.VLAN = binary.BigEndian.Uint16(v.Value)
+	case v.Type == layers.CDPTLVVLANReply && len(v.Value) >= 3 && a.Voice == 0:
+		a.Voice = binary.BigEndian.Uint16(v.Value[1:])
+	case v.Type == layers.CDPTLVCapabilities && len(v.Value) >= 4:
+		const router, bridge, sw = 0x01, 0x02, 0x08
+		a.Switch = binary.BigEndian.Uint32(v.Value)&(router|bridge|sw) != 0
 	case v.Type == layers.CDPTLVAddress && !a.Address.IsValid():
 		a.Address = firstIPv4(v.Value)
 	}

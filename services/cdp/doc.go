@@ -6,4 +6,8 @@
 //
 // Announcements are not signed. One whose name has another MAC than the frame's sender is dropped; a host that also forges
 // its sender cannot be told apart, and what is heard here must never be the only reason to flash a phone.
+//
+// Other devices that announce themselves, by CDP or by LLDP (IEEE 802.1AB), are kept as neighbours while what they said holds: the
+// switch tells the port that the box is plugged into, its VLAN and the voice VLAN. That, too, is for people to read and nothing
+// is decided by it.
 package cdp

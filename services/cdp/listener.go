@@ -8,7 +8,7 @@ import (
 	"net"
 	"os"
 	"runtime/debug"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/mdlayher/packet"
@@ -60,10 +60,25 @@ type Listener struct {
 	cfg     Config
 	deps    Deps
 	metrics *metrics
-	gate    *gate
+	gate    *gate // of the ear for CDP alone
+	devices neighbours
 	ready   chan struct{}
-	once    sync.Once
-	out     bool // the interface was not there at the last look; of Run alone
+	bound   atomic.Int32 // ears that listened once
+}
+
+// ear is how one protocol is heard.
+type ear struct {
+	protocol int
+	groups   [][6]byte
+	filter   []bpf.Instruction
+	hear     func(frame []byte, now time.Time)
+}
+
+func (l *Listener) ears() []ear {
+	return []ear{
+		{unix.ETH_P_802_2, [][6]byte{groupAddress}, onlyCDP(), l.hear},
+		{etherTypeLLDP, lldpGroups[:], onlyLLDP(), l.hearLLDP},
+	}
 }
 
 // New makes a listener; no socket is opened before Run.
@@ -87,8 +102,37 @@ func (l *Listener) Run(ctx context.Context) error {
 	if l.cfg.Interface == "" {
 		return fmt.Errorf("%w: no interface is set", ErrOff)
 	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	ears := l.ears()
+	others := make(chan error, len(ears)-1)
+	for _, e := range ears[1:] {
+		go func() {
+			others <- l.run(ctx, e)
+			cancel()
+		}()
+	}
+	first := l.run(ctx, ears[0])
+	cancel()
+	for range ears[1:] {
+		if err := <-others; first == nil {
+			first = err
+		}
+	}
+	return first
+}
+
+// run listens with one ear until ctx ends.
+func (l *Listener) run(ctx context.Context, e ear) error {
+	listened, waiting := false, false
 	for {
-		err := l.listen(ctx)
+		err := l.listen(ctx, e, func() {
+			waiting = false
+			if !listened && int(l.bound.Add(1)) == len(l.ears()) {
+				close(l.ready)
+			}
+			listened = true
+		})
 		switch {
 		case ctx.Err() != nil:
 			return nil
@@ -96,8 +140,8 @@ func (l *Listener) Run(ctx context.Context) error {
 			return fmt.Errorf("%w: raw frames need root or CAP_NET_RAW: %w", ErrOff, err)
 		case err != nil && !errors.Is(err, errOut):
 			return fmt.Errorf("listening to CDP on %s: %w", l.cfg.Interface, err)
-		case err != nil && !l.out:
-			l.out = true
+		case err != nil && !waiting:
+			waiting = true
 			l.deps.Log.Info("waiting for the interface", "iface", l.cfg.Interface)
 		}
 		select {
@@ -109,12 +153,12 @@ func (l *Listener) Run(ctx context.Context) error {
 }
 
 // listen opens the interface as it is now and hears until it is gone (errOut) or ctx ends.
-func (l *Listener) listen(ctx context.Context) error {
+func (l *Listener) listen(ctx context.Context, e ear, bound func()) error {
 	ifi, err := net.InterfaceByName(l.cfg.Interface)
 	if err != nil {
 		return errOut
 	}
-	conn, err := open(ifi)
+	conn, err := open(ifi, e)
 	if err != nil {
 		if absent(err) {
 			return errOut
@@ -123,24 +167,25 @@ func (l *Listener) listen(ctx context.Context) error {
 	}
 	defer conn.Close()
 	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
-	l.out = false
-	l.once.Do(func() { close(l.ready) })
-	return l.read(ctx, conn, ifi)
+	bound()
+	return l.read(ctx, conn, ifi, e.hear)
 }
 
-// open makes a socket that gets the CDP frames of an interface and nothing else.
-func open(ifi *net.Interface) (*packet.Conn, error) {
-	filter, err := bpf.Assemble(onlyCDP())
+// open makes a socket that gets the frames for one ear of an interface and nothing else.
+func open(ifi *net.Interface, e ear) (*packet.Conn, error) {
+	filter, err := bpf.Assemble(e.filter)
 	if err != nil {
 		return nil, err
 	}
-	conn, err := packet.Listen(ifi, packet.Raw, unix.ETH_P_802_2, &packet.Config{Filter: filter})
+	conn, err := packet.Listen(ifi, packet.Raw, e.protocol, &packet.Config{Filter: filter})
 	if err != nil {
 		return nil, err
 	}
-	if err := conn.JoinGroup(groupAddress[:]); err != nil {
-		_ = conn.Close()
-		return nil, err
+	for _, group := range e.groups {
+		if err := conn.JoinGroup(group[:]); err != nil {
+			_ = conn.Close()
+			return nil, err
+		}
 	}
 	return conn, nil
 }
@@ -168,7 +213,7 @@ func onlyCDP() []bpf.Instruction {
 }
 
 // read takes frames in.
-func (l *Listener) read(ctx context.Context, conn *packet.Conn, ifi *net.Interface) error {
+func (l *Listener) read(ctx context.Context, conn *packet.Conn, ifi *net.Interface, hear func([]byte, time.Time)) error {
 	buf := make([]byte, 4096)
 	for {
 		_ = conn.SetReadDeadline(time.Now().Add(recheck))
@@ -176,7 +221,7 @@ func (l *Listener) read(ctx context.Context, conn *packet.Conn, ifi *net.Interfa
 		var timeout net.Error
 		switch {
 		case err == nil:
-			l.hear(buf[:n], time.Now())
+			hear(buf[:n], time.Now())
 			continue
 		case ctx.Err() != nil:
 			return nil
@@ -197,20 +242,25 @@ func absent(err error) bool {
 	return errors.Is(err, unix.ENODEV) || errors.Is(err, unix.ENXIO) || errors.Is(err, unix.EADDRNOTAVAIL)
 }
 
-// hear takes one frame in: a phone's announcement is reported, all else is counted with a reason.
+// caught keeps a frame that makes us panic from the others.
+func (l *Listener) caught() {
+	if v := recover(); v != nil {
+		l.drop(dropPanic, phone.MAC{})
+		l.deps.Log.Error("hearing a frame panicked", "value", v, "stack", string(debug.Stack()))
+	}
+}
+
+// hear takes one frame in: a phone's announcement is reported, that of another device kept as a neighbour's, all else is counted
+// with a reason.
 func (l *Listener) hear(frame []byte, now time.Time) {
-	defer func() {
-		if v := recover(); v != nil {
-			l.drop(dropPanic, phone.MAC{})
-			l.deps.Log.Error("hearing a frame panicked", "value", v, "stack", string(debug.Stack()))
-		}
-	}()
+	defer l.caught()
 	a, err := Parse(frame)
 	switch {
 	case err != nil:
 		l.deps.Log.Debug("frame dropped", "err", err)
 		l.drop(dropMalformed, phone.MAC{})
 	case !a.IsPhone():
+		l.devices.keep(a.neighbour(), now)
 		l.drop(dropNotPhone, a.From)
 	case a.MAC != a.From:
 		l.drop(dropOtherSender, a.From)

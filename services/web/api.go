@@ -6,6 +6,7 @@ import (
 	"math"
 	"mime"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -326,18 +327,22 @@ func (s *Server) setClock(w http.ResponseWriter, r *http.Request, unix float64) 
 	if math.IsNaN(unix) || unix < float64(clockFrom.Unix()) || unix >= float64(clockTo.Unix()) {
 		return public(http.StatusUnprocessableEntity, "That time is outside of the years 2020 to 2099.")
 	}
-	person, err := s.auth.loggedIn(r)
+	person, err := s.auth.sessionOf(r)
 	if err != nil {
 		return err
+	}
+	var left time.Duration
+	if person != nil {
+		left, _ = s.auth.left(person) // by the time of before
 	}
 	if err := s.deps.Box.SetClock(r.Context(), unix); err != nil {
 		return orElse(err, http.StatusInternalServerError, "The clock could not be set.")
 	}
 	s.changed(r, "The clock was set from a browser or a program.")
-	if !person {
+	if person == nil {
 		return nil
 	}
-	cookie, err := s.auth.session(r.TLS != nil)
+	cookie, err := s.auth.cookie(slices.Clone(person), left, r.TLS != nil)
 	if err != nil {
 		return err
 	}

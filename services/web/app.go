@@ -2,20 +2,30 @@ package web
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
+	"time"
 )
 
 // appHandler serves the page and the API behind the login.
 func (s *Server) appHandler() http.Handler {
 	mux := http.NewServeMux()
-	for _, routes := range []map[string]handlerFunc{s.loginRoutes(), s.boxRoutes(), s.phoneRoutes(), s.workshopRoutes(), s.apiRoutes()} {
+	for _, routes := range s.routes() {
 		for pattern, h := range routes {
 			mux.Handle(pattern, s.handle(h)) // panics where two are the same
 		}
 	}
 	mux.Handle(gokrazyPrefix, s.handle(s.gokrazy))
 	return s.guard(s.strict(mux))
+}
+
+// routes are the paths of the page and of the API, by subject.
+func (s *Server) routes() []map[string]handlerFunc {
+	return []map[string]handlerFunc{
+		s.loginRoutes(), s.boxRoutes(), s.phoneRoutes(), s.workshopRoutes(), s.apiRoutes(),
+		s.wizardRoutes(),
+	}
 }
 
 // loginRoutes are the first password, and how to get in.
@@ -26,6 +36,7 @@ func (s *Server) loginRoutes() map[string]handlerFunc {
 		"GET /login":         s.loginForm,
 		"POST /login":        s.loginPost,
 		"POST /logout":       s.logout,
+		"POST /logout/all":   s.logoutAll,
 		"GET /password":      s.passwordForm,
 		"POST /password":     s.passwordPost,
 		"POST /api/v1/setup": s.apiSetup,
@@ -220,10 +231,11 @@ func (s *Server) beforePassword(w http.ResponseWriter, r *http.Request, next htt
 
 // withLogin lets people with a session and programs with the password through.
 func (s *Server) withLogin(w http.ResponseWriter, r *http.Request, next http.Handler) error {
-	ok, err := s.auth.loggedIn(r)
+	session, err := s.auth.sessionOf(r)
 	if err != nil {
 		return err
 	}
+	ok := session != nil
 	if !ok {
 		if ok, err = s.auth.basic(r); err != nil {
 			if errors.Is(err, errWrong) {
@@ -231,6 +243,12 @@ func (s *Server) withLogin(w http.ResponseWriter, r *http.Request, next http.Han
 			}
 			return s.authFailure(r, err)
 		}
+	}
+	if session != nil {
+		if err := s.auth.renew(w, r, session); err != nil {
+			return err
+		}
+		s.arrived(r)
 	}
 	switch {
 	case ok:
@@ -269,7 +287,10 @@ func challenge(w http.ResponseWriter) {
 
 // authFailure reports a failed login and says it in public words.
 func (s *Server) authFailure(r *http.Request, err error) error {
+	var slowed *slowedError
 	switch {
+	case errors.As(err, &slowed):
+		return s.slowedDown(r, slowed)
 	case errors.Is(err, errWrong):
 		s.dropped.WithLabelValues("login").Inc()
 		s.report(r, Event{Kind: EventLoginFailed, What: "A login failed: wrong name or password.", Code: http.StatusUnauthorized})
@@ -279,6 +300,31 @@ func (s *Server) authFailure(r *http.Request, err error) error {
 		return public(http.StatusTooManyRequests, "Too many people try to log in at the same time. Wait a moment and try again.")
 	}
 	return err
+}
+
+// slowedDown counts a login that was refused unseen. Only the first after each wrong password is reported: a program that guesses
+// must not fill the timeline.
+func (s *Server) slowedDown(r *http.Request, e *slowedError) error {
+	s.dropped.WithLabelValues("login_slowed").Inc()
+	if e.fresh {
+		s.report(r, Event{
+			Kind: EventSlowed, Code: http.StatusTooManyRequests,
+			What: "Logins from this address are refused for a while: too many passwords were wrong.",
+		})
+	}
+	seconds := int((e.wait + time.Second - 1) / time.Second)
+	return &PublicError{
+		Status: http.StatusTooManyRequests, Retry: e.wait,
+		Text: fmt.Sprintf("Too many wrong passwords came from your address. Try again in %s.", waitWords(seconds)),
+	}
+}
+
+// waitWords writes how long somebody has to wait.
+func waitWords(seconds int) string {
+	if seconds < 120 {
+		return count(seconds, "second")
+	}
+	return count((seconds+59)/60, "minute")
 }
 
 // redirect sends the browser on with a GET. A stream that htmx opened must not follow it into a page of its own.

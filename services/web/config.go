@@ -37,6 +37,8 @@ type Deps struct {
 	Log     *slog.Logger
 	Metrics prometheus.Gatherer // served at /metrics; nil = an empty page
 	Report  func(Event)         // must not block
+	// Start is what the first-run wizard needs; nil = there is no wizard.
+	Start Starter
 	// Registerer takes the page's own counters; nil = they are not exported.
 	Registerer prometheus.Registerer
 }
@@ -51,6 +53,7 @@ const (
 	EventSetup       EventKind = "setup"      // the first password was set
 	EventChanged     EventKind = "changed"    // a person changed something: What says it
 	EventSecrets     EventKind = "secrets"    // the site was read with its secrets
+	EventSlowed      EventKind = "slowed"     // logins of an address are refused for a while: too many passwords were wrong
 	EventDropped     EventKind = "dropped"    // a request was refused: What says why
 	EventPhoneFile   EventKind = "phone_file" // a phone fetched a file over HTTP: What is its path
 )
@@ -69,7 +72,7 @@ type Event struct {
 type Secrets interface {
 	Password() (hash string, err error) // "" = none set yet
 	SetPassword(hash string) error
-	SessionKey() ([]byte, error) // 32 random bytes, made once
+	SessionStore
 }
 
 // Status is GET /api/v1/status.

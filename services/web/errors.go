@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
+	"time"
 )
 
 // PublicError is an error with a status and a sentence for people. [Box] and [Settings] may return it, wrapped or not,
@@ -15,6 +17,8 @@ type PublicError struct {
 	Status int    // an HTTP status from 400 on
 	Text   string // a sentence without secrets
 	Cause  error  // for the log; nil = nothing to log
+	// Retry is when to try again, for the status 429; 0 = in two seconds.
+	Retry time.Duration
 }
 
 // Error implements error; the cause is for logs, never for people.
@@ -92,13 +96,23 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		s.drop(r, "too_large", a.status, "A request was refused: its body was too large.")
 	}
 	if a.status == http.StatusTooManyRequests {
-		w.Header().Set("Retry-After", "2")
+		retryAfter(w, err)
 	}
 	if isAPI(r) {
 		writeJSON(w, a.status, apiError{Error: a.text, Faults: a.faults})
 		return
 	}
 	s.errorPage(w, r, a)
+}
+
+// retryAfter says when to try again.
+func retryAfter(w http.ResponseWriter, err error) {
+	wait := 2 * time.Second
+	var pub *PublicError
+	if errors.As(err, &pub) && pub.Retry > 0 {
+		wait = pub.Retry
+	}
+	w.Header().Set("Retry-After", strconv.Itoa(int((wait+time.Second-1)/time.Second)))
 }
 
 // apiError is the JSON body of every error.

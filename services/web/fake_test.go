@@ -402,6 +402,7 @@ func (s *fakeSite) Fields() ([]web.Field, string) {
 		{Key: "sip.port", Group: "Telephony (SIP)", Label: "Port of the proxy", Kind: "number", Value: "5060"},
 		{Key: "sip.token", Group: "Telephony (SIP)", Label: "Token", Kind: "text", Value: web.Mask, Secret: true},
 	}
+	fields = append(fields, wizardFields()...)
 	for i, f := range fields {
 		if v, ok := s.values[f.Key]; ok && !f.Secret {
 			fields[i].Value = v
@@ -422,7 +423,7 @@ func (s *fakeSite) SetFields(_ context.Context, values map[string]string, etag s
 			{Key: "firmware.target", Found: `"P1"`, Allowed: "the name of a load"},
 		}}
 	}
-	s.values = values
+	maps.Copy(s.values, values)
 	return nil
 }
 
@@ -479,6 +480,7 @@ type fakeSecrets struct {
 	mu   sync.Mutex
 	hash string
 	key  []byte
+	ended
 }
 
 func (s *fakeSecrets) Password() (string, error) {
@@ -494,7 +496,11 @@ func (s *fakeSecrets) SetPassword(hash string) error {
 	return nil
 }
 
-func (s *fakeSecrets) SessionKey() ([]byte, error) { return s.key, nil }
+func (s *fakeSecrets) SessionKey() ([]byte, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.key, nil
+}
 
 // fakeFiles answers phones.
 type fakeFiles struct{}

@@ -40,12 +40,18 @@ func (s *Server) layers(next http.Handler) http.Handler {
 	}))
 }
 
+// permissions refuses what no page of the box needs, so that nothing that gets into one can ask for it.
+const permissions = "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
+
+// securityHeaders are on every answer. Strict-Transport-Security is not among them: the certificate is the box's own, and with it
+// a browser would not let a person pass its warning any more.
 func securityHeaders(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Content-Security-Policy", policy)
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("X-Frame-Options", "DENY")
 	h.Set("Referrer-Policy", "same-origin")
+	h.Set("Permissions-Policy", permissions)
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 	if r.TLS != nil {
 		h.Set("Cross-Origin-Opener-Policy", "same-origin")

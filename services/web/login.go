@@ -16,6 +16,7 @@ type setupView struct {
 	Trusted  bool
 	Problem  string
 	Min      int
+	Steps    []startStepView // of the wizard that follows; none = none does
 }
 
 func (s *Server) setupForm(w http.ResponseWriter, _ *http.Request) error {
@@ -25,6 +26,10 @@ func (s *Server) setupForm(w http.ResponseWriter, _ *http.Request) error {
 func (s *Server) showSetup(w http.ResponseWriter, code int, problem string) error {
 	status := s.deps.Box.Status()
 	v := setupView{Services: servicesView(status), Trusted: status.Clock.Trusted, Problem: problem, Min: minPassword}
+	if st := s.startState(); st.Wanted {
+		v.Steps = startLine(StartState{}, "password")
+		v.Steps[0].State, v.Steps[0].Mood = "not done yet", "open"
+	}
 	for i := range v.Services {
 		v.Services[i].Detail = "" // it may tell of the site
 	}
@@ -46,7 +51,7 @@ func (s *Server) setupPost(w http.ResponseWriter, r *http.Request) error {
 		}
 		return err
 	}
-	return s.openSession(w, r, "/")
+	return s.openSession(w, r, s.afterSetup())
 }
 
 // setFirst sets the first password, once.
@@ -130,14 +135,14 @@ func (s *Server) loginPost(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	next := safeNext(r.PostForm.Get("next"))
-	if err := s.auth.check(r.Context(), r.PostForm.Get("password")); err != nil {
+	if err := s.auth.check(r.Context(), remoteAddr(r), r.PostForm.Get("password")); err != nil {
 		err = s.authFailure(r, err)
 		var pub *PublicError
 		if !errors.As(err, &pub) {
 			return err
 		}
 		if pub.Status == http.StatusTooManyRequests {
-			w.Header().Set("Retry-After", "2")
+			retryAfter(w, err)
 		}
 		return s.pages.render(w, pub.Status, "login", view{Title: "Log in", Body: loginView{next, pub.Text}})
 	}
@@ -145,9 +150,34 @@ func (s *Server) loginPost(w http.ResponseWriter, r *http.Request) error {
 	return s.openSession(w, r, next)
 }
 
+// logout ends the session for good, not only in this browser: whoever copied its cookie is out as well.
 func (s *Server) logout(w http.ResponseWriter, r *http.Request) error {
+	session, err := s.auth.sessionOf(r)
+	if err != nil {
+		return err
+	}
+	if session != nil {
+		if err := s.auth.end(session); err != nil {
+			s.deps.Log.Error("a session that was ended could not be stored; it comes back with a restart", "err", err)
+		}
+	}
+	return toLogin(w, r)
+}
+
+// logoutAll ends every session, that of the person who asks as well.
+func (s *Server) logoutAll(w http.ResponseWriter, r *http.Request) error {
+	if err := s.auth.endAll(); err != nil {
+		return failed(http.StatusInternalServerError, "The sessions could not be ended, because the box could not write to its card. Nobody was logged out.", err)
+	}
+	s.changed(r, "Everybody was logged out.")
+	return toLogin(w, r)
+}
+
+// toLogin takes the cookie back and leads to the login. A renewal of the cookie in the same answer is overruled.
+func toLogin(w http.ResponseWriter, r *http.Request) error {
 	cookie := sessionCookie(r.TLS != nil)
 	cookie.MaxAge = -1
+	w.Header().Del("Set-Cookie")
 	http.SetCookie(w, cookie)
 	http.Redirect(w, r, "/login", http.StatusSeeOther)
 	return nil
@@ -177,12 +207,15 @@ func (s *Server) passwordPost(w http.ResponseWriter, r *http.Request) error {
 	}
 	err := acceptable(password)
 	if err == nil {
-		if err = s.auth.check(r.Context(), r.PostForm.Get("current")); err != nil {
+		if err = s.auth.check(r.Context(), remoteAddr(r), r.PostForm.Get("current")); err != nil {
 			err = s.authFailure(r, err)
 		}
 	}
 	var pub *PublicError
 	if errors.As(err, &pub) {
+		if pub.Status == http.StatusTooManyRequests {
+			retryAfter(w, err)
+		}
 		return s.showPassword(w, pub.Status, pub.Text)
 	}
 	if err != nil {

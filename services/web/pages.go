@@ -45,6 +45,7 @@ type view struct {
 	Title string
 	Nav   *navView // nil = nobody is logged in
 	Say   *flash   // what just happened
+	Start *startNotice // the first-run wizard is not finished
 	Body  any
 }
 
@@ -196,7 +197,7 @@ func (s *Server) errorPage(w http.ResponseWriter, r *http.Request, a answer) {
 // show renders a page of somebody who is logged in, with what the last form had to say. at is the path of its place in the
 // navigation.
 func (s *Server) show(w http.ResponseWriter, r *http.Request, status int, name, title, at string, body any) error {
-	return s.pages.render(w, status, name, view{Title: title, Nav: navAt(at), Say: s.says.take(r.URL.Query().Get("say")), Body: body})
+	return s.pages.render(w, status, name, view{Title: title, Nav: navAt(at), Say: s.says.take(r.URL.Query().Get("say")), Body: body, Start: s.startNotice(at)})
 }
 
 // flash is what a form had to say, kept until the page that it leads to is shown.

@@ -31,6 +31,7 @@ type Server struct {
 	secure http.Handler // port 443
 
 	panicNext atomic.Bool
+	startMu   sync.Mutex // held while the state of the first-run wizard changes
 	ready     chan struct{}
 	readyOnce sync.Once
 
@@ -53,6 +54,9 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	auth, err := newAuthority(deps.Secrets, deps.Now)
 	if err != nil {
 		return nil, fmt.Errorf("making the page: %w", err)
+	}
+	if err := auth.ended.load(deps.Secrets); err != nil {
+		return nil, fmt.Errorf("reading which sessions were ended: %w", err)
 	}
 	if deps.Uptime != nil {
 		auth.uptime = deps.Uptime
