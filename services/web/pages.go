@@ -23,10 +23,12 @@ var files embed.FS
 type pages struct {
 	templates map[string]*template.Template
 	assets    map[string]asset // by the name after /assets/
+	packer    packer
 }
 
 type asset struct {
 	body []byte
+	gz   []byte // the same, compressed; nil = not worth it
 	tag  string
 	kind string
 }
@@ -105,7 +107,7 @@ func (p *pages) loadAssets() error {
 
 func (p *pages) addAsset(name string, body []byte) {
 	sum := sha256.Sum256(body)
-	p.assets[name] = asset{body: body, tag: hex.EncodeToString(sum[:6]), kind: assetKinds[path.Ext(name)]}
+	p.assets[name] = asset{body: body, gz: packAsset(body), tag: hex.EncodeToString(sum[:6]), kind: assetKinds[path.Ext(name)]}
 }
 
 func (p *pages) funcs() template.FuncMap {
@@ -128,9 +130,7 @@ func (p *pages) render(w http.ResponseWriter, status int, name string, v view) e
 	if err := p.templates[name].ExecuteTemplate(&b, "layout", v); err != nil {
 		return fmt.Errorf("making the page %s: %w", name, err)
 	}
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.WriteHeader(status)
-	_, _ = w.Write(b.Bytes())
+	p.send(w, status, name, b.Bytes())
 	return nil
 }
 
@@ -162,16 +162,27 @@ func (p *pages) favicon(w http.ResponseWriter, r *http.Request) {
 	p.assets["phonebox/icon.svg"].serve(w, r)
 }
 
+// serve answers with the bytes that the browser can read best. Each form has an ETag of its own (RFC 9110 section 8.8.3.3).
 func (a asset) serve(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("ETag", `"`+a.tag+`"`)
-	if r.Header.Get("If-None-Match") == `"`+a.tag+`"` {
+	body, tag := a.body, `"`+a.tag+`"`
+	if a.gz != nil {
+		w.Header().Add("Vary", "Accept-Encoding")
+		if acceptsGzip(r) {
+			body, tag = a.gz, `"`+a.tag+`-gz"`
+		}
+	}
+	w.Header().Set("ETag", tag)
+	if r.Header.Get("If-None-Match") == tag {
 		w.WriteHeader(http.StatusNotModified)
 		return
 	}
+	if tag != `"`+a.tag+`"` {
+		w.Header().Set("Content-Encoding", "gzip")
+	}
 	w.Header().Set("Content-Type", a.kind)
-	w.Header().Set("Content-Length", strconv.Itoa(len(a.body)))
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	if r.Method != http.MethodHead {
-		_, _ = w.Write(a.body)
+		_, _ = w.Write(body)
 	}
 }
 
