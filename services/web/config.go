@@ -37,6 +37,8 @@ type Deps struct {
 	Log     *slog.Logger
 	Metrics prometheus.Gatherer // served at /metrics; nil = an empty page
 	Report  func(Event)         // must not block
+	// Activity is what goes on now, for the overview; nil = it shows no transfers and no chart.
+	Activity Activity
 	// Registerer takes the page's own counters; nil = they are not exported.
 	Registerer prometheus.Registerer
 }

@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"net/http"
 	"path"
+	"reflect"
 	"strconv"
 	"strings"
 	"sync"
@@ -24,6 +25,7 @@ type pages struct {
 	templates map[string]*template.Template
 	assets    map[string]asset // by the name after /assets/
 	packer    packer
+	cache     partCache
 }
 
 type asset struct {
@@ -134,8 +136,25 @@ func (p *pages) render(w http.ResponseWriter, status int, name string, v view) e
 	return nil
 }
 
-// part makes one named part of a page.
+// part makes one named part of a page. What is made of plain data, such as the row of a phone, is made once for everybody.
 func (p *pages) part(b *bytes.Buffer, page, name string, data any) error {
+	if t := reflect.TypeOf(data); t == nil || t.Kind() != reflect.Struct || !plain(t) {
+		return p.make(b, page, name, data)
+	}
+	k := partKey{page, name, data}
+	if html, ok := p.cache.get(k); ok {
+		b.Write(html)
+		return nil
+	}
+	from := b.Len()
+	if err := p.make(b, page, name, data); err != nil {
+		return err
+	}
+	p.cache.put(k, bytes.Clone(b.Bytes()[from:]))
+	return nil
+}
+
+func (p *pages) make(b *bytes.Buffer, page, name string, data any) error {
 	if err := p.templates[page].ExecuteTemplate(b, name, data); err != nil {
 		return fmt.Errorf("making the part %s of the page %s: %w", name, page, err)
 	}
