@@ -1,13 +1,11 @@
 package web_test
 
 import (
-	"fmt"
 	"slices"
 	"sync"
 	"testing"
 	"time"
 
-	"phonebox/services/phone"
 	"phonebox/services/web"
 )
 
@@ -19,6 +17,7 @@ type fakeActivity struct {
 	recent    web.Recent
 	hour      []web.Minute
 	needs     []web.Need
+	looks     int // how often the hour was asked for
 }
 
 func (f *fakeActivity) Transfers(most int) ([]web.Transfer, int) {
@@ -36,6 +35,7 @@ func (f *fakeActivity) Recent() web.Recent {
 func (f *fakeActivity) Hour() []web.Minute {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.looks++
 	return slices.Clone(f.hour)
 }
 
@@ -89,22 +89,4 @@ func outage(now time.Time, minutes, n int) []web.Minute {
 		out[i] = web.Minute{At: now.Add(-time.Duration(minutes-1-i) * time.Minute), Tally: t}
 	}
 	return out
-}
-
-// crowd fills the box with n listed phones in every state, most of them ready.
-func crowd(b *fakeBox, n int) {
-	steps := []phone.Step{phone.Ready, phone.Ready, phone.Ready, phone.Loading, phone.Upgrading, phone.Ready, phone.Stuck, phone.Ready, phone.Ready, ""}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for i := range n {
-		p := web.Phone{
-			MAC: phone.MAC{0, 6, 0xD7, 0x50, byte(i >> 8), byte(i)}, Label: fmt.Sprintf("Desk %d", i+1), Model: "7960", Known: true, Step: steps[i%len(steps)],
-			Address: fmt.Sprintf("10.77.%d.%d", 1+i/250, i%250), Load: "P0S3-8-12-00", Protocol: phone.SIP,
-			Updated: time.Date(2026, 3, 1, 11, 59, i%60, 0, time.UTC),
-		}
-		if p.Step == phone.Stuck {
-			p.Problem = "It asks for firmware that is not on the shelf: P003-8-12-00.bin."
-		}
-		b.phones = append(b.phones, p)
-	}
 }

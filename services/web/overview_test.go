@@ -1,10 +1,17 @@
 package web_test
 
 import (
+	"bufio"
+	"context"
+	"encoding/base64"
 	"fmt"
+	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
@@ -209,4 +216,55 @@ func TestTheOverviewIsLive(t *testing.T) {
 	b.see("2 of 4 phones ready")
 	waitFor(t, "what was mended needs nobody any more", func() bool { return !strings.Contains(b.text(), "Warehouse is stuck") })
 	b.quiet()
+}
+
+// All browsers that look at the same moment get what was made once.
+func TestFiveBrowsersCostOneLook(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, func(cfg *web.Config) { cfg.PlainHTTP = true })
+		r.setUp()
+		ln := &pipeListener{conns: make(chan net.Conn), done: make(chan struct{})}
+		ctx, cancel := context.WithCancel(t.Context())
+		served := make(chan error, 1)
+		go func() { served <- r.server.Serve(ctx, ln, nil) }()
+		auth := base64.StdEncoding.EncodeToString([]byte("admin:" + password))
+		var got [5]atomic.Int64
+		for i := range got {
+			near, far := net.Pipe()
+			defer near.Close()
+			ln.conns <- far
+			if _, err := near.Write([]byte("GET /stream HTTP/1.1\r\nHost: 10.77.0.1\r\nAuthorization: Basic " + auth + "\r\n\r\n")); err != nil {
+				t.Fatal(err)
+			}
+			go func() {
+				scan := bufio.NewScanner(near)
+				for scan.Scan() {
+					if strings.Contains(scan.Text(), "Don't unplug") {
+						got[i].Add(1)
+					}
+				}
+			}()
+			<-r.box.subbed
+		}
+		const seconds = 20
+		for i := range seconds { // something happens once a second
+			r.box.happen(web.PhoneEvent{MAC: mac(t, reception), Step: phone.Upgrading}, func(p *web.Phone) { p.Label = fmt.Sprint("Reception ", i) })
+			time.Sleep(time.Second)
+		}
+		for i := range got {
+			if n := got[i].Load(); n < seconds-2 || n > seconds+2 {
+				t.Errorf("browser %d was told %d times of %d changes", i, n, seconds)
+			}
+		}
+		r.activity.mu.Lock()
+		looks := r.activity.looks
+		r.activity.mu.Unlock()
+		if looks < seconds-2 || looks > 2*seconds {
+			t.Errorf("five browsers cost %d looks in %d s, want one for all after each change", looks, seconds)
+		}
+		cancel()
+		if err := <-served; err != nil {
+			t.Error(err)
+		}
+	})
 }

@@ -116,6 +116,7 @@ func (p *pages) funcs() template.FuncMap {
 	return template.FuncMap{
 		"asset": func(name string) string { return "/assets/" + name + "?v=" + p.assets[name].tag },
 		"inc":   func(i int) int { return i + 1 },
+		"kept":  p.kept,
 		"mask":  func() string { return Mask },
 		// say is for texts that were made in Go, or come from the services.
 		"say": func(text string) string { return text },
@@ -152,6 +153,13 @@ func (p *pages) part(b *bytes.Buffer, page, name string, data any) error {
 	}
 	p.cache.put(k, bytes.Clone(b.Bytes()[from:]))
 	return nil
+}
+
+// kept is part for templates: a page of 500 phones whose rows were made before is made in a fraction of the time.
+func (p *pages) kept(page, name string, data any) (template.HTML, error) {
+	var b bytes.Buffer
+	err := p.part(&b, page, name, data)
+	return template.HTML(b.String()), err //nolint:gosec // our own template made it
 }
 
 func (p *pages) make(b *bytes.Buffer, page, name string, data any) error {
