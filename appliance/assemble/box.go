@@ -82,6 +82,8 @@ type Box struct {
 	mdns      *mdns.Server  // nil with -try
 	shop      *shop
 	starter   *starter
+	activity  *activity
+	proxy     *proxyWatch
 	sup       *supervisor
 	recorder  *recorder
 	metrics   *prometheus.Registry
@@ -263,10 +265,12 @@ func (b *Box) makeServices(p plan) error {
 		b.log.Warn("uploads of the last run not removed", "err", err)
 	}
 	b.shop = newShop(b)
+	b.activity, b.proxy = newActivity(b), &proxyWatch{b: b}
 	if b.web, err = web.New(p.web, web.Deps{
 		Box: page{b}, Shop: b.shop, Files: phoneFiles{b}, Secrets: secrets{b.store}, Now: b.clock.Now, Log: log("web"),
 		Metrics: b.metrics, Registerer: b.metrics, Report: b.onWeb,
 		Start: b.starter,
+		Activity: b.activity,
 	}); err != nil {
 		return fmt.Errorf("making the page: %w", err)
 	}

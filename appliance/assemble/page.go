@@ -62,31 +62,6 @@ func (p page) Status() web.Status {
 	return st
 }
 
-// notices are the sentences that a person should read now.
-func (p page) notices() []string {
-	p.b.mu.Lock()
-	out := slices.Clone(p.b.refused)
-	p.b.mu.Unlock()
-	if p.b.lost != "" {
-		out = append(out, p.b.lost)
-	}
-	out = append(out, p.b.store.Faults()...)
-	if err := p.b.store.Failing(); err != nil {
-		out = append(out, fmt.Sprintf("leases cannot be written to the card: listed phones and known leases are served, new ones for ten minutes only (%v)", err))
-	}
-	if s := p.b.wire.State(); s.Troubled() {
-		out = append(out, s.Text)
-	}
-	if problem := p.b.clock.Status().Problem; problem != "" {
-		out = append(out, problem)
-	}
-	if p.b.index.Load().site.Firmware.ConvertUnlisted {
-		out = append(out, "firmware.convert_unlisted is set: phones that are not listed get the target load as well")
-	}
-	out = append(out, p.b.index.Load().doubts...)
-	return append(out, p.b.provision.Warnings()...)
-}
-
 // Health implements [web.Box].
 func (p page) Health(ctx context.Context) (web.Status, map[string]string) {
 	st := p.Status()

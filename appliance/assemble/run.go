@@ -66,6 +66,7 @@ func (b *Box) save(background *sync.WaitGroup) error {
 func (b *Box) background() map[string]func(context.Context) error {
 	parts := map[string]func(context.Context) error{"journal": b.journal.Run, "clock": b.clock.Run, "house keeping": b.houseKeeping, "conversions": b.director.Run, "questions": b.askWhatRuns, "events": b.keepEvents, "memory": b.rest}
 	parts["moves"] = b.followMoves
+	parts["activity"], parts["proxy"] = b.activity.run, b.proxy.run
 	if b.netdev != nil {
 		parts["netdev"] = b.netdev.Run
 	}

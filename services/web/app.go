@@ -118,6 +118,7 @@ func (s *Server) workshopRoutes() map[string]handlerFunc {
 func (s *Server) apiRoutes() map[string]handlerFunc {
 	return map[string]handlerFunc{
 		"GET /api/v1/status":                       s.apiStatus,
+		"GET /api/v1/overview":                     s.apiOverview,
 		"GET /api/v1/phones":                       s.apiPhones,
 		"GET /api/v1/phones/{mac}/events":          s.apiPhoneEvents,
 		"GET /api/v1/phones/{mac}/dhcp":            s.apiPhoneDHCP,

@@ -235,7 +235,7 @@ func TestPeopleSetUpLogInAndAddAPhoneInABrowser(t *testing.T) {
 			b.see("That password is not right.")
 			b.shoot("login")
 			b.do(chromedp.SendKeys(chromedp.CSS("[name=password]"), password), chromedp.Click(chromedp.CSS("main button[type=submit]")))
-			b.see("No phones yet")
+			b.see("No phone yet: plug one in")
 			b.do(chromedp.Click(chromedp.CSS(`nav a[href="/phones"]`)))
 			b.see("Add a phone")
 
@@ -271,7 +271,7 @@ func TestTheTableOfPhonesIsLive(t *testing.T) {
 	b := newBrowser(t)
 	b.loginAt(r.server.URL())
 	<-r.box.subbed
-	b.see("5 phones: 1 ready")
+	b.see("1 of 4 phones ready, 1 loading firmware, 1 never seen, 1 not listed, 1 stuck: Warehouse.")
 	r.box.mu.Lock()
 	before := r.box.status.Services
 	r.box.status.Services = map[string]web.Service{"dhcp": {State: "failed", Detail: "the port is taken"}, "web": {State: "running"}}
@@ -279,7 +279,9 @@ func TestTheTableOfPhonesIsLive(t *testing.T) {
 	b.see("DHCP is not running.")
 	r.box.mu.Lock()
 	r.box.status.Services = before
+	r.box.status.Clock.Trusted = false
 	r.box.mu.Unlock()
+	b.see("The box does not know the right time.")
 	b.do(chromedp.Click(chromedp.CSS("form[data-browser-time] button")))
 	b.see("The clock is set.")
 	r.box.mu.Lock()
@@ -377,6 +379,7 @@ func TestEveryPageFitsEveryScreen(t *testing.T) {
 	r.setUpOver(http.DefaultClient)
 	b := newBrowser(t)
 	url := r.server.URL()
+	furnishActivity(t, r)
 	b.loginAt(url)
 	b.shoot("overview")
 	r.box.mu.Lock()

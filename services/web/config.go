@@ -39,6 +39,8 @@ type Deps struct {
 	Report  func(Event)         // must not block
 	// Start is what the first-run wizard needs; nil = there is no wizard.
 	Start Starter
+	// Activity is what goes on now, for the overview; nil = it shows no transfers and no chart.
+	Activity Activity
 	// Registerer takes the page's own counters; nil = they are not exported.
 	Registerer prometheus.Registerer
 }

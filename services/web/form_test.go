@@ -229,7 +229,7 @@ func TestServeAnywayNamesTheServersOfThePage(t *testing.T) {
 	}
 	page := r.do(call{path: "/", cookie: c}).Body.String()
 	wantText(t, page, `name="server" value="10.77.0.9"`, "it offered 10.77.3.4", "It tells its clients: router 10.77.0.9, option 252 0x41.",
-		"A device asked the DHCP server at <strong>10.77.0.8</strong>")
+		"A device asked the DHCP server at 10.77.0.8 for its address.")
 	wantNoText(t, page, `name="server" value="10.77.0.254"`, "ACK")
 	wantCode(t, r.form("/serve-anyway", c, url.Values{"server": {"10.77.0.9", "10.77.0.8"}}), 303)
 	if got := fmt.Sprint(r.box.beside); got != "[10.77.0.9 10.77.0.8]" {

@@ -90,7 +90,7 @@ func isUpload(r *http.Request) bool {
 func (s *Server) recovering(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		started := time.Now()
-		rec := &statusWriter{ResponseWriter: w}
+		rec := &statusWriter{ResponseWriter: w, gzip: acceptsGzip(r)}
 		defer func() {
 			if p := recover(); p != nil {
 				if p == http.ErrAbortHandler { //nolint:errorlint // a panic value, compared as net/http does
@@ -125,6 +125,7 @@ func (s *Server) caught(w *statusWriter, r *http.Request, p any) {
 type statusWriter struct {
 	http.ResponseWriter
 	status int
+	gzip   bool // who asked unpacks it
 }
 
 // Unwrap gives [http.ResponseController] the writer of the connection.

@@ -11,6 +11,7 @@ import (
 	"io/fs"
 	"net/http"
 	"path"
+	"reflect"
 	"strconv"
 	"strings"
 	"sync"
@@ -24,10 +25,13 @@ type pages struct {
 	templates map[string]*template.Template
 	assets    map[string]asset // by the name after /assets/
 	languages languages
+	packer    packer
+	cache     partCache
 }
 
 type asset struct {
 	body []byte
+	gz   []byte // the same, compressed; nil = not worth it
 	tag  string
 	kind string
 }
@@ -43,8 +47,8 @@ var assetKinds = map[string]string{
 // view is what the layout needs of every page.
 type view struct {
 	Title string
-	Nav   *navView // nil = nobody is logged in
-	Say   *flash   // what just happened
+	Nav   *navView     // nil = nobody is logged in
+	Say   *flash       // what just happened
 	Start *startNotice // the first-run wizard is not finished
 	Body  any
 }
@@ -111,7 +115,7 @@ func (p *pages) loadAssets() error {
 
 func (p *pages) addAsset(name string, body []byte) {
 	sum := sha256.Sum256(body)
-	p.assets[name] = asset{body: body, tag: hex.EncodeToString(sum[:6]), kind: assetKinds[path.Ext(name)]}
+	p.assets[name] = asset{body: body, gz: packAsset(body), tag: hex.EncodeToString(sum[:6]), kind: assetKinds[path.Ext(name)]}
 }
 
 func (p *pages) funcs() template.FuncMap {
@@ -120,6 +124,7 @@ func (p *pages) funcs() template.FuncMap {
 		"languages": func() []languageChoice { return p.languages.choices() },
 		"inc":       func(i int) int { return i + 1 },
 		"mask":      func() string { return Mask },
+		"kept":      p.kept,
 		// say is for texts that were made in Go, or come from the services.
 		"say":  func(text string) string { return text },
 		"list": func(items ...string) []string { return items },
@@ -135,14 +140,36 @@ func (p *pages) render(w http.ResponseWriter, status int, name string, v view) e
 	if err := p.templates[name].ExecuteTemplate(&b, "layout", v); err != nil {
 		return fmt.Errorf("making the page %s: %w", name, err)
 	}
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.WriteHeader(status)
-	_, _ = w.Write(b.Bytes())
+	p.send(w, status, name, b.Bytes())
 	return nil
 }
 
-// part makes one named part of a page.
+// part makes one named part of a page. What is made of plain data, such as the row of a phone, is made once for everybody.
 func (p *pages) part(b *bytes.Buffer, page, name string, data any) error {
+	if t := reflect.TypeOf(data); t == nil || t.Kind() != reflect.Struct || !plain(t) {
+		return p.make(b, page, name, data)
+	}
+	k := partKey{page, name, data}
+	if html, ok := p.cache.get(k); ok {
+		b.Write(html)
+		return nil
+	}
+	from := b.Len()
+	if err := p.make(b, page, name, data); err != nil {
+		return err
+	}
+	p.cache.put(k, bytes.Clone(b.Bytes()[from:]))
+	return nil
+}
+
+// kept is part for templates: a page of 500 phones whose rows were made before is made in a fraction of the time.
+func (p *pages) kept(page, name string, data any) (template.HTML, error) {
+	var b bytes.Buffer
+	err := p.part(&b, page, name, data)
+	return template.HTML(b.String()), err //nolint:gosec // our own template made it
+}
+
+func (p *pages) make(b *bytes.Buffer, page, name string, data any) error {
 	if err := p.templates[page].ExecuteTemplate(b, name, data); err != nil {
 		return fmt.Errorf("making the part %s of the page %s: %w", name, page, err)
 	}
@@ -169,16 +196,27 @@ func (p *pages) favicon(w http.ResponseWriter, r *http.Request) {
 	p.assets["phonebox/icon.svg"].serve(w, r)
 }
 
+// serve answers with the bytes that the browser can read best. Each form has an ETag of its own (RFC 9110 section 8.8.3.3).
 func (a asset) serve(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("ETag", `"`+a.tag+`"`)
-	if r.Header.Get("If-None-Match") == `"`+a.tag+`"` {
+	body, tag := a.body, `"`+a.tag+`"`
+	if a.gz != nil {
+		w.Header().Add("Vary", "Accept-Encoding")
+		if acceptsGzip(r) {
+			body, tag = a.gz, `"`+a.tag+`-gz"`
+		}
+	}
+	w.Header().Set("ETag", tag)
+	if r.Header.Get("If-None-Match") == tag {
 		w.WriteHeader(http.StatusNotModified)
 		return
 	}
+	if tag != `"`+a.tag+`"` {
+		w.Header().Set("Content-Encoding", "gzip")
+	}
 	w.Header().Set("Content-Type", a.kind)
-	w.Header().Set("Content-Length", strconv.Itoa(len(a.body)))
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	if r.Method != http.MethodHead {
-		_, _ = w.Write(a.body)
+		_, _ = w.Write(body)
 	}
 }
 

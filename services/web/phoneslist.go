@@ -83,7 +83,11 @@ func (s *Server) phonesPage(w http.ResponseWriter, r *http.Request) error {
 func (s *Server) phonesStream(w http.ResponseWriter, r *http.Request) error {
 	var last phonesParts
 	return s.pageStream(w, r, func(PhoneEvent) bool { return true }, func() ([]byte, error) {
-		return last.changes(s.pages, s.phonesView())
+		view, err := s.phonesShared.get(shareFor, func() (phonesView, error) { return s.phonesView(), nil })
+		if err != nil {
+			return nil, err
+		}
+		return last.changes(s.pages, view)
 	})
 }
 

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"phonebox/services/phone"
 )
 
 // Server is the page and the API. Its methods are safe for concurrent use.
@@ -37,6 +39,11 @@ type Server struct {
 
 	mu   sync.Mutex
 	live *live // while Serve runs
+
+	overviews    shared[[]string]
+	phonesShared shared[phonesView]
+	cureMu       sync.Mutex
+	cured        map[phone.MAC]cure // of stuck phones
 
 	panicMu   sync.Mutex
 	panicSeen time.Time // when a stack was last logged
