@@ -6,6 +6,7 @@
     if (!out) return;
     const all = boxes(), ticked = all.filter((box) => box.checked).length;
     if (out.value !== String(ticked)) out.value = String(ticked);
+    out.closest(".many").classList.toggle("some", ticked > 0);
     const every = document.getElementById("all");
     // A phone that came meanwhile is not ticked, so that "all" is no longer true.
     if (every) every.checked = every.checked && ticked === all.length;
