@@ -22,7 +22,7 @@ const (
 
 // Export writes the site's phones as a list that [ReadList] reads back to the same phones: a row per phone, headers in
 // English, as FormatCSV (UTF-8 with a byte order mark, commas, RFC 4180) or FormatXLSX (all cells are text, so that no
-// zero is lost). Without secrets every password is [site.Mask], which an import takes for the present password.
+// zero is lost). Lines that wait for a phone are rows without a MAC, into which somebody can write one. Without secrets every password is [site.Mask], which an import takes for the present password.
 func Export(s *site.Site, format string, secrets bool) ([]byte, error) {
 	if !secrets {
 		s = s.Masked()
@@ -47,7 +47,12 @@ type exportColumn struct {
 // exportColumns are the columns of phones with up to so many lines.
 func exportColumns(lines int) []exportColumn {
 	columns := []exportColumn{
-		{"MAC", func(p *site.Phone) string { return p.MAC.String() }, true},
+		{"MAC", func(p *site.Phone) string {
+			if p.MAC.IsZero() { // of a line that waits
+				return ""
+			}
+			return p.MAC.String()
+		}, true},
 		{"Model", func(p *site.Phone) string { return p.Model }, true},
 		{"Label", func(p *site.Phone) string { return p.Label }, true},
 		{"Address", func(p *site.Phone) string {
@@ -119,23 +124,26 @@ func pairs(params map[string]string) string {
 
 // exportRows writes the headers and a row per phone.
 func exportRows(s *site.Site) [][]string {
-	lines := 0
-	for i := range s.Phones {
-		lines = max(lines, len(s.Phones[i].Lines))
+	lines, phones := 0, slices.Clip(s.Phones)
+	for _, w := range s.Lines {
+		phones = append(phones, site.Phone{Label: w.Label, Lines: []site.Line{w.Line}})
+	}
+	for i := range phones {
+		lines = max(lines, len(phones[i].Lines))
 	}
 	columns := slices.DeleteFunc(exportColumns(lines), func(c exportColumn) bool {
-		return !c.always && !slices.ContainsFunc(s.Phones, func(p site.Phone) bool { return c.value(&p) != "" })
+		return !c.always && !slices.ContainsFunc(phones, func(p site.Phone) bool { return c.value(&p) != "" })
 	})
-	rows := make([][]string, 0, len(s.Phones)+1)
+	rows := make([][]string, 0, len(phones)+1)
 	var headers []string
 	for _, c := range columns {
 		headers = append(headers, c.header)
 	}
 	rows = append(rows, headers)
-	for i := range s.Phones {
+	for i := range phones {
 		row := make([]string, len(columns))
 		for j, c := range columns {
-			row[j] = c.value(&s.Phones[i])
+			row[j] = c.value(&phones[i])
 		}
 		rows = append(rows, row)
 	}

@@ -40,6 +40,7 @@ func FuzzReadList(f *testing.F) {
 	f.Add([]byte("Reception\t208\t0006.d7aa.2a2e\t7960\t10.77.0.50\n"))
 	f.Add([]byte("MAC,Parameters,Forced parameters,Load,Port\n0006d7aa2a2e,\"a=b\nphone_password=x\",q=r,stay,99999\n"))
 	f.Add([]byte(workbook(f, [][]any{{"MAC", "Extension"}, {"0006D7AA2A2E", 208}}, nil)))
+	f.Add([]byte("Label,Extension,Password\nReception,208,x\nStores,209,y\nStores,209,\n"))
 	f.Fuzz(func(t *testing.T, content []byte) {
 		p, err := adopt.ReadList("list", content, adopt.Options{Site: present()})
 		if err != nil {
@@ -65,6 +66,34 @@ func FuzzReadList(f *testing.F) {
 			if !reflect.DeepEqual(back.Site.Phones, p.Site.Phones) {
 				t.Errorf("%s:\ngot  %+v\nwant %+v\n%s", format, back.Site.Phones, p.Site.Phones, out)
 			}
+		}
+	})
+}
+
+// FuzzReadPastedRows proves the same for rows that somebody pastes, of which those without a MAC are lines that wait; pasted once
+// more, they change nothing.
+func FuzzReadPastedRows(f *testing.F) {
+	f.Add([]byte("Reception\t208\tsecret\t0006.d7aa.2a2e\nStores\t209\tother\t\n"))
+	f.Add([]byte("208,Reception\n209,\"Stores\"\n"))
+	f.Add([]byte("MAC;Label;Extension;Password;Extension 2\n;Stores;209;x;210\n0006D7AA2A2E;;209;;\n;;209;;\n"))
+	f.Add([]byte("0006D7AA2A2E\n0006D7AA2A2F\n"))
+	f.Add([]byte("208\n209\n"))
+	f.Fuzz(func(t *testing.T, content []byte) {
+		p, err := adopt.ReadList("rows", content, adopt.Options{Site: present(), Lines: true})
+		if err != nil {
+			return
+		}
+		valid(t, p.Site)
+		everyVerdict(t, p.Verdicts)
+		if p.Waiting != len(p.Site.Lines) {
+			t.Errorf("%d lines wait, and the plan says %d", len(p.Site.Lines), p.Waiting)
+		}
+		again, err := adopt.ReadList("rows", content, adopt.Options{Site: p.Site, Lines: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(again.Added) > 0 || !reflect.DeepEqual(again.Site.Lines, p.Site.Lines) {
+			t.Errorf("the second time it changes:\n%+v\n%+v", again.Site.Lines, p.Site.Lines)
 		}
 	})
 }

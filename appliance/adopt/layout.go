@@ -222,6 +222,8 @@ var (
 
 const excelMAC = "found %s, which is no MAC of 12 digits; a spreadsheet may have made a number of one: format the column as text and type it again"
 
+const noMAC = "there is no MAC"
+
 // parseMACCell reads a MAC in any notation; fault says why it is none.
 func parseMACCell(s string) (mac phone.MAC, fault string) {
 	s = strings.TrimLeft(strings.Trim(cleanText(s), `"' `), "'")
@@ -242,7 +244,7 @@ func parseMACCell(s string) (mac phone.MAC, fault string) {
 	digits := strings.Trim(s, "0123456789") == ""
 	switch mac, err := phone.ParseMAC(s); {
 	case s == "":
-		return phone.MAC{}, "there is no MAC"
+		return phone.MAC{}, noMAC
 	case err == nil && (mac.IsZero() || mac[0]&1 != 0):
 		return phone.MAC{}, fmt.Sprintf("found the MAC %s, which no phone has", mac)
 	case err == nil:

@@ -11,7 +11,8 @@ import (
 )
 
 // ReadList reads a list of phones, a .csv or .xlsx of up to [MaxList] bytes, and says what would become of each row. The
-// first visible sheet with the most MACs counts. An empty cell says nothing: what the site has stays. [site.Mask] in the
+// first visible sheet with the most MACs counts. A row without a MAC may be a line that waits for a phone ([Options]); a list of
+// such rows alone needs no column of MACs. An empty cell says nothing: what the site has stays. [site.Mask] in the
 // place of a password stands for the present one.
 //
 // The error says that the file is no such list; its text is meant for people.
@@ -21,7 +22,7 @@ func ReadList(name string, content []byte, opts Options) (*Plan, error) {
 		return nil, err
 	}
 	r := &listReader{
-		plan: &Plan{Site: opts.present().Clone()}, opts: opts, phones: map[phone.MAC]*listed{}, first: map[string]int{},
+		plan: &Plan{Site: opts.present().Clone()}, opts: opts, phones: map[phone.MAC]*listed{}, first: map[string]int{}, waits: map[string]int{},
 	}
 	if err := r.choose(tables); err != nil {
 		return nil, err
@@ -31,12 +32,15 @@ func ReadList(name string, content []byte, opts Options) (*Plan, error) {
 	}
 	r.beyond(r.table)
 	for _, mac := range r.order {
+		r.take(r.phones[mac])
 		r.merge(r.phones[mac])
 	}
+	r.mergeWaiting()
 	r.unmask()
 	if err := settle(r.plan.Site, opts.present(), r.owner); err != nil {
 		return nil, err
 	}
+	r.countWaiting()
 	return r.plan, nil
 }
 
@@ -49,6 +53,10 @@ type listReader struct {
 	phones map[phone.MAC]*listed
 	order  []phone.MAC
 	first  map[string]int // MAC and line: the row where they stood first
+
+	waiting []site.WaitingLine // of the rows without a MAC
+	waits   map[string]int     // their verdicts, by the line
+	said    []string           // those of which it was said that they wait from now on, or change
 }
 
 // listed is a phone of the list.
@@ -67,12 +75,17 @@ func (r *listReader) choose(tables []table) error {
 	best, most := -1, -1
 	for i, t := range tables {
 		l := guessLayout(t, headerColumn)
+		if r.opts.Lines && l.header < 0 {
+			l.lineHeader(t)
+		}
 		l.fillPhones(t)
-		c := l.find(fieldMAC, 0)
-		if c < 0 {
+		if r.opts.Lines && l.header < 0 {
+			l.claimPassword(t)
+		}
+		c, macs := l.find(fieldMAC, 0), 0
+		if c < 0 && !r.linesAlone(l) {
 			continue
 		}
-		macs := 0
 		for _, row := range t.rows[l.header+1:] {
 			if _, fault := parseMACCell(row.text(c)); fault == "" {
 				macs++
@@ -144,11 +157,14 @@ func (r *listReader) row(in row) {
 	at := r.add(Verdict{Where: fmt.Sprintf("row %d", in.number)})
 	c := cells{row: in, layout: r.layout, v: &r.plan.Verdicts[at]}
 	mac, fault := parseMACCell(in.text(r.layout.find(fieldMAC, 0)))
-	if fault != "" {
-		if r.repeatsHeaders(in) {
-			c.v.set(VerdictIgnored, "the headers once more")
-			return
-		}
+	switch {
+	case fault == "":
+	case r.repeatsHeaders(in):
+		c.v.set(VerdictIgnored, "the headers once more")
+		return
+	case fault == noMAC && r.wait(c, at, in.number):
+		return
+	default:
 		r.refuse(at, "%s", fault)
 		return
 	}
@@ -273,6 +289,12 @@ func (r *listReader) unmask() {
 // owner returns the verdict of the first row of a phone.
 func (r *listReader) owner(s *site.Site, key string) *Verdict {
 	i, _ := index(key)
+	if strings.HasPrefix(key, "lines[") && i < len(s.Lines) {
+		if at, ok := r.waits[s.Lines[i].Name]; ok {
+			return &r.plan.Verdicts[at]
+		}
+		return nil
+	}
 	if !strings.HasPrefix(key, "phones[") || i >= len(s.Phones) {
 		return nil
 	}

@@ -11,6 +11,7 @@ import (
 // The words of [Verdict]; they are part of the HTTP API.
 const (
 	VerdictPhone    = "phone"
+	VerdictLine     = "line" // it waits for a phone
 	VerdictSite     = "site"
 	VerdictFirmware = "firmware"
 	VerdictRing     = "ring"
@@ -53,6 +54,9 @@ type Options struct {
 	Site *site.Site
 	// KeepPresent lets the present site win where both say something; else what is read wins.
 	KeepPresent bool
+	// Lines takes every row of a list that has an extension and no MAC for a line that waits for its phone; else it takes
+	// one with a password as well, for lists also have rows of sums.
+	Lines bool
 }
 
 // present returns the site that a plan begins with.
@@ -80,6 +84,7 @@ type Plan struct {
 	Added    []phone.MAC // phones that the present site does not list
 	Changed  []phone.MAC // phones that it lists and that would change
 	Same     []phone.MAC // phones that it lists and that stay as they are
+	Waiting  int         // lines that wait for a phone, added or changed
 	Contacts int         // contacts added
 	LeftOut  int         // files, rows and cards that come to nothing though they may have been meant to
 	// Zones are the time zones that follow the rule of SIPDefault.cnf; the box can't know which one is meant. Empty where
@@ -109,6 +114,7 @@ func (p *Plan) Summary() string {
 		add(len(p.Changed), "phone changed", "phones changed")
 		add(len(p.Same), "phone unchanged", "phones unchanged")
 	}
+	add(p.Waiting, "line waits for a phone", "lines wait for a phone")
 	add(p.Contacts, "contact added", "contacts added")
 	add(len(p.Files), "file stored", "files stored")
 	add(p.LeftOut, "left out", "left out")

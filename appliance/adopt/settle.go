@@ -16,6 +16,7 @@ const maxRounds = 50
 // left out, and what the check warns of, is said in the verdict of the file or row that brought it. Faults that the
 // present site has already are not this plan's. The error says that something is at fault that can't be left out.
 func settle(s, present *site.Site, owner func(s *site.Site, key string) *Verdict) error {
+	unwait(s, present)
 	had := map[string]bool{}
 	for _, f := range faultsOf(present) {
 		had[f.Key+"\x00"+f.Found] = true
@@ -76,6 +77,10 @@ func index(key string) (i int, rest string) {
 func spoken(key string) string {
 	if strings.HasPrefix(key, "phones[") {
 		_, key = index(key)
+	} else if strings.HasPrefix(key, "lines[") {
+		if _, key = index(key); key == "" {
+			key = "the line"
+		}
 	}
 	if strings.HasPrefix(key, "lines[") {
 		i, rest := index(key)
@@ -104,6 +109,8 @@ func (d *dropper) drop(key string) bool {
 	switch {
 	case strings.HasPrefix(key, "phones["):
 		done = i < len(d.site.Phones) && !d.gone[fmt.Sprint("phones", i)] && d.phone(i, rest)
+	case strings.HasPrefix(key, "lines["):
+		done = i < len(d.site.Lines) && d.waiting(i, rest)
 	case strings.HasPrefix(key, "contacts["):
 		done = d.entry(fmt.Sprint("contacts", i), func() bool {
 			return cutOut(&d.site.Contacts, i, rest)

@@ -271,6 +271,7 @@ func (b *Box) makeServices(p plan) error {
 		Metrics: b.metrics, Registerer: b.metrics, Report: b.onWeb,
 		Start: b.starter,
 		Activity: b.activity,
+		Fleet: fleet{b},
 	}); err != nil {
 		return fmt.Errorf("making the page: %w", err)
 	}

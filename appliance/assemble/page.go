@@ -142,7 +142,7 @@ func (p page) phone(j journal.Phone, ix *index) web.Phone {
 		WaitingFor: j.WaitingFor, Problem: j.Problem, Updated: j.Updated,
 	}
 	if listed := ix.byMAC[j.MAC]; listed != nil {
-		w.Known, w.Label = true, listed.Label
+		w.Known, w.Label, w.Lines = true, listed.Label, numbers(listed)
 		if w.Model == "" {
 			w.Model = listed.Model
 		}

@@ -62,6 +62,14 @@ func (s settings) Phone(mac phone.MAC) (web.PhoneEntry, string, bool) {
 
 // PutPhone implements [web.Settings].
 func (s settings) PutPhone(ctx context.Context, mac phone.MAC, e web.PhoneEntry, etag string) error {
+	t := phoneText(e)
+	_, err := s.change(ctx, etag, func(old *site.Site) (*site.Site, []site.Fault) {
+		return old.PutPhone(mac, t, site.Catalogue())
+	})
+	return keysOfForm(err)
+}
+
+func phoneText(e web.PhoneEntry) site.PhoneText {
 	t := site.PhoneText{
 		MAC: e.MAC, Model: e.Model, Label: e.Label, Address: e.Address, OpenConfig: e.OpenConfig, OwnFiles: e.OwnFiles, Zone: e.Zone,
 		Parameters: e.Parameters, Forced: e.Forced, Load: e.Load, Runs: e.Runs,
@@ -69,10 +77,7 @@ func (s settings) PutPhone(ctx context.Context, mac phone.MAC, e web.PhoneEntry,
 	for _, l := range e.Lines {
 		t.Lines = append(t.Lines, site.LineText(l))
 	}
-	_, err := s.change(ctx, etag, func(old *site.Site) (*site.Site, []site.Fault) {
-		return old.PutPhone(mac, t, site.Catalogue())
-	})
-	return keysOfForm(err)
+	return t
 }
 
 // RemovePhone implements [web.Settings].

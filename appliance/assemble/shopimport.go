@@ -41,6 +41,7 @@ type pendingImport struct {
 	folder   string // of a stick that was copied; removed afterwards
 	report   web.ImportReport
 	stick    bool
+	rows     bool     // it was pasted: see [fleet.ReadRows]
 	open     *os.File // of an archive
 }
 
@@ -159,7 +160,11 @@ func (s *shop) read(p *pendingImport) (*adopt.Plan, error) {
 		if size, err = p.reopen(); err != nil {
 			return nil, fmt.Errorf("reading the upload: %w", err)
 		}
-		plan, err = adopt.ReadUpload(p.name, p.open, size, opts)
+		if p.rows {
+			plan, err = s.readRows(p, size, opts)
+		} else {
+			plan, err = adopt.ReadUpload(p.name, p.open, size, opts)
+		}
 	}
 	if err != nil {
 		return nil, &web.PublicError{Status: http.StatusUnprocessableEntity, Text: sentence(err.Error())}
@@ -350,11 +355,16 @@ func (s *shop) Decide(ctx context.Context, id string, yes bool) (web.ImportRepor
 
 // ExportPhones implements [web.Workshop].
 func (s *shop) ExportPhones(format string, secrets bool) ([]byte, string, string, error) {
+	return exportOf(s.b.current().site, format, secrets)
+}
+
+// exportOf writes the list of the phones of a site.
+func exportOf(of *site.Site, format string, secrets bool) ([]byte, string, string, error) {
 	kinds := map[string]string{"csv": "text/csv; charset=utf-8", "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"}
 	kind, ok := kinds[format]
 	if !ok {
 		return nil, "", "", &web.PublicError{Status: http.StatusUnprocessableEntity, Text: fmt.Sprintf("Found the format %q, allowed are csv and xlsx.", format)}
 	}
-	content, err := adopt.Export(s.b.current().site, format, secrets)
+	content, err := adopt.Export(of, format, secrets)
 	return content, "phones." + format, kind, err
 }

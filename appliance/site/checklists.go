@@ -12,6 +12,7 @@ import (
 // The most entries of the lists that are no phones.
 const (
 	maxContacts = 2000
+	maxWaiting  = 2000
 	maxRules    = 200 // dialplan.xml has room for fewer (phones.md g.3: 8 KB)
 )
 
@@ -56,6 +57,34 @@ func (c *checker) dialPlan() {
 	}
 	if _, err := c.site.DialPlan.File(); err != nil && whole {
 		c.fault(list, err.Error(), "fewer or shorter rules")
+	}
+}
+
+// waiting checks the lines that wait for a phone; accounts are those that phones have, with the phone.
+func (c *checker) waiting(accounts map[string]int) {
+	const list = "lines"
+	if c.tooMany(list, len(c.site.Lines), maxWaiting) {
+		return
+	}
+	here := map[string]int{}
+	for i := range c.site.Lines {
+		path, l := fmt.Sprintf("%s[%d]", list, i), &c.site.Lines[i]
+		if c.faulty[path] {
+			continue
+		}
+		c.lineTexts(path, &l.Line)
+		if l.Name == "" {
+			c.required(list, path, "name", "", "the number or name of the account")
+			continue
+		}
+		if first, twice := here[l.Name]; twice {
+			c.fault(path+".name", fmt.Sprintf("%s, also in %s[%d]", quote(l.Name), list, first), "each line that waits once")
+			continue
+		}
+		here[l.Name] = i
+		if first, has := accounts[l.Name]; has {
+			c.warn(path+".name", quote(l.Name)+", "+c.also(first), "a line that no phone has yet")
+		}
 	}
 }
 

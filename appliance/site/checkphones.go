@@ -45,6 +45,7 @@ func (c *checker) phones() {
 		c.parameters(path+".parameters", ScopePhone, p.Parameters)
 		c.forced(path+".forced", p.Forced)
 	}
+	c.waiting(o.accounts)
 }
 
 // also words where something stands already.

@@ -48,6 +48,8 @@ func TestDocStatesEveryKeyWithItsDefault(t *testing.T) {
 		"dial_plan.rules.match": "required", "dial_plan.rules.timeout": "`\"\"`", "dial_plan.rules.user": "`\"\"`", "dial_plan.rules.rewrite": "`\"\"`",
 		"dial_plan.rules.route": "`\"\"`", "dial_plan.rules.tone": "`\"\"`", "dial_plan.rules.comment": "`\"\"`",
 		"contacts.name": "required", "contacts.number": "required",
+		"lines.label": "`\"\"`", "lines.name": "required", "lines.authname": "`\"\"`", "lines.password": "`\"\"`", "lines.displayname": "`\"\"`",
+		"lines.shortname": "`\"\"`", "lines.proxy": "`\"\"`", "lines.port": "`0`",
 		"phones.load": "`\"\"`", "phones.runs": "`\"\"`", "phones.forced": "none", "phones.lines.proxy": "`\"\"`", "phones.lines.port": "`0`",
 		"phones.mac": "required", "phones.model": "`\"\"`", "phones.label": "`\"\"`", "phones.address": "`\"\"`",
 		"phones.open_config": "`false`", "phones.zone": "`\"\"`", "phones.own_files": "`false`", "phones.parameters": "none",

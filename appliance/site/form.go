@@ -143,12 +143,16 @@ func (s *Site) PhoneText(mac phone.MAC) (PhoneText, bool) {
 		OpenConfig: p.OpenConfig, OwnFiles: p.OwnFiles, Zone: p.Zone, Parameters: p.Parameters, Forced: p.Forced, Load: p.Load, Runs: p.Runs,
 	}
 	for _, l := range p.Lines {
-		t.Lines = append(t.Lines, LineText{
-			Name: l.Name, AuthName: l.AuthName, Password: l.Password, DisplayName: l.DisplayName, ShortName: l.ShortName,
-			Proxy: l.Proxy, Port: formatOptionalPort(l.Port),
-		})
+		t.Lines = append(t.Lines, lineText(l))
 	}
 	return t, true
+}
+
+func lineText(l Line) LineText {
+	return LineText{
+		Name: l.Name, AuthName: l.AuthName, Password: l.Password, DisplayName: l.DisplayName, ShortName: l.ShortName,
+		Proxy: l.Proxy, Port: formatOptionalPort(l.Port),
+	}
 }
 
 func (s *Site) phoneIndex(mac phone.MAC) int {
@@ -170,6 +174,8 @@ func (s *Site) PutPhone(mac phone.MAC, t PhoneText, opts Options) (*Site, []Faul
 		unmaskPhone(&p, &s.Phones[i])
 	}
 	out.Phones[i] = p
+	unmaskMoved(out, s)
+	out.taken(p)
 	return out.checked(faults, opts)
 }
 

@@ -30,6 +30,7 @@ func FuzzParse(f *testing.F) {
 		"[models.7940.parameters]\na = 1\n[models]\n[[dial_plan.rules]]\nmatch = '1'\n[dial_plan]\ncountry = 'BE'\n[[contacts]]\nname = 'a'\nnumber = '+1 (0)2'",
 		"[network]\naddress='10.0.0.1/24'\n[dhcp]\nenabled=false\n[sip.forced]\n'a.b'=''\n[[phones]]\nmac='0006D7AA2A2E'\nload='stay'\n[[phones.lines]]\nname='1'\nport=0\nproxy='a'",
 		"[network]\naddress='10.0.0.1/24'\n[dhcp]\nenabled=false\n[[dhcp.subnet]]\nname='a'\nnetwork='10.1.0.0/24'\ncircuit=['0x61', '0x00']\nlease=''\n[[dhcp.class]]\nname='b'\nmacs=['0006D7AA2A2E']\n[dhcp.class.options]\n'3'='10.0.0.1,10.0.0.2'\n'35'=60\n'43'='0x00'\n'12'=''",
+		"[network]\naddress='10.0.0.1/24'\n[dhcp]\nenabled=false\n[[lines]]\nname='1'\nlabel='a'\npassword='p'\n[[lines]]\nname='2'\nport=1\n[[phones]]\nmac='0006D7AA2A2E'\n[[phones.lines]]\nname='1'\npassword='q'",
 		"\ufeffname = \"\\u00e9\\\"\"", "[a\nb = 1\n[c]\nd", "name = \"\"\"", "phones = [{mac='0006D7AA2A2E', lines=[{name='1'}]}]",
 	} {
 		f.Add([]byte(s))
@@ -111,6 +112,9 @@ func checkRoundTrip(t *testing.T, s *Site) {
 	if !reflect.DeepEqual(s.SIP, same.SIP) || !reflect.DeepEqual(s.Network, same.Network) || !reflect.DeepEqual(s.DNS, same.DNS) ||
 		!reflect.DeepEqual(s.Models, same.Models) || s.DialPlan.Country != same.DialPlan.Country || s.Firmware != same.Firmware {
 		t.Fatalf("the form changed the site:\n%s", cmp.Diff(string(s.TOML(true)), string(same.TOML(true))))
+	}
+	if same, _, faults := s.Change(Change{Wait: s.WaitingTexts()}, Options{}); same == nil || !reflect.DeepEqual(s, same) {
+		t.Fatalf("the lines that wait, put there again, changed the site: %v", faults)
 	}
 	for _, p := range s.Phones {
 		text, _ := s.PhoneText(p.MAC)

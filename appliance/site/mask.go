@@ -6,7 +6,7 @@ import "fmt"
 const Mask = "********"
 
 // Unmask puts the secrets of old where s has masks: of a parameter by its name, of a phone by its MAC, of a line by its
-// name and else by its place. It returns a fault, without a line, for each mask that stands for nothing.
+// name and else by its place; a line keeps its password when it goes from [[lines]] to a phone or back. It returns a fault, without a line, for each mask that stands for nothing.
 func Unmask(s, old *Site) []Fault {
 	unmask(s, old)
 	var faults []Fault
@@ -32,6 +32,37 @@ func unmask(s, old *Site) {
 	for i := range s.Phones {
 		if before, ok := phones[s.Phones[i].MAC.String()]; ok {
 			unmaskPhone(&s.Phones[i], before)
+		}
+	}
+	unmaskMoved(s, old)
+}
+
+// unmaskMoved gives a line its password that went from the lines that wait to a phone, or back.
+func unmaskMoved(s, old *Site) {
+	waiting, had := map[string]string{}, map[string]string{}
+	for _, l := range old.Lines {
+		waiting[l.Name] = l.Password
+	}
+	for _, p := range old.Phones {
+		for _, l := range p.Lines {
+			had[l.Name] = l.Password
+		}
+	}
+	for i := range s.Phones {
+		for j := range s.Phones[i].Lines {
+			unmaskLine(&s.Phones[i].Lines[j], waiting)
+		}
+	}
+	for i := range s.Lines {
+		unmaskLine(&s.Lines[i].Line, waiting, had)
+	}
+}
+
+// unmaskLine takes the first password that one of the lists has for the line.
+func unmaskLine(l *Line, lists ...map[string]string) {
+	for _, list := range lists {
+		if password, ok := list[l.Name]; ok && l.Password == Mask {
+			l.Password = password
 		}
 	}
 }
@@ -82,6 +113,9 @@ func (s *Site) secrets(change func(path, secret string) string) {
 	parameters("sip.forced", s.SIP.Forced)
 	for model, params := range s.Models {
 		parameters("models."+model+".parameters", params)
+	}
+	for i := range s.Lines {
+		s.Lines[i].Password = change(fmt.Sprintf("lines[%d].password", i), s.Lines[i].Password)
 	}
 	for i := range s.Phones {
 		p := &s.Phones[i]

@@ -138,7 +138,7 @@ func (d *decoder) faulty() map[string]bool {
 	}
 	if d.broken {
 		paths["network.address"], paths["dhcp.pool"], paths["phones.mac"], paths["phones.lines.name"] = true, true, true, true
-		paths["contacts.name"], paths["contacts.number"], paths["dial_plan.rules.match"] = true, true, true
+		paths["contacts.name"], paths["contacts.number"], paths["dial_plan.rules.match"], paths["lines.name"] = true, true, true, true
 		paths["dhcp.subnet.name"], paths["dhcp.subnet.network"], paths["dhcp.class.name"], paths["dhcp.class.options"] = true, true, true, true
 	}
 	return paths
@@ -163,7 +163,7 @@ func (d *decoder) decode(root *node) {
 			}
 		}
 	}
-	nested["models"], nested["contacts"], nested["phones"] = d.models, d.contacts, d.phones
+	nested["models"], nested["contacts"], nested["lines"], nested["phones"] = d.models, d.contacts, d.waiting, d.phones
 	decodeTable(d, root, "", "", siteGroups()[0].keys, d.site, nested)
 }
 
@@ -196,6 +196,8 @@ func (d *decoder) rules(n *node) {
 }
 
 func (d *decoder) contacts(n *node) { d.site.Contacts = decodeList(d, n, "contacts", contactKeys()) }
+
+func (d *decoder) waiting(n *node) { d.site.Lines = decodeList(d, n, "lines", waitingKeys()) }
 
 // decodeList decodes a list of tables that hold no further tables.
 func decodeList[T any](d *decoder, n *node, path string, keys []key[T]) []T {

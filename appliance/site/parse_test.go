@@ -85,7 +85,7 @@ func TestFaults(t *testing.T) {
 	for _, tt := range []struct{ name, text, want string }{
 		{"address missing", "[dhcp]\nenabled=false\n[time]\nenabled=false", `line 1: network.address: found nothing, allowed is the address of the box with the length of its network, such as 10.77.0.1/16`},
 		{"pool missing", "[network]\naddress='10.77.0.1/16'\n[dhcp]\n[time]\nenabled=false", `line 3: dhcp.pool: found nothing, allowed is a list of ranges such as ["10.77.1.1-10.77.3.250"] while dhcp.enabled is true`},
-		{"unknown key far from any", "colour = 1" + shortest, `line 1: colour: found an unknown key, allowed is contacts, dhcp, dial_plan, dns, firmware, models, name, network, phones, sip, time, web`},
+		{"unknown key far from any", "colour = 1" + shortest, `line 1: colour: found an unknown key, allowed is contacts, dhcp, dial_plan, dns, firmware, lines, models, name, network, phones, sip, time, web`},
 		{"unknown key of another table", shortest + "zone = 'UTC'\n[web]\nproxy = 'a'", `line 10: web.proxy: found an unknown key, allowed is sip.proxy (did you mean that?)`},
 		{"upper case", "Name = 'a'" + shortest, `line 1: Name: found an unknown key, allowed is name (did you mean that?)`},
 		{"swapped letters in a phone", onePhone + "lable = 'x'", `line 10: phones[0].lable: found an unknown key, allowed is label (did you mean that?)`},

@@ -69,6 +69,22 @@ func lineKeys() []key[Line] {
 	}
 }
 
+// waitingKeys describes the keys of a [[lines]] entry: those of a phone's line, and the label that the phone will get.
+func waitingKeys() []key[WaitingLine] {
+	keys := []key[WaitingLine]{
+		text("label", func(w *WaitingLine) *string { return &w.Label }, parseLabel).
+			about("Label", `a text of up to 64 characters without "`, "Who gets the phone, or where it will stand."),
+	}
+	for _, k := range lineKeys() {
+		keys = append(keys, key[WaitingLine]{
+			name: k.name, kind: k.kind, label: k.label, help: k.help, allowed: k.allowed, choices: k.choices, secret: k.secret, hint: k.hint,
+			get: func(w *WaitingLine) []entry { return k.get(&w.Line) },
+			set: func(w *WaitingLine, in []entry) []int { return k.set(&w.Line, in) },
+		})
+	}
+	return keys
+}
+
 // Keys returns the path of every key in the order of the file, phones as phones.mac and phones.lines.name.
 func Keys() []string {
 	var out []string
@@ -87,6 +103,9 @@ func Keys() []string {
 	}
 	for _, k := range contactKeys() {
 		out = append(out, join("contacts", k.name))
+	}
+	for _, k := range waitingKeys() {
+		out = append(out, join("lines", k.name))
 	}
 	for _, k := range phoneKeys() {
 		out = append(out, join("phones", k.name))

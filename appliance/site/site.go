@@ -23,6 +23,7 @@ type Site struct {
 	Models   map[string]map[string]string // parameters by model: "7940", "7960"
 	DialPlan DialPlan
 	Contacts []Contact
+	Lines    []WaitingLine
 	Phones   []Phone
 }
 
@@ -139,6 +140,12 @@ type DialRule struct {
 // Contact is one [[contacts]] entry: somebody besides the site's phones, for their directory.
 type Contact struct{ Name, Number string }
 
+// WaitingLine is one [[lines]] entry: a line of a phone that nobody has plugged in yet.
+type WaitingLine struct {
+	Label string // of the phone that will get it
+	Line
+}
+
 // Web is the [web] table.
 type Web struct{ PlainHTTP bool }
 
@@ -208,6 +215,7 @@ func (s *Site) Clone() *Site {
 	}
 	out.DialPlan.Rules = slices.Clone(s.DialPlan.Rules)
 	out.Contacts = slices.Clone(s.Contacts)
+	out.Lines = slices.Clone(s.Lines)
 	out.Phones = slices.Clone(s.Phones)
 	for i := range out.Phones {
 		p := &out.Phones[i]

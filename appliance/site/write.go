@@ -23,6 +23,7 @@ func (s *Site) TOML(secrets bool) []byte {
 	}
 	writeList(&w, "dial_plan.rules", ruleKeys(), s.DialPlan.Rules)
 	writeList(&w, "contacts", contactKeys(), s.Contacts)
+	writeList(&w, "lines", waitingKeys(), s.Lines)
 	for i := range s.Phones {
 		p := &s.Phones[i]
 		w.WriteString("\n[[phones]]\n")

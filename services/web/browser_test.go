@@ -241,7 +241,7 @@ func TestPeopleSetUpLogInAndAddAPhoneInABrowser(t *testing.T) {
 
 			b.do(chromedp.Click(chromedp.CSS(`a[href="/phones/new"][role=button]`)), chromedp.WaitVisible(chromedp.CSS("[name=mac]")),
 				chromedp.SendKeys(chromedp.CSS("[name=mac]"), "0006d7aa2a2e"), chromedp.SendKeys(chromedp.CSS("[name=label]"), "Reception"),
-				chromedp.SendKeys(chromedp.CSS("[name=address]"), "nowhere"),
+				chromedp.Click(chromedp.CSS("details:has([name=address]) > summary")), chromedp.SendKeys(chromedp.CSS("[name=address]"), "nowhere"),
 				chromedp.SendKeys(chromedp.CSS(`[name="lines[0].name"]`), "208"), chromedp.SendKeys(chromedp.CSS(`[name="lines[0].password"]`), "sip-secret-208"),
 				chromedp.Click(chromedp.CSS("main button[type=submit]")))
 			b.see("Nothing was saved")

@@ -43,6 +43,8 @@ type Deps struct {
 	Activity Activity
 	// Registerer takes the page's own counters; nil = they are not exported.
 	Registerer prometheus.Registerer
+	// Fleet changes many phones at once and keeps the lines that wait for one; nil = the pages say that this box cannot.
+	Fleet Fleet
 }
 
 // EventKind says what happened.
@@ -189,6 +191,7 @@ type Phone struct {
 	WaitingFor string         `json:"waiting_for"`
 	Problem    string         `json:"problem"`
 	Updated    time.Time      `json:"updated"`
+	Lines      string         `json:"lines"` // the numbers of its lines, with ", " between them
 }
 
 // PhoneEvent is an entry of a timeline.

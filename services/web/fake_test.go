@@ -85,10 +85,15 @@ func (b *fakeBox) Phones() []web.Phone {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	out := slices.Clone(b.phones)
-	for mac, e := range b.site.snapshot() {
-		if !slices.ContainsFunc(out, func(p web.Phone) bool { return p.MAC == mac }) {
-			out = append(out, web.Phone{MAC: mac, Label: e.Label, Model: e.Model, Known: true})
+	listed := b.site.snapshot()
+	for i, p := range out {
+		if e, ok := listed[p.MAC]; ok {
+			out[i].Known, out[i].Label, out[i].Lines = true, e.Label, linesOf(e)
+			delete(listed, p.MAC)
 		}
+	}
+	for mac, e := range listed {
+		out = append(out, web.Phone{MAC: mac, Label: e.Label, Model: e.Model, Known: true, Lines: linesOf(e)})
 	}
 	return out
 }
@@ -335,6 +340,8 @@ type fakeSite struct {
 	values map[string]string
 	phones map[phone.MAC]web.PhoneEntry
 	refuse []web.Fault // the next change is refused with these
+
+	waiting []web.WaitingLine // see fakeFleet
 }
 
 func (s *fakeSite) snapshot() map[phone.MAC]web.PhoneEntry {
@@ -344,7 +351,7 @@ func (s *fakeSite) snapshot() map[phone.MAC]web.PhoneEntry {
 }
 
 func (s *fakeSite) etag() string {
-	sum := sha256.Sum256([]byte(fmt.Sprint(s.text, s.values, s.phones)))
+	sum := sha256.Sum256([]byte(fmt.Sprint(s.text, s.values, s.phones, s.waiting)))
 	return fmt.Sprintf("%x", sum[:8])
 }
 

@@ -34,6 +34,7 @@ type rig struct {
 	cfg     web.Config
 	box     *fakeBox
 	shop    *fakeShop
+	fleet   *fakeFleet
 	secrets *fakeSecrets
 	clock   *fakeClock
 	log     *lockedBuffer
@@ -88,7 +89,9 @@ func newRig(t *testing.T, change func(*web.Config)) *rig {
 	if change != nil {
 		change(&r.cfg)
 	}
+	r.fleet = &fakeFleet{rig: r}
 	server, err := web.New(r.cfg, web.Deps{
+		Fleet: r.fleet,
 		Box: r.box, Shop: r.shop, Files: fakeFiles{}, Secrets: r.secrets, Now: r.clock.Now, Uptime: r.clock.Uptime,
 		Log:     slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Metrics: r.metrics, Registerer: r.metrics,

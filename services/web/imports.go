@@ -4,24 +4,71 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"strings"
 	"time"
 )
 
 // importView is the page of imports and exports.
 type importView struct {
+	Way     string // file, paste or folder: what the page is about
+	Text    string // that was pasted
 	Report  *ImportReport
 	Waiting []ImportReport
 	Problem string
 }
 
 func (s *Server) importPage(w http.ResponseWriter, r *http.Request) error {
-	return s.show(w, r, http.StatusOK, "import", "Import and export", "/import", importView{Waiting: s.deps.Shop.Waiting()})
+	return s.showImport(w, r, http.StatusOK, importView{Way: "file", Waiting: s.deps.Shop.Waiting()})
+}
+
+// adoptPage is the import for those who have an old TFTP server.
+func (s *Server) adoptPage(w http.ResponseWriter, r *http.Request) error {
+	return s.showImport(w, r, http.StatusOK, importView{Way: "folder"})
+}
+
+// pastePage is the import for those who have a spreadsheet.
+func (s *Server) pastePage(w http.ResponseWriter, r *http.Request) error {
+	return s.showImport(w, r, http.StatusOK, importView{Way: "paste"})
+}
+
+func (s *Server) showImport(w http.ResponseWriter, r *http.Request, code int, v importView) error {
+	title, at := "Import and export", "/import"
+	switch v.Way {
+	case "folder":
+		title, at = "An old TFTP folder", "/phones/new"
+	case "paste":
+		title, at = "Paste phones", "/phones/new"
+	}
+	return s.show(w, r, code, "import", title, at, v)
+}
+
+// pastePost reads rows that somebody pasted and shows what would become of them; a yes to that does it.
+func (s *Server) pastePost(w http.ResponseWriter, r *http.Request) error {
+	if err := parseForm(r); err != nil {
+		return err
+	}
+	v := importView{Way: "paste", Text: unixLines(r.PostForm.Get("rows"))}
+	if strings.TrimSpace(v.Text) == "" {
+		v.Problem = "Nothing was pasted."
+		return s.showImport(w, r, http.StatusUnprocessableEntity, v)
+	}
+	report, err := s.deps.Fleet.ReadRows(context.WithoutCancel(r.Context()), v.Text)
+	if err != nil {
+		a := explain(err)
+		if a.status != http.StatusUnprocessableEntity {
+			return orElse(err, http.StatusUnprocessableEntity, "The rows could not be read.")
+		}
+		v.Problem = a.text
+		return s.showImport(w, r, a.status, v)
+	}
+	v.Report = &report
+	return s.showImport(w, r, http.StatusOK, v)
 }
 
 // importPost reads an upload and shows what would become of it; a yes to that does it.
 func (s *Server) importPost(w http.ResponseWriter, r *http.Request) error {
 	report, err := s.takeImport(w, r, true)
-	v := importView{Waiting: s.deps.Shop.Waiting()}
+	v := importView{Way: "file", Waiting: s.deps.Shop.Waiting()}
 	code := http.StatusOK
 	if err != nil {
 		a := explain(err)
@@ -32,7 +79,7 @@ func (s *Server) importPost(w http.ResponseWriter, r *http.Request) error {
 	} else {
 		v.Report = &report
 	}
-	return s.show(w, r, code, "import", "Import and export", "/import", v)
+	return s.showImport(w, r, code, v)
 }
 
 // importDecide says yes or no to an import that was shown.
@@ -50,7 +97,7 @@ func (s *Server) importDecide(w http.ResponseWriter, r *http.Request) error {
 		return s.done(w, r, "/import", "Nothing was changed.")
 	}
 	s.changed(r, "An import was done: "+report.Summary)
-	return s.show(w, r, http.StatusOK, "import", "Import and export", "/import", importView{Report: &report, Waiting: s.deps.Shop.Waiting()})
+	return s.showImport(w, r, http.StatusOK, importView{Way: "file", Report: &report, Waiting: s.deps.Shop.Waiting()})
 }
 
 // takeImport hands the one file of a form, or the body of a program's request, to the box.

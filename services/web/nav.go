@@ -12,7 +12,8 @@ var sections = []place{
 	{Path: "/", Name: "Overview"},
 	{Path: "/phones", Name: "Phones", Sub: []place{
 		{Path: "/phones", Name: "All phones"},
-		{Path: "/phones/new", Name: "Add a phone"},
+		{Path: "/phones/new", Name: "Add phones"},
+		{Path: "/phones/lines", Name: "Lines that wait"},
 		{Path: "/import", Name: "Import and export"},
 		{Path: "/help", Name: "When a phone does not work"},
 	}},

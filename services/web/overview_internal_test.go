@@ -277,7 +277,7 @@ func benchmarkPhones(b *testing.B, forget bool) {
 		if forget {
 			p.cache.now, p.cache.old, p.cache.bytes = nil, nil, 0
 		}
-		if err := p.templates["phones"].ExecuteTemplate(&out, "layout", view{Title: "Phones", Nav: navAt("/phones"), Body: s.phonesView()}); err != nil {
+		if err := p.templates["phones"].ExecuteTemplate(&out, "layout", view{Title: "Phones", Nav: navAt("/phones"), Body: s.phonesView(phonesQuery{})}); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -300,7 +300,7 @@ func BenchmarkPhonesStream500(b *testing.B) {
 			box.phones[i*10].WaitingFor = fmt.Sprint(n)
 		}
 		n++
-		view := s.phonesView()
+		view := s.phonesView(phonesQuery{})
 		for i := range streams {
 			if _, err := streams[i].changes(p, view); err != nil {
 				b.Fatal(err)

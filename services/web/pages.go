@@ -282,6 +282,10 @@ func (f *flashes) take(id string) *flash {
 
 // done leads a person to the next page with a sentence on it.
 func (s *Server) done(w http.ResponseWriter, r *http.Request, target, text string) error {
-	http.Redirect(w, r, target+"?say="+s.says.put(flash{Text: text}), http.StatusSeeOther)
+	mark := "?"
+	if strings.Contains(target, "?") {
+		mark = "&"
+	}
+	http.Redirect(w, r, target+mark+"say="+s.says.put(flash{Text: text}), http.StatusSeeOther)
 	return nil
 }

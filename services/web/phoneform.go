@@ -12,6 +12,9 @@ import (
 // maxLines is what a 7960 has; a 7940 has two and ignores the rest.
 const maxLines = 6
 
+// maxChoices bounds the lines that wait among which the form lets people choose.
+const maxChoices = 200
+
 // phoneForm is the form of a listed phone.
 type phoneForm struct {
 	New        bool
@@ -20,6 +23,9 @@ type phoneForm struct {
 	Entry      PhoneEntry // Lines has always maxLines entries
 	Parameters string
 	Forced     string
+	Waiting    []WaitingLine // lines to choose from; of a new phone only
+	Take       string        // the one that was chosen
+	Loads      []string      // that are on the shelf
 	Faults     formFaults
 	Problem    string
 }
@@ -27,14 +33,49 @@ type phoneForm struct {
 // lineField is one field of one line.
 type lineField struct {
 	Name, Label, Value string
+	Help               string
 	Secret             bool
 	Faults             []string
 }
 
+// HelpID is the id of the help beside the field.
+func (f lineField) HelpID() string {
+	return "help-" + strings.NewReplacer("[", "-", "].", "-", ".", "-").Replace(f.Name)
+}
+
 // LineField makes what the template needs of the field key of line i.
-func (f phoneForm) LineField(i int, key, label, value string) lineField {
+func (f phoneForm) LineField(i int, key, label, value, help string) lineField {
 	name := fmt.Sprintf("lines[%d].%s", i, key)
-	return lineField{Name: name, Label: label, Value: value, Secret: key == "password", Faults: f.Faults.For(name)}
+	return lineField{Name: name, Label: label, Value: value, Help: help, Secret: key == "password", Faults: f.Faults.For(name)}
+}
+
+// Field makes what the template needs of a field of the phone itself.
+func (f phoneForm) Field(key, label, value, help string) lineField {
+	return lineField{Name: key, Label: label, Value: value, Help: help, Faults: f.Faults.For(key)}
+}
+
+// MoreOf reports whether line i has anything but a number and a password, so that it is not hidden.
+func (f phoneForm) MoreOf(i int) bool {
+	l := f.Entry.Lines[i]
+	if l.AuthName != "" || l.DisplayName != "" || l.ShortName != "" || l.Proxy != "" || l.Port != "" {
+		return true
+	}
+	for _, key := range []string{"authname", "displayname", "shortname", "proxy", "port"} {
+		if f.Faults.For(fmt.Sprintf("lines[%d].%s", i, key)) != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// OtherLines reports whether there is a second line, or a fault in one.
+func (f phoneForm) OtherLines() bool {
+	for i := 1; i < len(f.Entry.Lines); i++ {
+		if f.Entry.Lines[i] != (LineEntry{}) || f.LineFaults(i) {
+			return true
+		}
+	}
+	return f.Faults.For("lines") != nil
 }
 
 // LineFault returns the faults of line i as a whole.
@@ -107,7 +148,7 @@ func faultWords(f Fault, where string) string {
 
 // phoneFields are the names of the form's fields, which are the keys of a [[phones]] entry.
 func phoneFields() []string {
-	fields := []string{"mac", "model", "label", "address", "open_config", "own_files", "zone", "load", "runs", "parameters", "forced", "lines"}
+	fields := []string{"take", "mac", "model", "label", "address", "open_config", "own_files", "zone", "load", "runs", "parameters", "forced", "lines"}
 	for i := range maxLines {
 		fields = append(fields, fmt.Sprintf("lines[%d]", i))
 		for _, key := range []string{"name", "authname", "password", "displayname", "shortname", "proxy", "port"} {
@@ -129,7 +170,7 @@ func phoneKey(key string) string {
 
 func (s *Server) phoneNew(w http.ResponseWriter, r *http.Request) error {
 	_, etag := s.deps.Box.Settings().Fields()
-	f := phoneForm{New: true, ETag: etag}
+	f := phoneForm{New: true, ETag: etag, Take: r.FormValue("line")}
 	if mac, err := phone.ParseMAC(r.FormValue("mac")); err == nil {
 		f.Entry.MAC = mac.String()
 		if p, ok := s.deps.Box.Phone(mac); ok {
@@ -158,7 +199,11 @@ func (s *Server) showPhoneForm(w http.ResponseWriter, r *http.Request, code int,
 		f.Entry.Lines = append(f.Entry.Lines, LineEntry{})
 	}
 	title, at := "Add a phone", "/phones/new"
-	if !f.New {
+	f.Loads, _ = s.loadChoices()
+	if f.New {
+		f.Waiting, _ = s.deps.Fleet.WaitingLines()
+		f.Waiting = f.Waiting[:min(len(f.Waiting), maxChoices)]
+	} else {
 		title, at = "Change "+f.Entry.MAC, "/phones"
 		if f.Entry.Label != "" {
 			title = "Change " + f.Entry.Label
@@ -207,6 +252,32 @@ func readPhoneForm(r *http.Request) (phoneForm, []Fault) {
 	return f, faults
 }
 
+// takeLine is the entry of a new phone with the line that waits and was chosen for it.
+func (s *Server) takeLine(f *phoneForm, number string) (PhoneEntry, []Fault) {
+	e := f.Entry
+	if f.Take = number; number == "" {
+		return e, nil
+	}
+	e.Lines = append(make([]LineEntry, 0, maxLines), e.Lines...)
+	if len(e.Lines) == 0 {
+		e.Lines = make([]LineEntry, 1)
+	}
+	if e.Lines[0].Name != "" {
+		return e, []Fault{{Key: "take", Found: "a line that waits and a number", Allowed: "one of the two"}}
+	}
+	lines, _ := s.deps.Fleet.WaitingLines()
+	for _, l := range lines {
+		if l.Name == number {
+			e.Lines[0] = l.LineEntry
+			if e.Label == "" {
+				e.Label = l.Label
+			}
+			return e, nil
+		}
+	}
+	return e, []Fault{{Key: "take", Found: number + ", which no longer waits", Allowed: "a line that waits"}}
+}
+
 func (s *Server) phoneAdd(w http.ResponseWriter, r *http.Request) error {
 	return s.savePhone(w, r, phone.MAC{})
 }
@@ -226,15 +297,19 @@ func (s *Server) savePhone(w http.ResponseWriter, r *http.Request, mac phone.MAC
 	}
 	f, faults := readPhoneForm(r)
 	f.New = mac.IsZero()
-	if !f.New {
+	entry := f.Entry
+	if f.New {
+		taken, more := s.takeLine(&f, r.PostForm.Get("take"))
+		entry, faults = taken, append(faults, more...)
+	} else {
 		f.Path = "/phones/" + mac.Name()
 	}
 	if len(faults) == 0 {
-		err := s.deps.Box.Settings().PutPhone(r.Context(), mac, f.Entry, f.ETag)
+		err := s.deps.Box.Settings().PutPhone(r.Context(), mac, entry, f.ETag)
 		var refused *Refused
 		switch {
 		case err == nil:
-			return s.phoneSaved(w, r, mac, f.Entry)
+			return s.phoneSaved(w, r, mac, entry)
 		case errors.As(err, &refused):
 			faults = refused.Faults
 		case errors.As(err, new(StaleError)):
@@ -301,5 +376,5 @@ func (s *Server) phoneRemove(w http.ResponseWriter, r *http.Request) error {
 		return orElse(err, http.StatusInternalServerError, "The phone could not be removed; the old settings hold.")
 	}
 	s.report(r, Event{Kind: EventChanged, MAC: mac, What: "The phone was removed from the list.", Code: http.StatusOK})
-	return s.done(w, r, "/", "The phone "+mac.String()+" is removed from the list.")
+	return s.done(w, r, "/phones", "The phone "+mac.String()+" is removed from the list.")
 }

@@ -1,24 +1,56 @@
 package web
 
 import (
-	"bytes"
-	"cmp"
 	"net/http"
 	"slices"
 	"strings"
 	"time"
 )
 
-// phonesView is the table.
+// maxStrangers bounds how many phones that are not listed stand above the table.
+const maxStrangers = 6
+
+// phonesView is the table of phones.
 type phonesView struct {
-	Sentence string
-	Rows     []rowView
+	Sentence  string
+	Query     phonesQuery
+	Chips     []chipView
+	Columns   []columnView
+	Rows      []rowView
+	Any       bool // there are phones, shown or not
+	Strangers strangersView
+}
+
+// chipView is a filter with what it would show.
+type chipView struct {
+	Word  string
+	Count int
+	Path  string
+	On    bool
+}
+
+// columnView is the head of a column: a link that sorts by it.
+type columnView struct {
+	Key, Word string
+	Path      string
+	Sorted    string // ascending, descending or ""
+	Chosen    bool
+}
+
+// strangersView are the phones that showed up and are not listed.
+type strangersView struct {
+	Rows  []rowView
+	More  int
+	Total int
+	Next  *WaitingLine // the line that the next of them gets; nil = none waits
+	Left  int          // lines that wait
 }
 
 // rowView is one phone in words.
 type rowView struct {
 	ID, MAC, Path       string
 	Label, Model        string
+	Lines               string
 	Address, Load       string
 	Protocol            string
 	Listed              bool
@@ -29,36 +61,78 @@ type rowView struct {
 	phone               Phone
 }
 
-func (s *Server) phonesView() phonesView {
-	phones := slices.Clone(s.deps.Box.Phones())
-	sortPhones(phones)
+// phonesView makes the table; without rows it leaves out what a stream sends row by row.
+func (s *Server) phonesView(q phonesQuery) phonesView {
+	phones := s.deps.Box.Phones()
+	picked, counts := q.pick(phones)
 	now := s.deps.Now()
-	v := phonesView{Sentence: phonesSentence(phones), Rows: make([]rowView, len(phones))}
-	for i, p := range phones {
+	v := phonesView{
+		Sentence: phonesSentence(phones), Query: q, Any: len(phones) > 0, Rows: make([]rowView, len(picked)),
+		Strangers: s.strangersView(phones, now),
+	}
+	for i, p := range picked {
 		v.Rows[i] = newRow(p, now)
+	}
+	for i, f := range phoneFilters {
+		to := q
+		to.Step = f.key
+		v.Chips = append(v.Chips, chipView{Word: f.word, Count: counts[i], Path: to.At("/phones"), On: f.key == q.Step})
+	}
+	for i, c := range phoneColumns {
+		v.Columns = append(v.Columns, q.column(c.key, c.word, i == 0))
 	}
 	return v
 }
 
-// sortPhones puts the listed ones first, by label; the order does not follow the steps, so that no row jumps away
-// under the finger.
-func sortPhones(phones []Phone) {
-	slices.SortStableFunc(phones, func(a, b Phone) int {
-		if a.Known != b.Known {
-			if a.Known {
-				return -1
-			}
-			return 1
+// column makes the head of a column; the one that is sorted by leads to the other direction.
+func (q phonesQuery) column(key, word string, usual bool) columnView {
+	c := columnView{Key: key, Word: word}
+	to := q
+	to.Sort, to.Desc = key, false
+	if usual {
+		to.Sort = ""
+	}
+	if c.Chosen = to.Sort == q.Sort; c.Chosen {
+		c.Sorted, to.Desc = "ascending", !q.Desc
+		if q.Desc {
+			c.Sorted = "descending"
 		}
-		return cmp.Or(strings.Compare(strings.ToLower(a.Label), strings.ToLower(b.Label)), bytes.Compare(a.MAC[:], b.MAC[:]))
-	})
+	}
+	c.Path = to.At("/phones")
+	return c
+}
+
+// strangersView shows the phones that are not listed, the latest first.
+func (s *Server) strangersView(phones []Phone, now time.Time) strangersView {
+	var v strangersView
+	var list []Phone
+	for _, p := range phones {
+		if !p.Known {
+			list = append(list, p)
+		}
+	}
+	v.Total = len(list)
+	if v.Total == 0 {
+		return v
+	}
+	// In the order in which they will be given lines, which must not change while one looks at it.
+	slices.SortFunc(list, func(a, b Phone) int { return slices.Compare(a.MAC[:], b.MAC[:]) })
+	v.More = max(0, len(list)-maxStrangers)
+	for _, p := range list[:len(list)-v.More] {
+		v.Rows = append(v.Rows, newRow(p, now))
+	}
+	waiting, _ := s.deps.Fleet.WaitingLines()
+	if v.Left = len(waiting); v.Left > 0 {
+		v.Next = &waiting[0]
+	}
+	return v
 }
 
 func newRow(p Phone, now time.Time) rowView {
 	words, mood := stepInWords(p.Step)
 	r := rowView{
 		ID: "p-" + p.MAC.Name(), MAC: p.MAC.String(), Path: "/phones/" + p.MAC.Name(),
-		Label: p.Label, Model: p.Model, Address: p.Address, Load: p.Load, Protocol: strings.ToUpper(string(p.Protocol)),
+		Label: p.Label, Model: p.Model, Lines: p.Lines, Address: p.Address, Load: p.Load, Protocol: strings.ToUpper(string(p.Protocol)),
 		Listed: p.Known, Step: words, Mood: mood, WaitingFor: waitingWords(p), Problem: p.Problem,
 		Updated: timeWords(p.Updated, now), phone: p,
 	}
@@ -75,69 +149,9 @@ func newRow(p Phone, now time.Time) rowView {
 }
 
 func (s *Server) phonesPage(w http.ResponseWriter, r *http.Request) error {
-	return s.show(w, r, http.StatusOK, "phones", "Phones", "/phones", s.phonesView())
-}
-
-// phonesStream sends the rows that changed. The first message has all of them: the page may have been left open while the box
-// was away.
-func (s *Server) phonesStream(w http.ResponseWriter, r *http.Request) error {
-	var last phonesParts
-	return s.pageStream(w, r, func(PhoneEvent) bool { return true }, func() ([]byte, error) {
-		view, err := s.phonesShared.get(shareFor, func() (phonesView, error) { return s.phonesView(), nil })
-		if err != nil {
-			return nil, err
-		}
-		return last.changes(s.pages, view)
-	})
-}
-
-// phonesParts remembers what a browser was sent.
-type phonesParts struct {
-	sentence string
-	rows     []Phone
-	began    bool
-}
-
-func (o *phonesParts) changes(p *pages, phones phonesView) ([]byte, error) {
-	var out bytes.Buffer
-	if phones.Sentence != o.sentence {
-		o.sentence = phones.Sentence
-		partial(&out, "#phones-sentence", "textContent", []byte(phones.Sentence))
+	q := readPhonesQuery(r.URL.Query())
+	if r.Header.Get("HX-Request") != "" && r.Header.Get("HX-Boosted") == "" && r.URL.RawQuery != "" {
+		w.Header().Set("HX-Replace-Url", q.At("/phones")) // typing in the search, without the fields that are empty
 	}
-	if err := o.rowChanges(&out, p, phones); err != nil {
-		return nil, err
-	}
-	o.began = true
-	o.rows = o.rows[:0]
-	for _, r := range phones.Rows {
-		o.rows = append(o.rows, r.phone)
-	}
-	return out.Bytes(), nil
-}
-
-// rowChanges exchanges single rows while the list of phones is the same, and the whole table when it is not.
-func (o *phonesParts) rowChanges(out *bytes.Buffer, p *pages, phones phonesView) error {
-	same := o.began && len(o.rows) == len(phones.Rows)
-	for i := 0; same && i < len(o.rows); i++ {
-		same = o.rows[i].MAC == phones.Rows[i].phone.MAC
-	}
-	var b bytes.Buffer
-	if !same {
-		if err := p.part(&b, "phones", "rows", phones.Rows); err != nil {
-			return err
-		}
-		partial(out, "#phones", "innerMorph", b.Bytes())
-		return nil
-	}
-	for i, row := range phones.Rows {
-		if row.phone == o.rows[i] {
-			continue
-		}
-		b.Reset()
-		if err := p.part(&b, "phones", "row", row); err != nil {
-			return err
-		}
-		partial(out, "#"+row.ID, "outerMorph", b.Bytes())
-	}
-	return nil
+	return s.show(w, r, http.StatusOK, "phones", "Phones", "/phones", s.phonesView(q))
 }

@@ -23,6 +23,7 @@ type Server struct {
 	auth  *authority
 	cert  *certificate
 	says  flashes
+	scans scanned // what was scanned last
 
 	// streams holds a token for each open event stream.
 	streams chan struct{}
@@ -53,6 +54,9 @@ type Server struct {
 func New(cfg Config, deps Deps) (*Server, error) {
 	if deps.Box == nil || deps.Files == nil || deps.Secrets == nil || deps.Now == nil || deps.Log == nil || deps.Report == nil {
 		return nil, errors.New("making the page: a dependency is missing, allowed is nil for Metrics and Registerer only")
+	}
+	if deps.Fleet == nil {
+		deps.Fleet = noFleet{}
 	}
 	pages, err := parsePages()
 	if err != nil {

@@ -37,8 +37,7 @@ type startPhone struct {
 const shownUnknown = 12
 
 func (s *Server) startPhonesView(entered startPhone) startPhonesStep {
-	phones := slices.Clone(s.deps.Box.Phones())
-	sortPhones(phones)
+	phones, _ := phonesQuery{}.pick(s.deps.Box.Phones())
 	now := s.deps.Now()
 	v := startPhonesStep{ByHand: entered, Proxy: s.setting("sip.proxy") != ""}
 	var seen []string
