@@ -269,9 +269,9 @@ func (b *Box) makeServices(p plan) error {
 	if b.web, err = web.New(p.web, web.Deps{
 		Box: page{b}, Shop: b.shop, Files: phoneFiles{b}, Secrets: secrets{b.store}, Now: b.clock.Now, Log: log("web"),
 		Metrics: b.metrics, Registerer: b.metrics, Report: b.onWeb,
-		Start: b.starter,
+		Start:    b.starter,
 		Activity: b.activity,
-		Fleet: fleet{b},
+		Fleet:    fleet{b},
 	}); err != nil {
 		return fmt.Errorf("making the page: %w", err)
 	}

@@ -50,7 +50,9 @@ func Template(source string) []string {
 }
 
 // inTag reports whether what follows stands within a tag.
-func inTag(page string) bool { return strings.LastIndexByte(page, '<') > strings.LastIndexByte(page, '>') }
+func inTag(page string) bool {
+	return strings.LastIndexByte(page, '<') > strings.LastIndexByte(page, '>')
+}
 
 // constants are the texts that an action prints.
 func constants(text string) (out []string) {
