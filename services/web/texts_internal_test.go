@@ -47,6 +47,7 @@ func allTexts(t *testing.T) (list []source) {
 		}
 		list = append(list, source{name, gather.Template(string(src))})
 	}
+	list = append(list, source{"words", oneWords()})
 	for _, dir := range speaking {
 		found, err := gather.Go(os.DirFS(dir), func(_, text string) bool { return notForPeople.MatchString(text) })
 		if err != nil {
@@ -55,6 +56,25 @@ func allTexts(t *testing.T) (list []source) {
 		list = append(list, source{strings.TrimLeft(filepath.ToSlash(dir), "./") + "/", found})
 	}
 	return list
+}
+
+// oneWords are texts of one word that are made in Go, where a word may be anything.
+func oneWords() (list []string) {
+	var places func(ps []place)
+	places = func(ps []place) {
+		for _, p := range ps {
+			list = append(list, p.Name)
+			places(p.Sub)
+		}
+	}
+	places(sections)
+	for _, step := range slices.Sorted(maps.Keys(stepWords)) {
+		list = append(list, stepWords[step].words)
+	}
+	for _, n := range serviceNames {
+		list = append(list, n.name)
+	}
+	return append(list, "running", "failed", "off")
 }
 
 // TestCatalogues checks that each language has every text, and none that is gone.
