@@ -41,8 +41,10 @@ func TestTheRelayInWords(t *testing.T) {
 	for _, tt := range []struct{ option, want string }{
 		{"\x13\x00", "answers go to the relay's own port"}, // RFC 8357: as phonesim's relay says
 		{"\x01\x07Gi1/0/1\x13\x00", "circuit Gi1/0/1, answers go to the relay's own port"},
-		{"\x01\x06\x00\x04\x00\x0a\x01\x05\x02\x08\x00\x06\x00\x1b\x0d\x01\x02\x03",
-			"circuit 0x0004000a0105 (VLAN 10, module 1, port 5), remote 0x0006001b0d010203 (the switch 00:1B:0D:01:02:03)"},
+		{
+			"\x01\x06\x00\x04\x00\x0a\x01\x05\x02\x08\x00\x06\x00\x1b\x0d\x01\x02\x03",
+			"circuit 0x0004000a0105 (VLAN 10, module 1, port 5), remote 0x0006001b0d010203 (the switch 00:1B:0D:01:02:03)",
+		},
 		{"\x09\x03abc", "suboption 9 abc"},
 		{"\x97\x00", "suboption 151"},
 	} {

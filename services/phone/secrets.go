@@ -3,6 +3,7 @@ package phone
 import (
 	"regexp"
 	"strings"
+	"unicode/utf8"
 )
 
 // HiddenSecret stands in a text for a password that is not shown.
@@ -75,4 +76,16 @@ func hideRest(line string) (shown, secret string) {
 func emptyValue(v string) bool {
 	v = strings.TrimSpace(strings.TrimRight(strings.TrimSpace(v), ";"))
 	return v == "" || v == `""` || strings.EqualFold(strings.Trim(v, `"`), Unprovisioned)
+}
+
+// Text returns the text of a file for people: phones read ISO-8859-1, and what people write by hand is UTF-8 as often.
+func Text(content []byte) string {
+	if utf8.Valid(content) {
+		return string(content)
+	}
+	var b strings.Builder
+	for _, c := range content {
+		b.WriteRune(rune(c))
+	}
+	return b.String()
 }

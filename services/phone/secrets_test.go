@@ -60,7 +60,7 @@ func FuzzHideSecrets(f *testing.F) {
 			t.Errorf("HideSecrets(%q) = %q, %q: hidden and not said, or the other way round", line, shown, secret)
 		}
 		again, more := phone.HideSecrets("line1_password: " + line)
-		if more != "" && again != "line1_password: "+phone.HiddenSecret && !strings.ContainsAny(line, "\n<") {
+		if more != "" && strings.Join(strings.Fields(again), " ") != "line1_password: "+phone.HiddenSecret && !strings.ContainsAny(line, "\n<") {
 			t.Errorf("of the password %q is left %q", line, again)
 		}
 	})
