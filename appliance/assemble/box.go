@@ -81,6 +81,7 @@ type Box struct {
 	cdp       *cdp.Listener // nil with -try
 	mdns      *mdns.Server  // nil with -try
 	shop      *shop
+	desk      *desk
 	sup       *supervisor
 	recorder  *recorder
 	metrics   *prometheus.Registry
@@ -259,9 +260,13 @@ func (b *Box) makeServices(p plan) error {
 		b.log.Warn("uploads of the last run not removed", "err", err)
 	}
 	b.shop = newShop(b)
+	if b.desk, err = newDesk(b); err != nil {
+		return err
+	}
 	if b.web, err = web.New(p.web, web.Deps{
 		Box: page{b}, Shop: b.shop, Files: phoneFiles{b}, Secrets: secrets{b.store}, Now: b.clock.Now, Log: log("web"),
 		Metrics: b.metrics, Registerer: b.metrics, Report: b.onWeb,
+		Desk: b.desk,
 	}); err != nil {
 		return fmt.Errorf("making the page: %w", err)
 	}

@@ -259,16 +259,16 @@ func (k *Keeper) File(mac phone.MAC, name string) (File, bool) {
 	return File{Name: found.name, Time: found.at, Size: found.size, Lines: unpack(packed)}, true
 }
 
-// Same reports whether a content is, byte for byte, what a phone got last under a name; known is false where that cannot be
-// told without reading what is kept.
-func (k *Keeper) Same(mac phone.MAC, name string, content []byte) (same, known bool) {
+// Same reports whether a content is, byte for byte, what a phone got last under a name, and when it got that; known is false
+// where it cannot be told without reading what is kept.
+func (k *Keeper) Same(mac phone.MAC, name string, content []byte) (at time.Time, same, known bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	e := k.find(mac, name)
 	if e == nil || e.raw == 0 {
-		return false, false
+		return time.Time{}, false, false
 	}
-	return e.raw == maphash.Bytes(k.seed, content)|1, true
+	return e.at, e.raw == maphash.Bytes(k.seed, content)|1, true
 }
 
 // Run writes what is new until ctx ends; then it writes the rest.

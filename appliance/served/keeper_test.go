@@ -179,10 +179,10 @@ func TestRepeatsAreCheap(t *testing.T) {
 	if f, _ := k.File(first, "SIP.cnf"); !f.Time.Equal(noon.Add(time.Minute)) {
 		t.Errorf("the time is %s, want that of the last", f.Time)
 	}
-	if same, known := k.Same(first, "SIP.cnf", content); !same || !known {
+	if _, same, known := k.Same(first, "SIP.cnf", content); !same || !known {
 		t.Error("the same content is told as another")
 	}
-	if same, known := k.Same(first, "SIP.cnf", content[1:]); same || !known {
+	if _, same, known := k.Same(first, "SIP.cnf", content[1:]); same || !known {
 		t.Error("another content is told as the same")
 	}
 }

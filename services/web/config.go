@@ -39,6 +39,8 @@ type Deps struct {
 	Report  func(Event)         // must not block
 	// Registerer takes the page's own counters; nil = they are not exported.
 	Registerer prometheus.Registerer
+	// Desk serves the page of one phone; nil = nothing is known of what phones got last, and none can be recorded.
+	Desk Desk
 }
 
 // EventKind says what happened.
@@ -196,6 +198,7 @@ type PhoneEvent struct {
 	Text    string            `json:"text"` // a sentence for people
 	Step    phone.Step        `json:"step"` // after the event
 	Details map[string]string `json:"details,omitempty"`
+	Facts   EventFacts        `json:"facts,omitzero"`
 }
 
 // PhoneDHCP is GET /api/v1/phones/{mac}/dhcp: what a phone asked by DHCP last, and what it got.

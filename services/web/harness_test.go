@@ -38,6 +38,7 @@ type rig struct {
 	clock   *fakeClock
 	log     *lockedBuffer
 	metrics *prometheus.Registry
+	desk    *fakeDesk
 
 	mu     sync.Mutex
 	events []web.Event
@@ -72,6 +73,7 @@ func newRig(t *testing.T, change func(*web.Config)) *rig {
 		clock:   &fakeClock{now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)},
 		log:     &lockedBuffer{},
 		metrics: prometheus.NewRegistry(),
+		desk:    newFakeDesk(),
 		cfg: web.Config{
 			HTTP:    netip.MustParseAddrPort("127.0.0.1:0"),
 			HTTPS:   netip.MustParseAddrPort("127.0.0.1:0"),
@@ -93,6 +95,7 @@ func newRig(t *testing.T, change func(*web.Config)) *rig {
 			defer r.mu.Unlock()
 			r.events = append(r.events, e)
 		},
+		Desk: r.desk,
 	})
 	if err != nil {
 		t.Fatal(err)

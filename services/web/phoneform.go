@@ -301,5 +301,5 @@ func (s *Server) phoneRemove(w http.ResponseWriter, r *http.Request) error {
 		return orElse(err, http.StatusInternalServerError, "The phone could not be removed; the old settings hold.")
 	}
 	s.report(r, Event{Kind: EventChanged, MAC: mac, What: "The phone was removed from the list.", Code: http.StatusOK})
-	return s.done(w, r, "/", "The phone "+mac.String()+" is removed from the list.")
+	return s.done(w, r, "/phones", "The phone "+mac.String()+" is removed from the list.")
 }
