@@ -86,13 +86,20 @@ func edits(old, now []KeptLine) []diffLine {
 	for n := tail; n > 0; n-- {
 		same(len(old)-n, len(now)-n)
 	}
-	for k := range out { // a password that changed looks the same twice
-		if out[k].Sign == "-" && k+1 < len(out) && out[k+1].Sign == "+" && out[k].Text == out[k+1].Text {
-			out[k].Text += "  (the former password)"
-			out[k+1].Text += "  (another password)"
+	tellPasswords(out)
+	return out
+}
+
+// tellPasswords says of lines that look the same before and now that their passwords differ.
+func tellPasswords(all []diffLine) {
+	for k := range all {
+		for n := k + 1; all[k].Sign == "-" && n < len(all) && all[n].Sign != " "; n++ {
+			if all[n].Sign == "+" && all[n].Text == all[k].Text {
+				all[k].Text += "  (the former password)"
+				all[n].Text += "  (another password)"
+			}
 		}
 	}
-	return out
 }
 
 // hunks leaves out what is far from every change.
