@@ -128,6 +128,9 @@ func adviseStuck(f adviceFacts) (adviceView, bool) {
 	switch {
 	case f.phone.Protocol == phone.SIP && f.phone.Address != "":
 		v.Button, v.Post = "Restart it", f.path+"/restart"
+		if len(f.explain.Troubles) == 0 {
+			v.Text = "Restart it, and see here how far it comes. If it does not answer, cut its power."
+		}
 	default:
 		v.Button, v.Href = "What can be wrong", "/help"
 	}

@@ -69,7 +69,9 @@ func (f *bootFacts) strip() []stageView {
 	stages := []stageView{f.dhcp(), f.loading(), f.firmware(), f.clock(), f.names(), f.sip()}
 	f.settle(stages)
 	for i := range stages {
-		stages[i].Word = stageWords[stages[i].State]
+		if stages[i].Word == "" {
+			stages[i].Word = stageWords[stages[i].State]
+		}
 	}
 	return stages
 }
@@ -81,15 +83,15 @@ func (f *bootFacts) settle(stages []stageView) {
 		for i := range stages {
 			switch stages[i].State {
 			case stageNow:
-				stages[i].State = stageTrouble
+				stages[i].State, stages[i].Word = stageTrouble, "ended here"
 				if f.reached >= stepRank(phone.Ready) {
-					stages[i].State = stageDone
+					stages[i].State, stages[i].Word = stageDone, ""
 				} else if stages[i].Said == "" {
 					stages[i].Said = "It came no further in this boot."
 				}
 				stages[i].Expect = ""
 			case stageAhead:
-				stages[i].State, stages[i].Expect = stageNone, ""
+				stages[i].State, stages[i].Word, stages[i].Expect = stageNone, "not reached", ""
 				stages[i].Said = cmp.Or(stages[i].Said, "It did not come to that.")
 			}
 		}

@@ -131,6 +131,9 @@ func (s *Server) phoneParts(r *http.Request, p Phone, all bool, shown uint64) (p
 		phone: p, way: v.Facts.Way, explain: explained, lines: len(v.Lines), changed: v.Files.Changed, path: v.Row.Path,
 		held: s.deps.Box.Status().Services["dhcp"].State == "held",
 	})
+	if strings.Contains(v.Advice.More, v.Row.Problem) {
+		v.Facts.Row.Problem = "" // it stands on top already
+	}
 	return v, nil
 }
 
