@@ -58,16 +58,18 @@ type Keeper struct {
 	key   []byte
 	seed  maphash.Seed
 
-	writing sync.Mutex // held by Flush; taken before mu
+	writing sync.Mutex // held by Flush; taken before looking
+	looking sync.Mutex // held by look; taken before mu
 
-	mu     sync.Mutex
-	files  map[phone.MAC][]*entry
-	count  int
-	bodies map[digest]*body
-	bytes  int // of bodies
-	put    map[string][]byte
-	remove map[string]bool
-	waits  bool // something is to be written
+	mu      sync.Mutex
+	files   map[phone.MAC][]*entry
+	count   int
+	bodies  map[digest]*body
+	bytes   int // of bodies
+	put     map[string][]byte
+	remove  map[string]bool
+	waiting []got
+	waits   bool // something is to be written
 }
 
 // digest names a content.
@@ -109,7 +111,17 @@ func New(cfg Config, store Store, key []byte, log *slog.Logger) (*Keeper, error)
 // each write to the card for each of their files.
 const tellAgain = time.Hour
 
-// Got notes that a phone got a file whole. A content that it got before costs a hash of its bytes.
+// maxWaiting is how many contents wait to be looked at; whoever brings one more looks at them.
+const maxWaiting = 2048
+
+// got is a content that nobody has looked at yet.
+type got struct {
+	entry
+	content []byte
+}
+
+// Got notes that a phone got a file whole. It costs a hash of the bytes: passwords are looked for later, for a storm of phones
+// must not wait for that. The content must not be changed afterwards.
 func (k *Keeper) Got(mac phone.MAC, name string, at time.Time, content []byte) {
 	if mac.IsZero() || name == "" || len(content) > MaxFile || len(name) > 200 {
 		return
@@ -117,22 +129,50 @@ func (k *Keeper) Got(mac phone.MAC, name string, at time.Time, content []byte) {
 	raw := maphash.Bytes(k.seed, content) | 1
 	k.mu.Lock()
 	e := k.find(mac, name)
-	same := e != nil && e.raw == raw
-	if same {
+	if e != nil && e.raw == raw && !k.awaits(mac, name) {
 		e.at = at
 		if at.Sub(e.told) >= tellAgain {
 			k.changed(e)
 		}
-	}
-	k.mu.Unlock()
-	if same {
+		k.mu.Unlock()
 		return
 	}
-	packed := pack(k.Lines(content))
-	sum := sha256.Sum256(packed)
+	k.waiting = append(k.waiting, got{entry{mac: mac, name: name, at: at, size: len(content), raw: raw}, content})
+	k.waits = true
+	full := len(k.waiting) >= maxWaiting
+	k.mu.Unlock()
+	if full {
+		k.look()
+	}
+}
+
+// awaits is called with mu held.
+func (k *Keeper) awaits(mac phone.MAC, name string) bool {
+	return slices.ContainsFunc(k.waiting, func(g got) bool { return g.mac == mac && g.name == name })
+}
+
+// look takes the passwords out of what waits and keeps it.
+func (k *Keeper) look() {
+	k.looking.Lock()
+	defer k.looking.Unlock()
 	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.keep(entry{mac: mac, name: name, at: at, size: len(content), body: digest(sum[:16]), raw: raw}, packed)
+	list := k.waiting
+	k.waiting = nil
+	k.mu.Unlock()
+	alike := map[uint64][]byte{} // most phones get some files alike
+	for i := range list {
+		g := &list[i]
+		packed, known := alike[g.raw]
+		if !known {
+			packed = pack(k.Lines(g.content))
+			alike[g.raw] = packed
+		}
+		sum := sha256.Sum256(packed)
+		g.body = digest(sum[:16])
+		k.mu.Lock()
+		k.keep(g.entry, packed)
+		k.mu.Unlock()
+	}
 }
 
 // keep is called with mu held.
@@ -235,6 +275,7 @@ func (k *Keeper) find(mac phone.MAC, name string) *entry {
 
 // File returns what a phone got last under a name; false when that is not known.
 func (k *Keeper) File(mac phone.MAC, name string) (File, bool) {
+	k.look()
 	k.mu.Lock()
 	e := k.find(mac, name)
 	if e == nil {
@@ -262,6 +303,7 @@ func (k *Keeper) File(mac phone.MAC, name string) (File, bool) {
 // Same reports whether a content is, byte for byte, what a phone got last under a name, and when it got that; known is false
 // where it cannot be told without reading what is kept.
 func (k *Keeper) Same(mac phone.MAC, name string, content []byte) (at time.Time, same, known bool) {
+	k.look()
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	e := k.find(mac, name)
@@ -291,6 +333,7 @@ func (k *Keeper) Run(ctx context.Context) error {
 func (k *Keeper) Flush(ctx context.Context) error {
 	k.writing.Lock()
 	defer k.writing.Unlock()
+	k.look()
 	k.mu.Lock()
 	if !k.waits {
 		k.mu.Unlock()

@@ -104,6 +104,7 @@ func TestWhatManyPhonesGetIsKeptOnce(t *testing.T) {
 	for i := range 50 {
 		k.Got(phone.MAC{2, 0, 0, 0, 0, byte(i)}, "SIPDefault.cnf", noon, content)
 	}
+	k.look()
 	if k.bytes != len(content) || len(k.bodies) != 1 {
 		t.Errorf("50 phones take %d bytes in %d contents, want %d in one", k.bytes, len(k.bodies), len(content))
 	}
@@ -125,6 +126,7 @@ func TestTheOldestGoFirst(t *testing.T) {
 		for n := range MaxNames + 4 {
 			at := noon.Add(time.Duration(i*100+n) * time.Second)
 			k.Got(phone.MAC{2, 0, 0, 0, 0, byte(i)}, fmt.Sprintf("f%d", n), at, []byte(fmt.Sprintf("%d %d %s", i, n, rand.Text())))
+			k.look()
 			if k.bytes > 16_000 || k.count > 64 || len(k.files[phone.MAC{2, 0, 0, 0, 0, byte(i)}]) > MaxNames {
 				t.Fatalf("%d bytes of %d files, want the bounds kept", k.bytes, k.count)
 			}
@@ -173,6 +175,7 @@ func TestRepeatsAreCheap(t *testing.T) {
 	k := keeper(t, Config{}, &memory{kept: map[string][]byte{}})
 	content := []byte(strings.Repeat("line1_password: \"hunter2\"\n", 50))
 	k.Got(first, "SIP.cnf", noon, content)
+	k.look()
 	if n := testing.AllocsPerRun(20, func() { k.Got(first, "SIP.cnf", noon.Add(time.Minute), content) }); n > 12 {
 		t.Errorf("a repeat takes %.0f allocations, want no look at its lines", n)
 	}
@@ -184,6 +187,24 @@ func TestRepeatsAreCheap(t *testing.T) {
 	}
 	if _, same, known := k.Same(first, "SIP.cnf", content[1:]); same || !known {
 		t.Error("another content is told as the same")
+	}
+}
+
+// A storm leaves the look for passwords to later, and none of its files is lost by that.
+func TestAStormIsLookedAtLater(t *testing.T) {
+	k := keeper(t, Config{}, &memory{kept: map[string][]byte{}})
+	mac := func(i int) phone.MAC { return phone.MAC{2, 0, 0, 0, byte(i >> 8), byte(i)} }
+	for i := range maxWaiting + 10 {
+		k.Got(mac(i), "SIP.cnf", noon, fmt.Appendf(nil, "line1_name: %d\n", i))
+		k.Got(mac(i), "SIP.cnf", noon, fmt.Appendf(nil, "line1_name: %d again\n", i))
+	}
+	if len(k.waiting) >= maxWaiting {
+		t.Errorf("%d wait", len(k.waiting))
+	}
+	for _, i := range []int{0, maxWaiting / 2, maxWaiting + 9} {
+		if f, ok := k.File(mac(i), "SIP.cnf"); !ok || f.Lines[0].Text != fmt.Sprintf("line1_name: %d again", i) {
+			t.Errorf("phone %d got %+v (%v)", i, f, ok)
+		}
 	}
 }
 

@@ -26,6 +26,7 @@ type adviceFacts struct {
 	way     *conversionView
 	explain Explanation
 	held    bool // the box gives out no addresses
+	noTime  bool // it asked the time, and the box does not know it
 	lines   int  // that the site has for the phone
 	changed []string
 	path    string
@@ -35,7 +36,7 @@ type adviceFacts struct {
 // what lies with the box, what the phone lacks, what is wrong with it, and last what can be waited for.
 func advise(f adviceFacts) adviceView {
 	for _, one := range []func(adviceFacts) (adviceView, bool){
-		adviseLeave, adviseList, adviseHeld, adviseFirmware, adviseLines, adviseStuck, adviseGone, adviseChanged, adviseWait,
+		adviseLeave, adviseList, adviseHeld, adviseFirmware, adviseLines, adviseStuck, adviseGone, adviseChanged, adviseTime, adviseWait,
 	} {
 		if v, ok := one(f); ok {
 			return v
@@ -84,7 +85,7 @@ func adviseFirmware(f adviceFacts) (adviceView, bool) {
 	switch {
 	case len(w.Missing) > 0 && w.Phase == "blocked":
 		return adviceView{
-			Text: fmt.Sprintf("Upload %s: its next step to %s needs that.", and(shorten(w.Missing, 4)), w.Target), Mood: "bad",
+			Text: fmt.Sprintf("Upload %s: its next step to %s needs that.", and(shorten(missingFiles(w), 4)), w.Target), Mood: "bad",
 			More:   "All files of a load come in one archive from Cisco. It goes on by itself once they are on the shelf.",
 			Button: "Upload firmware", Href: "/firmware",
 		}, true
@@ -96,6 +97,16 @@ func adviseFirmware(f adviceFacts) (adviceView, bool) {
 		return adviceView{Text: "There is no way to the load that it is to run. Choose another load for it.", More: w.Text, Mood: "bad", Button: "Choose its load", Href: f.path + "/load"}, true
 	}
 	return adviceView{}, false
+}
+
+// missingFiles are the files that the next step lacks; what is missing as a whole is told in sentences.
+func missingFiles(w *conversionView) []string {
+	for _, st := range w.Steps {
+		if len(st.Missing) > 0 {
+			return st.Missing
+		}
+	}
+	return []string{"the files of " + w.Target}
 }
 
 // shorten bounds a list of names.
@@ -165,6 +176,17 @@ func adviseChanged(f adviceFacts) (adviceView, bool) {
 	}
 	v.Button, v.Post = "Restart it", f.path+"/restart"
 	return v, true
+}
+
+// adviseTime: the phone works and shows no time, or a wrong one.
+func adviseTime(f adviceFacts) (adviceView, bool) {
+	if !f.noTime || f.phone.Step != phone.Ready {
+		return adviceView{}, false
+	}
+	return adviceView{
+		Text: "Set the clock of this box: it does not know the time, so the phone does not either.", Mood: "warn",
+		More: "The phone asks again by itself. Calls work without that.", Button: "Set the clock", Href: "/time",
+	}, true
 }
 
 func adviseWait(f adviceFacts) (adviceView, bool) {

@@ -146,6 +146,19 @@ func (v *filePage) fill(body []byte, secrets bool) {
 	}
 }
 
+// holdsPassword reports whether a text has a line with a password.
+func holdsPassword(body []byte) bool {
+	if bytes.IndexByte(body, 0) >= 0 {
+		return false
+	}
+	for line := range strings.Lines(phone.Text(body)) {
+		if _, secret := phone.HideSecrets(strings.TrimRight(line, "\r\n")); secret != "" {
+			return true
+		}
+	}
+	return false
+}
+
 // compared is what the phone got last beside what it would get; nil where that is not known.
 func (s *Server) compared(mac phone.MAC, name string, body []byte) *comparedView {
 	c, ok := s.desk().Compare(mac, name, body)

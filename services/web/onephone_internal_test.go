@@ -141,7 +141,12 @@ func TestWhatToDoNow(t *testing.T) {
 		return f
 	}
 	way := func(phase string, unplug bool, missing ...string) *conversionView {
-		return &conversionView{Conversion: Conversion{Phase: phase, Unplug: unplug, Missing: missing, Target: "P0S3-8-12-00", Text: "why"}}
+		c := Conversion{Phase: phase, Unplug: unplug, Target: "P0S3-8-12-00", Text: "why"}
+		for _, name := range missing {
+			c.Missing = append(c.Missing, name+" is not on the firmware shelf: upload it")
+		}
+		c.Steps = []ConversionStep{{Missing: missing}}
+		return &conversionView{Conversion: c}
 	}
 	for _, tt := range []struct {
 		name                 string
@@ -168,6 +173,7 @@ func TestWhatToDoNow(t *testing.T) {
 			f.phone.Step, f.phone.Problem = phone.Ready, "Its SIP application does not answer: x"
 		}), "power and its cable", "", ""},
 		{"changed", with(func(f *adviceFacts) { f.phone.Step, f.changed = phone.Ready, []string{"SIPDefault.cnf"} }), "SIPDefault.cnf has changed", "Restart it", "/phones/X/restart"},
+		{"the box does not know the time", with(func(f *adviceFacts) { f.phone.Step, f.noTime = phone.Ready, true }), "Set the clock", "Set the clock", "/time"},
 		{"changed while it loads", with(func(f *adviceFacts) { f.changed = []string{"SIPDefault.cnf"} }), "Wait", "", ""},
 	} {
 		v := advise(tt.f)

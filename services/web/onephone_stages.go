@@ -62,6 +62,8 @@ type bootFacts struct {
 	files   []*fetched
 	percent int
 	reached int // the rank of the furthest step
+
+	clockKnown bool // the box knows the time now
 }
 
 // strip makes the strip of a boot.
@@ -247,10 +249,11 @@ func (f *bootFacts) firmware() stageView {
 	}
 	switch {
 	case v.State == stageTrouble:
-		return v
+		v.Expect = "One to two minutes once it is there, ten at most."
 	case f.current && f.way != nil && len(f.way.Missing) > 0 && f.way.Phase == "blocked":
 		v.State = stageTrouble
 		v.Said = "It is to run " + f.way.Target + ", and files of its next step are not on the shelf."
+		v.Expect = "One to two minutes once they are there, ten at most."
 	case f.current && f.phone.Step == phone.Upgrading:
 		v.State, v.Percent = stageNow, f.percent
 		v.Said = "It fetches or writes firmware. Do not cut its power."
@@ -281,6 +284,9 @@ func (f *bootFacts) clock() stageView {
 		if e.Details["stratum"] == "16" {
 			v.State = stageTrouble
 		}
+	}
+	if v.State == stageTrouble && f.clockKnown {
+		v.State, v.Said = stageDone, "It asked while the box did not know the time yet. Now the box does, and the phone asks again by itself."
 	}
 	return f.optional(v, "It has not asked this box for the time.")
 }

@@ -121,7 +121,8 @@ func (s *Server) phoneParts(r *http.Request, p Phone, all bool, shown uint64) (p
 		return phoneView{}, err
 	}
 	events, _ := s.deps.Box.Events(p.MAC)
-	v.Strip = stripOf(p, v.Facts.Way, explained, events, shown, now)
+	status := s.deps.Box.Status()
+	v.Strip = stripOf(p, v.Facts.Way, explained, events, shown, now, status.Clock.Trusted)
 	v.Strip.Path = v.Row.Path
 	v.Happened = happened(events, v.Row.Path, all, now)
 	entry, _, _ := s.deps.Box.Settings().Phone(p.MAC)
@@ -129,7 +130,7 @@ func (s *Server) phoneParts(r *http.Request, p Phone, all bool, shown uint64) (p
 	v.DHCP, v.Time, v.Recording = s.dhcpView(p.MAC), s.timeView(p.MAC), s.recordingView(p)
 	v.Advice = advise(adviceFacts{
 		phone: p, way: v.Facts.Way, explain: explained, lines: len(v.Lines), changed: v.Files.Changed, path: v.Row.Path,
-		held: s.deps.Box.Status().Services["dhcp"].State == "held",
+		held: status.Services["dhcp"].State == "held", noTime: v.Strip.noTime(),
 	})
 	if strings.Contains(v.Advice.More, v.Row.Problem) {
 		v.Facts.Row.Problem = "" // it stands on top already
@@ -141,7 +142,7 @@ func (s *Server) phoneParts(r *http.Request, p Phone, all bool, shown uint64) (p
 var sentPercent = regexp.MustCompile(`\((\d+) % sent\)`)
 
 // stripOf makes the strip of the boot that is looked at.
-func stripOf(p Phone, way *conversionView, explained Explanation, events []PhoneEvent, shown uint64, now time.Time) stripView {
+func stripOf(p Phone, way *conversionView, explained Explanation, events []PhoneEvent, shown uint64, now time.Time, clockKnown bool) stripView {
 	boots := bootsOf(events)
 	v := stripView{Current: true}
 	if len(boots) == 0 {
@@ -157,7 +158,7 @@ func stripOf(p Phone, way *conversionView, explained Explanation, events []Phone
 	b := &boots[at]
 	v.Current, v.ID = at == len(boots)-1, b.id
 	v.Boots = bootList("/phones/"+p.MAC.Name(), boots, b.id, now)
-	f := bootFacts{boot: b, phone: p, way: way, current: v.Current, now: now}
+	f := bootFacts{boot: b, phone: p, way: way, current: v.Current, now: now, clockKnown: clockKnown}
 	if m := sentPercent.FindStringSubmatch(p.WaitingFor); m != nil {
 		f.percent, _ = strconv.Atoi(m[1])
 	}
@@ -179,6 +180,11 @@ func stripOf(p Phone, way *conversionView, explained Explanation, events []Phone
 	v.At = b.began().UTC().Format(time.RFC3339)
 	v.Head = "Start of " + timeWords(b.began(), now) + ": " + said + "."
 	return v
+}
+
+// noTime reports whether the phone was told last that the box does not know the time.
+func (v *stripView) noTime() bool {
+	return slices.ContainsFunc(v.Stages, func(s stageView) bool { return s.Key == "time" && s.State == stageTrouble })
 }
 
 func happened(events []PhoneEvent, path string, all bool, now time.Time) happenedView {
