@@ -84,6 +84,7 @@ type Box struct {
 	starter   *starter
 	activity  *activity
 	proxy     *proxyWatch
+	desk      *desk
 	sup       *supervisor
 	recorder  *recorder
 	metrics   *prometheus.Registry
@@ -272,6 +273,13 @@ func (b *Box) makeServices(p plan) error {
 		Start:    b.starter,
 		Activity: b.activity,
 		Fleet:    fleet{b},
+	if b.desk, err = newDesk(b); err != nil {
+		return err
+	}
+	if b.web, err = web.New(p.web, web.Deps{
+		Box: page{b}, Shop: b.shop, Files: phoneFiles{b}, Secrets: secrets{b.store}, Now: b.clock.Now, Log: log("web"),
+		Metrics: b.metrics, Registerer: b.metrics, Report: b.onWeb,
+		Desk: b.desk,
 	}); err != nil {
 		return fmt.Errorf("making the page: %w", err)
 	}

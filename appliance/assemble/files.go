@@ -34,6 +34,7 @@ func (f tftpFiles) Open(ctx context.Context, r tftp.Request) (tftp.File, error) 
 	if a.Status != provision.OK {
 		return tftp.File{}, fmt.Errorf("%s: %w", a.Why, fs.ErrNotExist)
 	}
+	f.b.desk.opened(r.From, a)
 	return tftp.File{Content: a.Content, Bytes: a.Bytes, Size: a.Size, Close: a.Close}, nil
 }
 

@@ -168,6 +168,7 @@ func (p page) Events(mac phone.MAC) ([]web.PhoneEvent, bool) {
 func webEvent(e journal.Event) web.PhoneEvent {
 	return web.PhoneEvent{
 		ID: e.ID, Time: e.Time, MAC: e.MAC, Service: e.Service, Kind: string(e.Kind), Text: e.Text, Step: e.Step, Details: e.Details,
+		Facts: eventFacts(&e),
 	}
 }
 

@@ -92,6 +92,7 @@ func (r *tftpReport) record(b *Box) (journal.Event, bool) {
 	if !leased && !ev.File.MAC.IsZero() {
 		ev.MAC = ev.File.MAC
 	}
+	b.desk.ended(e, ev.MAC)
 	if ok {
 		b.asks(&ev)
 	}

@@ -48,7 +48,7 @@ func (b *Box) save(background *sync.WaitGroup) error {
 	go func() {
 		background.Wait()
 		b.settle() // a part that ended last may have had something to tell
-		err := b.journal.Flush()
+		err := errors.Join(b.journal.Flush(), b.desk.kept.Flush(context.Background()))
 		if closeErr := b.store.Close(); closeErr != nil {
 			err = errors.Join(err, fmt.Errorf("closing the store: %w", closeErr))
 		}
@@ -67,6 +67,7 @@ func (b *Box) background() map[string]func(context.Context) error {
 	parts := map[string]func(context.Context) error{"journal": b.journal.Run, "clock": b.clock.Run, "house keeping": b.houseKeeping, "conversions": b.director.Run, "questions": b.askWhatRuns, "events": b.keepEvents, "memory": b.rest}
 	parts["moves"] = b.followMoves
 	parts["activity"], parts["proxy"] = b.activity.run, b.proxy.run
+	parts["what phones got"] = b.desk.run
 	if b.netdev != nil {
 		parts["netdev"] = b.netdev.Run
 	}

@@ -22,7 +22,7 @@ func TestDescribe(t *testing.T) {
 		{55, "options asked for", "1 (subnet mask), 66 (TFTP server), 6 (DNS server), 3 (router), 15 (domain name), 150 (TFTP server addresses), 35 (ARP cache timeout)"},
 		{57, "longest message", "576"},
 		{60, "vendor class", "Cisco Systems, Inc. IP Phone CP-7960G"},
-		{82, "relay agent information", "circuit Gi1/0/1, remote 0x0006, link 10.78.0.0, 152 0x00"},
+		{82, "relay agent information", "circuit Gi1/0/1, remote 0x0006, link 10.78.0.0, suboption 152 0x00"},
 		{224, "", "0x0102"},
 	} {
 		if !slices.Contains(got, want) {
@@ -34,6 +34,23 @@ func TestDescribe(t *testing.T) {
 	}
 	if _, err := Describe([]byte("too short")); err == nil {
 		t.Error("nine bytes are taken for a packet")
+	}
+}
+
+func TestTheRelayInWords(t *testing.T) {
+	for _, tt := range []struct{ option, want string }{
+		{"\x13\x00", "answers go to the relay's own port"}, // RFC 8357: as phonesim's relay says
+		{"\x01\x07Gi1/0/1\x13\x00", "circuit Gi1/0/1, answers go to the relay's own port"},
+		{
+			"\x01\x06\x00\x04\x00\x0a\x01\x05\x02\x08\x00\x06\x00\x1b\x0d\x01\x02\x03",
+			"circuit 0x0004000a0105 (VLAN 10, module 1, port 5), remote 0x0006001b0d010203 (the switch 00:1B:0D:01:02:03)",
+		},
+		{"\x09\x03abc", "suboption 9 abc"},
+		{"\x97\x00", "suboption 151"},
+	} {
+		if got, ok := suboptionsText([]byte(tt.option)); !ok || got != tt.want {
+			t.Errorf("%q is told as %q (%v), want %q", tt.option, got, ok, tt.want)
+		}
 	}
 }
 

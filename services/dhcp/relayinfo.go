@@ -2,7 +2,9 @@ package dhcp
 
 import (
 	"encoding/hex"
+	"net"
 	"net/netip"
+	"strconv"
 	"strings"
 )
 
@@ -81,16 +83,36 @@ func suboptionsText(value []byte) (string, bool) {
 	whole := eachSuboption(value, func(code byte, value []byte) {
 		switch code {
 		case subCircuit:
-			out = append(out, "circuit "+idText(value))
+			out = append(out, "circuit "+idText(value)+portText(value))
 		case subRemote:
-			out = append(out, "remote "+idText(value))
+			out = append(out, "remote "+idText(value)+switchText(value))
 		case subSubscriber:
 			out = append(out, "subscriber "+idText(value))
 		case subLink:
 			out = append(out, "link "+kinds[optSubnetSelection].text(value))
+		case subSourcePort:
+			out = append(out, "answers go to the relay's own port")
 		default:
-			out = append(out, codeText(code)+" "+"0x"+hex.EncodeToString(value))
+			out = append(out, strings.TrimSpace("suboption "+codeText(code)+" "+idText(value)))
 		}
 	})
 	return strings.Join(out, ", "), whole && len(out) > 0
+}
+
+// portText reads the circuit id that Cisco's switches send unless they are told another: type 0 of four bytes, the VLAN, the
+// module and the port. "" = it is something else.
+func portText(b []byte) string {
+	if len(b) != 6 || b[0] != 0 || b[1] != 4 {
+		return ""
+	}
+	return " (VLAN " + strconv.Itoa(int(b[2])<<8|int(b[3])) + ", module " + strconv.Itoa(int(b[4])) + ", port " + strconv.Itoa(int(b[5])) + ")"
+}
+
+// switchText reads the remote id that Cisco's switches send unless they are told another: type 0 of six bytes, their hardware
+// address. "" = it is something else.
+func switchText(b []byte) string {
+	if len(b) != 8 || b[0] != 0 || b[1] != 6 {
+		return ""
+	}
+	return " (the switch " + strings.ToUpper(net.HardwareAddr(b[2:]).String()) + ")"
 }

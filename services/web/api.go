@@ -128,7 +128,7 @@ func (s *Server) apiPhoneFile(w http.ResponseWriter, r *http.Request) error {
 		writeJSON(w, code, map[string]string{"status": answer.Status, "why": answer.Why})
 		return nil
 	}
-	if strings.Contains(strings.ToUpper(name), "SIP"+p.MAC.Name()) {
+	if strings.Contains(strings.ToUpper(name), "SIP"+p.MAC.Name()) || holdsPassword(answer.Body) {
 		s.report(r, Event{Kind: EventSecrets, MAC: p.MAC, What: "A file of the phone that holds its passwords was read on the page.", Code: 200})
 	}
 	w.Header().Set("Content-Security-Policy", "default-src 'none'; sandbox")

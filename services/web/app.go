@@ -100,6 +100,13 @@ func (s *Server) phoneRoutes() map[string]handlerFunc {
 		"POST /phones/{mac}/check":      s.checkPost,
 		"GET /phones/{mac}/check":       s.backToPhone,
 		"POST /phones/{mac}/conversion": s.conversionOrder,
+
+		"GET /phones/{mac}/files/{name...}":  s.phoneFilePage,
+		"POST /phones/{mac}/files/{name...}": s.phoneFilePost,
+		"GET /phones/{mac}/load":             s.phoneLoadPage,
+		"POST /phones/{mac}/load":            s.phoneLoadPost,
+		"POST /phones/{mac}/recording":       s.recordingPost,
+		"GET /phones/{mac}/recording":        s.backToPhone,
 	}
 }
 
@@ -168,6 +175,10 @@ func (s *Server) apiRoutes() map[string]handlerFunc {
 		"GET /api/v1/plan":                         s.apiPlan,
 		"GET /api/v1/phones/{mac}/parameters":      s.apiParameters,
 		"GET /api/v1/phones/{mac}/explain":         s.apiExplain,
+		"GET /api/v1/phones/{mac}/recording":       s.apiRecording,
+		"POST /api/v1/phones/{mac}/recording":      s.apiRecord,
+		"DELETE /api/v1/phones/{mac}/recording":    s.apiStopRecording,
+		"GET /api/v1/phones/{mac}/recording.pcap":  s.apiRecordingFile,
 		"POST /api/v1/phones/{mac}/check":          s.apiCheckLines,
 		"POST /api/v1/phones/{mac}/ask":            s.apiAskPhone,
 		"POST /api/v1/restart":                     s.apiRestartAll,

@@ -3,6 +3,7 @@ package web
 import (
 	"net/http"
 	"strconv"
+	"strings"
 
 	"phonebox/services/phone"
 )
@@ -10,20 +11,49 @@ import (
 // checksView is what checks of one phone showed.
 type checksView struct {
 	Name, Path string
-	Lines      []LineCheck
+	Lines      []lineCheckView
 	Report     *PhoneReport
 	Problem    string
+	All        bool // every line was checked
+}
+
+// lineCheckView is what a check of one line showed, and what to do about it.
+type lineCheckView struct {
+	LineCheck
+	Word string
+	Cure cure
+}
+
+// cure is what to do, with where that is done.
+type cure struct{ Text, Button, Href string }
+
+// lineCures say what to do by the verdict; {phone} is the page of the phone.
+var lineCures = map[string]cure{
+	"right_password":  {"Nothing has to be done.", "", ""},
+	"wrong_password":  {"Enter the name, the login name and the password of this line again, as the telephone system has them.", "Change the line", "{phone}/edit"},
+	"no_answer":       {"Look whether the telephone system runs, and whether its address and its port are right.", "Look at its address", "/settings"},
+	"name_not_found":  {"Correct the name of the telephone system, or lead that name to its address.", "Names", "/names"},
+	"refused":         {"Ask who runs the telephone system whether it has this line, and whether this network may register.", "Change the line", "{phone}/edit"},
+	"redirected":      {"Enter the server that it names as the proxy of this line.", "Change the line", "{phone}/edit"},
+	"not_registrable": {"Enter the server that takes registrations: this one does not.", "Change the line", "{phone}/edit"},
+	"not_configured":  {"Enter a name for this line, and a proxy for it or for the whole site.", "Change the line", "{phone}/edit"},
+	"failed":          {"Test it again in a minute. If it fails again, look at the log.", "The log", "/system"},
 }
 
 func (s *Server) newChecksView(p Phone) checksView {
-	v := checksView{Name: p.Label, Path: "/phones/" + p.MAC.Name()}
-	if v.Name == "" {
-		v.Name = p.MAC.String()
+	return checksView{Name: nameOf(p), Path: "/phones/" + p.MAC.Name()}
+}
+
+func newLineCheckView(c LineCheck, path string) lineCheckView {
+	v := lineCheckView{LineCheck: c, Word: "does not work", Cure: lineCures[c.Verdict]}
+	if c.OK {
+		v.Word = "works"
 	}
+	v.Cure.Href = strings.Replace(v.Cure.Href, "{phone}", path, 1)
 	return v
 }
 
-// checkPost registers the lines of a phone once, or asks the phone itself, and shows what came of it.
+// checkPost registers the lines of a phone once, or one of them, or asks the phone itself, and shows what came of it.
 func (s *Server) checkPost(w http.ResponseWriter, r *http.Request) error {
 	p, err := s.knownPhone(r)
 	if err != nil {
@@ -37,7 +67,16 @@ func (s *Server) checkPost(w http.ResponseWriter, r *http.Request) error {
 		report, askErr := s.deps.Shop.AskPhone(r.Context(), p.MAC)
 		v.Report, err = &report, askErr
 	} else {
-		v.Lines, err = s.deps.Shop.CheckLines(r.Context(), p.MAC, 0)
+		line, lineErr := lineOf(r.PostForm.Get("line"))
+		if lineErr != nil {
+			return lineErr
+		}
+		v.All = line == 0
+		var checks []LineCheck
+		checks, err = s.deps.Shop.CheckLines(r.Context(), p.MAC, line)
+		for _, c := range checks {
+			v.Lines = append(v.Lines, newLineCheckView(c, v.Path))
+		}
 	}
 	code := http.StatusOK
 	if err != nil {
@@ -50,17 +89,27 @@ func (s *Server) checkPost(w http.ResponseWriter, r *http.Request) error {
 	return s.show(w, r, code, "checks", "Check of "+v.Name, "/phones", v)
 }
 
+// lineOf reads the number of a line; "" = all of them, 0.
+func lineOf(text string) (int, error) {
+	if text == "" {
+		return 0, nil
+	}
+	line, err := strconv.Atoi(text)
+	if err != nil || line < 1 || line > phone.Lines {
+		return 0, public(http.StatusUnprocessableEntity, "That is no line; allowed are 1 to 6.")
+	}
+	return line, nil
+}
+
 // apiCheckLines registers lines and says what came of it: ?line=2 checks one.
 func (s *Server) apiCheckLines(w http.ResponseWriter, r *http.Request) error {
 	p, err := s.knownPhone(r)
 	if err != nil {
 		return err
 	}
-	line := 0
-	if text := r.URL.Query().Get("line"); text != "" {
-		if line, err = strconv.Atoi(text); err != nil || line < 1 || line > phone.Lines {
-			return public(http.StatusUnprocessableEntity, "That is no line; allowed are 1 to 6.")
-		}
+	line, err := lineOf(r.URL.Query().Get("line"))
+	if err != nil {
+		return err
 	}
 	checks, err := s.deps.Shop.CheckLines(r.Context(), p.MAC, line)
 	if err != nil {

@@ -45,6 +45,8 @@ type Deps struct {
 	Registerer prometheus.Registerer
 	// Fleet changes many phones at once and keeps the lines that wait for one; nil = the pages say that this box cannot.
 	Fleet Fleet
+	// Desk serves the page of one phone; nil = nothing is known of what phones got last, and none can be recorded.
+	Desk Desk
 }
 
 // EventKind says what happened.
@@ -204,6 +206,7 @@ type PhoneEvent struct {
 	Text    string            `json:"text"` // a sentence for people
 	Step    phone.Step        `json:"step"` // after the event
 	Details map[string]string `json:"details,omitempty"`
+	Facts   EventFacts        `json:"facts,omitzero"`
 }
 
 // PhoneDHCP is GET /api/v1/phones/{mac}/dhcp: what a phone asked by DHCP last, and what it got.

@@ -39,6 +39,7 @@ type rig struct {
 	clock   *fakeClock
 	log     *lockedBuffer
 	metrics *prometheus.Registry
+	desk    *fakeDesk
 
 	activity *fakeActivity
 
@@ -77,6 +78,7 @@ func newRig(t *testing.T, change func(*web.Config)) *rig {
 		metrics: prometheus.NewRegistry(),
 
 		activity: &fakeActivity{},
+		desk:    newFakeDesk(),
 		cfg: web.Config{
 			HTTP:    netip.MustParseAddrPort("127.0.0.1:0"),
 			HTTPS:   netip.MustParseAddrPort("127.0.0.1:0"),
@@ -101,6 +103,7 @@ func newRig(t *testing.T, change func(*web.Config)) *rig {
 			defer r.mu.Unlock()
 			r.events = append(r.events, e)
 		},
+		Desk: r.desk,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -26,6 +26,7 @@ type fakeShop struct {
 	refuse    error // of the next change
 	telnetOff bool
 	clocks    []web.PhoneClock
+	explain   func(phone.MAC) (web.Explanation, bool) // nil = the same for all
 }
 
 func (f *fakeShop) did(format string, args ...any) error {
@@ -83,6 +84,14 @@ func (f *fakeShop) Parameters(mac phone.MAC) ([]web.Parameter, bool) {
 }
 
 func (f *fakeShop) Explain(_ context.Context, mac phone.MAC) (web.Explanation, error) {
+	f.mu.Lock()
+	explain := f.explain
+	f.mu.Unlock()
+	if explain != nil {
+		if e, ok := explain(mac); ok {
+			return e, nil
+		}
+	}
 	return web.Explanation{
 		Waits: "its configuration", Long: "31 seconds", Next: "it registers its lines",
 		Files:    []web.ExplainFile{{Name: "SIP" + mac.Name() + ".cnf", Status: "missing", Why: "add the phone to the site"}, {Name: "MGC" + mac.Name() + ".cnf", Status: "harmless", Why: "phonebox does not do MGCP"}},
