@@ -267,19 +267,16 @@ func (b *Box) makeServices(p plan) error {
 	}
 	b.shop = newShop(b)
 	b.activity, b.proxy = newActivity(b), &proxyWatch{b: b}
-	if b.web, err = web.New(p.web, web.Deps{
-		Box: page{b}, Shop: b.shop, Files: phoneFiles{b}, Secrets: secrets{b.store}, Now: b.clock.Now, Log: log("web"),
-		Metrics: b.metrics, Registerer: b.metrics, Report: b.onWeb,
-		Start:    b.starter,
-		Activity: b.activity,
-		Fleet:    fleet{b},
 	if b.desk, err = newDesk(b); err != nil {
 		return err
 	}
 	if b.web, err = web.New(p.web, web.Deps{
 		Box: page{b}, Shop: b.shop, Files: phoneFiles{b}, Secrets: secrets{b.store}, Now: b.clock.Now, Log: log("web"),
 		Metrics: b.metrics, Registerer: b.metrics, Report: b.onWeb,
-		Desk: b.desk,
+		Start:    b.starter,
+		Activity: b.activity,
+		Fleet:    fleet{b},
+		Desk:     b.desk,
 	}); err != nil {
 		return fmt.Errorf("making the page: %w", err)
 	}

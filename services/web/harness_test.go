@@ -78,7 +78,7 @@ func newRig(t *testing.T, change func(*web.Config)) *rig {
 		metrics: prometheus.NewRegistry(),
 
 		activity: &fakeActivity{},
-		desk:    newFakeDesk(),
+		desk:     newFakeDesk(),
 		cfg: web.Config{
 			HTTP:    netip.MustParseAddrPort("127.0.0.1:0"),
 			HTTPS:   netip.MustParseAddrPort("127.0.0.1:0"),

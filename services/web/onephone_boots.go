@@ -28,7 +28,7 @@ func (e *PhoneEvent) since() time.Time {
 // last is the furthest step that the phone came to in this boot, and when.
 func (b *boot) last() (step phone.Step, at time.Time) {
 	for _, e := range b.events {
-		if stepRank(e.Step) > stepRank(step) {
+		if wayRank(e.Step) > wayRank(step) {
 			step, at = e.Step, e.Time
 		}
 	}
@@ -38,8 +38,8 @@ func (b *boot) last() (step phone.Step, at time.Time) {
 // stepOrder are the steps in the order in which they are taken.
 var stepOrder = []phone.Step{phone.Seen, phone.Addressed, phone.Loading, phone.Upgrading, phone.Configured, phone.Ready}
 
-// stepRank is 0 for a step that is none of the way.
-func stepRank(s phone.Step) int { return slices.Index(stepOrder, s) + 1 }
+// wayRank is 0 for a step that is none of the way.
+func wayRank(s phone.Step) int { return slices.Index(stepOrder, s) + 1 }
 
 // bootsOf divides a timeline, the oldest boot first. A boot begins with a search for an address after the phone had got
 // further than that. Of a phone that has its address from elsewhere it begins with the file that it asks for first after a
@@ -136,8 +136,8 @@ func tookWords(d time.Duration) string {
 	return count(int(d.Hours()), "hour")
 }
 
-// bytesWords writes a size with its thousands apart.
-func bytesWords(n int64) string {
+// exactBytes writes a size with its thousands apart.
+func exactBytes(n int64) string {
 	digits := fmt.Sprint(n)
 	var groups []string
 	for len(digits) > 3 {

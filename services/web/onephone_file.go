@@ -104,7 +104,7 @@ func (s *Server) showPhoneFile(w http.ResponseWriter, r *http.Request, secrets b
 	}
 	v.Self = v.Path + "/files/" + name
 	if a.Status == "ok" {
-		v.Size = bytesWords(int64(len(a.Body)))
+		v.Size = exactBytes(int64(len(a.Body)))
 		v.fill(a.Body, secrets)
 	}
 	if v.Shown {
@@ -166,7 +166,7 @@ func (s *Server) compared(mac phone.MAC, name string, body []byte) *comparedView
 		return nil
 	}
 	now := s.deps.Now()
-	v := &comparedView{At: c.Time.UTC().Format(time.RFC3339), Time: timeWords(c.Time, now), Equal: c.Equal, Size: bytesWords(int64(c.Size))}
+	v := &comparedView{At: c.Time.UTC().Format(time.RFC3339), Time: timeWords(c.Time, now), Equal: c.Equal, Size: exactBytes(int64(c.Size))}
 	if c.Equal {
 		v.Said = "It got exactly these bytes at " + v.Time + "."
 		return v

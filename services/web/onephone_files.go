@@ -81,11 +81,11 @@ func (f *fetched) transferred(e *PhoneEvent, set func(mood, mark, text string)) 
 	switch e.Facts.Phase {
 	case "started":
 		f.started, f.transfer, f.size = e.Time, e.Facts.Transfer, e.Facts.Size
-		set("busy", "under way", bytesWords(e.Facts.Size)+" are on their way.")
+		set("busy", "under way", exactBytes(e.Facts.Size)+" are on their way.")
 	case "sent":
 		f.size = e.Facts.Size
 		f.took = 0
-		text := bytesWords(e.Facts.Size)
+		text := exactBytes(e.Facts.Size)
 		if f.transfer == e.Facts.Transfer && !f.started.IsZero() {
 			f.took = e.Time.Sub(f.started)
 			text += " in " + tookWords(f.took)
@@ -95,7 +95,7 @@ func (f *fetched) transferred(e *PhoneEvent, set func(mood, mark, text string)) 
 		}
 		set("good", "got", text)
 	case "aborted":
-		set("bad", "broke off", "Broke off after "+bytesWords(e.Facts.Bytes)+" of "+bytesWords(e.Facts.Size)+reasonOf(e.Text)+".")
+		set("bad", "broke off", "Broke off after "+exactBytes(e.Facts.Bytes)+" of "+exactBytes(e.Facts.Size)+reasonOf(e.Text)+".")
 	}
 }
 

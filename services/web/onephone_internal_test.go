@@ -193,7 +193,7 @@ func TestTheTimeThatSomethingTook(t *testing.T) {
 		}
 	}
 	for n, want := range map[int64]string{0: "0 bytes", 1: "1 byte", 999: "999 bytes", 1204: "1,204 bytes", 756524: "756,524 bytes", 1000000: "1,000,000 bytes"} {
-		if got := bytesWords(n); got != want {
+		if got := exactBytes(n); got != want {
 			t.Errorf("%d: %q, want %q", n, got, want)
 		}
 	}

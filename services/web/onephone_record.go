@@ -27,7 +27,7 @@ func (s *Server) recordingView(p Phone) recordingView {
 	rec := s.desk().Recording(p.MAC)
 	now := s.deps.Now()
 	v := recordingView{Recording: rec, Path: "/phones/" + p.MAC.Name(), Some: !rec.Began.IsZero()}
-	frames := fmt.Sprintf("%s, %s", count(rec.Frames, "frame"), bytesWords(int64(rec.Bytes)))
+	frames := fmt.Sprintf("%s, %s", count(rec.Frames, "frame"), exactBytes(int64(rec.Bytes)))
 	switch {
 	case rec.Running:
 		v.Said = fmt.Sprintf("Recording since %s; it stops by itself at %s. So far: %s.", timeWords(rec.Began, now), timeWords(rec.Ends, now), frames)

@@ -86,7 +86,7 @@ func (f *bootFacts) settle(stages []stageView) {
 			switch stages[i].State {
 			case stageNow:
 				stages[i].State, stages[i].Word = stageTrouble, "ended here"
-				if f.reached >= stepRank(phone.Ready) {
+				if f.reached >= wayRank(phone.Ready) {
 					stages[i].State, stages[i].Word = stageDone, ""
 				} else if stages[i].Said == "" {
 					stages[i].Said = "It came no further in this boot."
@@ -112,7 +112,7 @@ func (f *bootFacts) settle(stages []stageView) {
 		}
 		return
 	}
-	if !slices.ContainsFunc(stages, func(s stageView) bool { return s.State == stageNow || s.State == stageTrouble }) && f.reached < stepRank(phone.Ready) {
+	if !slices.ContainsFunc(stages, func(s stageView) bool { return s.State == stageNow || s.State == stageTrouble }) && f.reached < wayRank(phone.Ready) {
 		if at := slices.IndexFunc(stages, func(s stageView) bool { return s.State == stageAhead }); at >= 0 {
 			stages[at].State = stageNow
 		}
@@ -146,7 +146,7 @@ func (f *bootFacts) dhcp() stageView {
 			v.More = append(v.More, stageLine{e.Time.UTC().Format(time.RFC3339), timeWords(e.Time, f.now), capped(stop(e.Text))})
 		}
 	}
-	if v.State != stageDone && f.reached >= stepRank(phone.Addressed) {
+	if v.State != stageDone && f.reached >= wayRank(phone.Addressed) {
 		v.State, v.Expect = stageDone, ""
 		v.Said = cmp.Or(v.Said, "It did not ask this box for an address: it has one of its own, or kept the one that it had.")
 	}
@@ -183,7 +183,7 @@ func (f *bootFacts) loading() stageView {
 	if len(v.Files) > 0 {
 		v.Said = fetchedSentence(got, fine, lacks)
 	}
-	done := f.first(func(e *PhoneEvent) bool { return stepRank(e.Step) >= stepRank(phone.Configured) })
+	done := f.first(func(e *PhoneEvent) bool { return wayRank(e.Step) >= wayRank(phone.Configured) })
 	switch {
 	case done != nil && v.State == stageNow:
 		v.State, v.Expect = stageDone, ""
@@ -260,7 +260,7 @@ func (f *bootFacts) firmware() stageView {
 	case written != "":
 		v.State, v.Expect = stageDone, ""
 		v.Said = "It fetched " + written + ", wrote it and started again."
-	case f.reached >= stepRank(phone.Configured):
+	case f.reached >= wayRank(phone.Configured):
 		v.State, v.Expect = stageNone, ""
 		v.Said = "Nothing had to be written."
 		if f.current && f.phone.Load != "" {
@@ -327,7 +327,7 @@ func (f *bootFacts) names() stageView {
 
 // optional ends a stage that a phone may leave out.
 func (f *bootFacts) optional(v stageView, without string) stageView {
-	if v.State == stageAhead && f.reached >= stepRank(phone.Ready) {
+	if v.State == stageAhead && f.reached >= wayRank(phone.Ready) {
 		v.State, v.Said, v.Expect = stageNone, without, ""
 	}
 	return v
@@ -335,7 +335,7 @@ func (f *bootFacts) optional(v stageView, without string) stageView {
 
 func (f *bootFacts) sip() stageView {
 	v := stageView{Key: "sip", Name: "SIP", State: stageAhead, Expect: "1 to 2 seconds after its configuration."}
-	configured := f.first(func(e *PhoneEvent) bool { return stepRank(e.Step) >= stepRank(phone.Configured) })
+	configured := f.first(func(e *PhoneEvent) bool { return wayRank(e.Step) >= wayRank(phone.Configured) })
 	ready := f.first(func(e *PhoneEvent) bool { return e.Step == phone.Ready })
 	if configured != nil {
 		f.begin(&v, configured.Time)

@@ -253,8 +253,8 @@ func (s *Server) stuckNeed(group []*Phone) Need {
 	return n
 }
 
-// cure is what was found out of a stuck phone, as it was then.
-type cure struct {
+// oldCure is what was found out of a stuck phone, as it was then.
+type oldCure struct {
 	of       Phone
 	found    time.Duration // by the time that nobody sets
 	troubles []Trouble
@@ -279,9 +279,9 @@ func (s *Server) cures(p *Phone) []Trouble {
 	s.cureMu.Lock()
 	defer s.cureMu.Unlock()
 	if s.cured == nil || len(s.cured) > 4*maxStuckNeeds {
-		s.cured = map[phone.MAC]cure{}
+		s.cured = map[phone.MAC]oldCure{}
 	}
-	s.cured[p.MAC] = cure{of: *p, found: now, troubles: e.Troubles}
+	s.cured[p.MAC] = oldCure{of: *p, found: now, troubles: e.Troubles}
 	return e.Troubles
 }
 

@@ -29,7 +29,7 @@ type phoneView struct {
 	Clock     clockView
 	Set       []Parameter // that somebody set for this phone or its model
 	Recording recordingView
-	Happened  happenedView
+	Happened  timelineView
 	Query     string // of the stream
 	Held      string // "" or the target that holds for it, in words
 }
@@ -73,8 +73,8 @@ type meansView struct {
 	Clues             []string
 }
 
-// happenedView is the timeline.
-type happenedView struct {
+// timelineView is the timeline.
+type timelineView struct {
 	Path   string
 	Events []eventView
 	More   int // events that are not shown
@@ -126,7 +126,7 @@ func (s *Server) phoneParts(r *http.Request, p Phone, all bool, shown uint64) (p
 	v.Strip.Path = v.Row.Path
 	v.Happened = happened(events, v.Row.Path, all, now)
 	entry, _, _ := s.deps.Box.Settings().Phone(p.MAC)
-	v.Lines, v.Held = linesView(entry), loadSaid(entry.Load)
+	v.Lines, v.Held = heldLines(entry), loadSaid(entry.Load)
 	v.DHCP, v.Time, v.Recording = s.dhcpView(p.MAC), s.timeView(p.MAC), s.recordingView(p)
 	v.Advice = advise(adviceFacts{
 		phone: p, way: v.Facts.Way, explain: explained, lines: len(v.Lines), changed: v.Files.Changed, path: v.Row.Path,
@@ -163,9 +163,9 @@ func stripOf(p Phone, way *conversionView, explained Explanation, events []Phone
 		f.percent, _ = strconv.Atoi(m[1])
 	}
 	step, _ := b.last()
-	f.reached = stepRank(step)
+	f.reached = wayRank(step)
 	if v.Current && p.Step != phone.Stuck && p.Step != phone.Ready {
-		f.reached = min(f.reached, max(stepRank(p.Step), 1))
+		f.reached = min(f.reached, max(wayRank(p.Step), 1))
 	}
 	f.files = fetchedIn(b, now, func(name string) (bool, string) {
 		for _, one := range explained.Files {
@@ -187,8 +187,8 @@ func (v *stripView) noTime() bool {
 	return slices.ContainsFunc(v.Stages, func(s stageView) bool { return s.Key == "time" && s.State == stageTrouble })
 }
 
-func happened(events []PhoneEvent, path string, all bool, now time.Time) happenedView {
-	v := happenedView{Path: path}
+func happened(events []PhoneEvent, path string, all bool, now time.Time) timelineView {
+	v := timelineView{Path: path}
 	if !all && len(events) > shownEvents {
 		v.More = len(events) - shownEvents
 		events = events[v.More:]
@@ -202,8 +202,8 @@ func happened(events []PhoneEvent, path string, all bool, now time.Time) happene
 	return v
 }
 
-// linesView are the lines that the list gives the phone.
-func linesView(entry PhoneEntry) []lineView {
+// heldLines are the lines that the list gives the phone.
+func heldLines(entry PhoneEntry) []lineView {
 	var out []lineView
 	for i, l := range entry.Lines {
 		if l.Name == "" && l.AuthName == "" {

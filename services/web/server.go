@@ -44,7 +44,7 @@ type Server struct {
 	overviews    shared[[]string]
 	phonesShared shared[phonesView]
 	cureMu       sync.Mutex
-	cured        map[phone.MAC]cure // of stuck phones
+	cured        map[phone.MAC]oldCure // of stuck phones
 
 	panicMu   sync.Mutex
 	panicSeen time.Time // when a stack was last logged
