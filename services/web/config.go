@@ -26,7 +26,7 @@ type Config struct {
 	Version   string
 }
 
-// Deps are what the page needs from outside; all are required but Metrics.
+// Deps are what the page needs from outside; all are required but where it says what nil means.
 type Deps struct {
 	Box     Box
 	Shop    Workshop
@@ -37,6 +37,8 @@ type Deps struct {
 	Log     *slog.Logger
 	Metrics prometheus.Gatherer // served at /metrics; nil = an empty page
 	Report  func(Event)         // must not block
+	// Converter is what the pages of conversions need beyond Shop; nil = they show and order only what Shop can.
+	Converter Converter
 	// Registerer takes the page's own counters; nil = they are not exported.
 	Registerer prometheus.Registerer
 }
