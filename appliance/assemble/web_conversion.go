@@ -58,14 +58,24 @@ func (c converter) Space() (free, total int64, err error) {
 	return int64(st.Bavail) * int64(st.Bsize), int64(st.Blocks) * int64(st.Bsize), nil
 }
 
-// Port implements [web.Converter].
-func (c converter) Port(mac phone.MAC) (p web.PhonePort) {
-	for _, x := range c.s.b.journal.Exchanges(mac) {
-		if x.Circuit != "" || x.Remote != "" {
-			return web.PhonePort{Switch: x.Remote, Port: x.Circuit, At: x.Time} // the newest is first
+// Handover implements [web.Converter].
+func (c converter) Handover(mac phone.MAC) (h web.Handover) {
+	if p := c.s.b.index.Load().byMAC[mac]; p != nil {
+		for _, l := range p.Lines {
+			if l.Name != "" {
+				h.Lines = append(h.Lines, l.Name)
+			}
 		}
 	}
-	return p
+	for _, x := range c.s.b.journal.Exchanges(mac) {
+		if h.Port == (web.PhonePort{}) && (x.Circuit != "" || x.Remote != "") { // the newest is first
+			h.Port = web.PhonePort{Switch: x.Remote, Port: x.Circuit, At: x.Time}
+		}
+	}
+	if t, ok := c.s.Time(mac); ok && t.Asked != nil {
+		h.Time = t.Asked.Stratum > 0 && t.Asked.Stratum < 16
+	}
+	return h
 }
 
 // progressOf tells how far a phone is, for bars and reports.

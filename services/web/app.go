@@ -9,7 +9,7 @@ import (
 // appHandler serves the page and the API behind the login.
 func (s *Server) appHandler() http.Handler {
 	mux := http.NewServeMux()
-	for _, routes := range []map[string]handlerFunc{s.loginRoutes(), s.boxRoutes(), s.phoneRoutes(), s.workshopRoutes(), s.apiRoutes()} {
+	for _, routes := range []map[string]handlerFunc{s.loginRoutes(), s.boxRoutes(), s.phoneRoutes(), s.workshopRoutes(), s.conversionRoutes(), s.apiRoutes()} {
 		for pattern, h := range routes {
 			mux.Handle(pattern, s.handle(h)) // panics where two are the same
 		}
@@ -99,7 +99,7 @@ func (s *Server) workshopRoutes() map[string]handlerFunc {
 		"POST /media/logo":        s.logoPost,
 		"POST /media/remove-logo": s.logoRemove,
 		"GET /media/logo.png":     s.logoImage,
-		"POST /firmware/remove":   s.fileRemove,
+		"POST /firmware/remove":   s.shelfRemove,
 	}
 }
 
@@ -132,6 +132,9 @@ func (s *Server) apiRoutes() map[string]handlerFunc {
 		"GET /api/v1/phones/{mac}/conversion":      s.apiConversion,
 		"POST /api/v1/phones/{mac}/conversion":     s.apiConversionOrder,
 		"GET /api/v1/plan":                         s.apiPlan,
+		"POST /api/v1/conversions/orders":          s.apiConversionOrders,
+		"GET /api/v1/conversions/preview":          s.apiPreview,
+		"GET /api/v1/conversions/report":           s.apiReport,
 		"GET /api/v1/phones/{mac}/parameters":      s.apiParameters,
 		"GET /api/v1/phones/{mac}/explain":         s.apiExplain,
 		"POST /api/v1/phones/{mac}/check":          s.apiCheckLines,

@@ -19,11 +19,19 @@ type Converter interface {
 	DirectAll(ctx context.Context, macs []phone.MAC, order string) (int, error)
 	// Space returns how many bytes of the card are free, and how many it has.
 	Space() (free, total int64, err error)
-	// Port returns where a phone is plugged in, as a relay told it with the phone's last request; zero = nobody did.
-	Port(mac phone.MAC) PhonePort
+	// Handover returns what the report says of a phone beside its conversion.
+	Handover(mac phone.MAC) Handover
 }
 
-// PhonePort is a port of a switch (option 82 of DHCP).
+// Handover is what the hand-over report says of a phone beside its conversion.
+type Handover struct {
+	Lines []string // the names of its lines
+	Port  PhonePort
+	Time  bool // it asked the box for the time and was told it
+}
+
+// PhonePort is where a phone is plugged in, as a relay told it with the phone's last request (option 82 of DHCP); zero = nobody
+// did.
 type PhonePort struct {
 	Switch string    `json:"switch"` // what it says of itself (suboption 2)
 	Port   string    `json:"port"`   // and of the port (suboption 1)
