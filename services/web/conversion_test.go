@@ -80,7 +80,7 @@ func TestOrdersToManyPhones(t *testing.T) {
 	wantText(t, r.do(call{path: w.Header().Get("Location"), cookie: c}).Body.String(), "That is done. Its conversion goes on. For 1 others")
 	w = ticked("stop", nil, 1, 2)
 	wantCode(t, w, 200)
-	wantText(t, w.Body.String(), "Stop at once?", "2 phones are stopped", "Desk 001", "Let them go on", `value="00:06:D7:01:00:02"`)
+	wantText(t, w.Body.String(), "Stop at once?", "2 phones are stopped", "Desk 001", "Go on as before", `value="00:06:D7:01:00:02"`)
 	r.shop.must(t, "order 00:06:D7:01:00:00 go")
 	wantCode(t, ticked("stop", url.Values{"sure": {"1"}}, 1, 2), 303)
 	wantCode(t, ticked("after", url.Values{"all": {"1"}}), 303)

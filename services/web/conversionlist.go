@@ -119,11 +119,11 @@ type conversionSum struct {
 }
 
 // needView is a phone that needs a person.
-type needView struct{ Name, Path, Word, Mood, Text string }
+type needView struct{ Name, Path, Word, Mood string }
 
 const (
 	shownHot   = 12
-	shownNeeds = 6
+	shownNeeds = 12
 )
 
 // conversionsView makes the page. last, where there is a browser that shows it already, keeps the rows in their places.
@@ -237,7 +237,7 @@ func (v *conversionSum) need(c *conversionView) {
 		word = "restart it by hand"
 	}
 	tail := conversionQuery{Find: strings.ReplaceAll(c.MACTail, ":", "")}
-	v.Needs = append(v.Needs, needView{Name: c.Name, Path: tail.Here(), Word: word, Mood: c.Mood, Text: c.Text})
+	v.Needs = append(v.Needs, needView{Name: c.Name, Path: tail.Here(), Word: word, Mood: c.Mood})
 }
 
 // places is how many phones may be in a step at once.

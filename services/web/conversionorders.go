@@ -104,10 +104,10 @@ func (s *Server) direct(r *http.Request, mac phone.MAC, order string) error {
 func (s *Server) askStop(w http.ResponseWriter, r *http.Request, list []Conversion, action string, fields url.Values, back string) error {
 	v := askView{
 		Title: "Stop at once?", Action: action, Fields: fields, Back: back,
-		Button: "Stop at once", Keep: "Let them go on",
+		Button: "Stop at once", Keep: "Go on as before",
 		Text: fmt.Sprintf("%d phones are stopped, whatever they do now.", len(list)),
 		Points: []string{
-			"From now on no load is named to them, and no image is sent to them.",
+			"From now on no load is named, and no image is sent.",
 			"An image that is on its way now goes on: to break it off would be worse. A phone that has its image whole writes it all the same.",
 			"A phone that is stopped between its loader and its application has no application. Its display says Protocol Application Invalid until you press Go on. It is not broken.",
 			"Stop after this step leaves no phone in such a state, and takes a few minutes.",

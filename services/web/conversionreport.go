@@ -43,6 +43,7 @@ type reportRow struct {
 	Port     PhonePort         `json:"port,omitzero"`
 
 	Name, Word, Numbers, Way, Dates string `json:"-"`
+	Changed                         bool   `json:"-"` // it runs something else than when it set out
 }
 
 // switchView is a switch with the phones on it.
@@ -96,6 +97,7 @@ func (s *Server) reportRow(c Conversion, p Phone, now time.Time) reportRow {
 	if c.Phase == "arrived" && !c.Set.IsZero() {
 		row.Finished = c.Changed
 	}
+	row.Changed = row.From != "" && row.From != row.To
 	row.Numbers = strings.Join(row.Lines, ", ")
 	if row.Dates = dateWords(row.Started, now); !row.Finished.IsZero() {
 		row.Dates += " – " + dateWords(row.Finished, now)

@@ -38,16 +38,17 @@ type targetLoad struct {
 
 // planGroup is what a target means for phones that run the same.
 type planGroup struct {
-	Phones       []planPhone
-	Count        string // a sentence
-	Runs, Sure   string
-	Target       string
-	Pinned       bool
-	Word, Mood   string
-	Text         string
-	Steps        []planStep
-	Takes, Total string
-	Risks        []string
+	Phones     []planPhone
+	Count      string // a sentence
+	Runs, Sure string
+	Target     string
+	Pinned     bool
+	Word, Mood string
+	Text       string
+	Steps      []planStep
+	Takes      string
+	Risks      []string
+	seconds    float64 // that the way takes
 }
 
 type planPhone struct{ Name, Path string }
@@ -150,7 +151,6 @@ func (v *targetView) choose(to string) {
 func planGroups(list []Conversion) []planGroup {
 	var groups []planGroup
 	at := map[string]int{}
-	seconds := map[int]float64{}
 	for _, c := range list {
 		key := fmt.Sprint(c.Runs, "\x00", c.Target, "\x00", c.Phase, "\x00", c.Text, "\x00", len(c.Steps), c.Pinned)
 		for _, st := range c.Steps {
@@ -161,7 +161,6 @@ func planGroups(list []Conversion) []planGroup {
 			i = len(groups)
 			at[key] = i
 			groups = append(groups, newPlanGroup(c))
-			seconds[i] = c.LeftS
 		}
 		name := c.Label
 		if name == "" {
@@ -173,7 +172,7 @@ func planGroups(list []Conversion) []planGroup {
 		g := &groups[i]
 		g.Count = plural(len(g.Phones), "phone")
 		if len(g.Steps) > 0 {
-			g.Takes = takesWords(seconds[i])
+			g.Takes = takesWords(g.seconds)
 		}
 	}
 	rank := []string{"blocked", "waiting", "arrived"}
@@ -195,18 +194,19 @@ func newPlanGroup(c Conversion) planGroup {
 	g := planGroup{Runs: c.Runs, Sure: c.Sure, Target: c.Target, Pinned: c.Pinned, Text: c.Text, Mood: "busy", Word: "will be converted"}
 	switch {
 	case c.Phase == "arrived" && c.Target == "":
-		g.Word, g.Mood = "stays on what it runs", "good"
+		g.Word, g.Mood = "no change", "good"
 	case c.Phase == "arrived":
-		g.Word, g.Mood = "is there already", "good"
+		g.Word, g.Mood = "there already", "good"
 	case c.Phase == "blocked" && len(c.Steps) > 0:
-		g.Word, g.Mood = "lacks files", "warn"
+		g.Word, g.Mood = "files missing", "warn"
 	case c.Phase == "blocked":
-		g.Word, g.Mood = "has no way", "warn"
+		g.Word, g.Mood = "no way", "warn"
 	case len(c.Steps) == 0:
-		g.Word, g.Mood = "is not known yet", "quiet"
+		g.Word, g.Mood = "not known yet", "quiet"
 	}
 	for _, st := range c.Steps {
 		g.Steps = append(g.Steps, planStep{st, takesWords(st.Minutes * 60)})
+		g.seconds += st.Minutes * 60
 	}
 	g.Risks = risks(c.Steps)
 	return g
@@ -251,13 +251,13 @@ func planSummary(list []Conversion, places int) []string {
 		case "will be converted":
 			ready++
 			if list[i].Order != "skip" && list[i].Order != "stop" {
-				left = append(left, list[i].LeftS)
+				left = append(left, g.seconds)
 			}
-		case "lacks files":
+		case "files missing":
 			lacking++
-		case "has no way":
+		case "no way":
 			without++
-		case "is not known yet":
+		case "not known yet":
 			unknown++
 		default:
 			there++
