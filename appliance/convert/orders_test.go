@@ -1,6 +1,7 @@
 package convert_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -8,6 +9,7 @@ import (
 
 	"phonebox/appliance/convert"
 	"phonebox/services/phone"
+	"phonebox/services/phone/ladder"
 )
 
 // TestStopAfterThisStep: a phone that is in the middle of a step ends it and is left out then; one that waits is left out at
@@ -94,6 +96,43 @@ func TestPreviewChangesNothing(t *testing.T) {
 		time.Sleep(10 * time.Minute)
 		if len(w.images()) != 0 || w.state(1).Target != "" {
 			t.Errorf("looking ahead began a conversion: %v", w.images())
+		}
+	})
+}
+
+// TestTheWayBack: a phone that came from a load can be sent back there, where a way is known and its files are on the shelf.
+func TestTheWayBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, listed(2, sip89))
+		w.plug(1, sip89)
+		w.plug(2, sip53)
+		w.allArrive(time.Hour) // the box knows by now what they run
+		w.cfg.Target = sccp8
+		d, _ := w.director()
+		d.Apply(w.cfg)
+		w.allArrive(2 * time.Hour)
+		time.Sleep(5 * time.Minute)
+		s := w.want(1, convert.Arrived)
+		if s.Start != sip89 || s.Back != sip89 {
+			t.Fatalf("it came from %q, the way back leads to %q", s.Start, s.Back)
+		}
+		w.mu.Lock()
+		shelf := w.shelf
+		w.shelf = slices.DeleteFunc(slices.Clone(w.shelf), func(l ladder.Load) bool { return l.Name == sip89 })
+		w.mu.Unlock()
+		if s := w.state(1); s.Back != "" {
+			t.Errorf("without its files on the shelf the way back leads to %q", s.Back)
+		}
+		w.mu.Lock()
+		w.shelf = shelf
+		w.mu.Unlock()
+		w.cfg.Phones[0].Load = s.Back
+		d.Apply(w.cfg)
+		w.phones[number(1)].off() // a phone on SCCP asks when it starts
+		w.phones[number(1)].on()
+		w.allArrive(2 * time.Hour)
+		if got := w.state(1); got.Belief.Load != sip89 || got.Start != sccp8 {
+			t.Errorf("back again it runs %q, and set out from %q", got.Belief.Load, got.Start)
 		}
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"phonebox/services/phone"
@@ -88,19 +89,23 @@ func (w *way) left() time.Duration {
 	return all
 }
 
-// back is the load that a phone came from, where a person may want to send it back there: it failed on its way or was left
-// on it, and a way back is known whose files are all there.
+// back is the load that a phone came from, where a person may want to send it back there: it does not go on, runs another
+// load than then, and a way back is known whose files are all there. (One that lost its application on its way to a load that
+// it refuses needs nobody for that: it is told the load before again.)
 func (d *Director) back(w *way) string {
 	v := &w.view
-	l, ok := phone.ParseLoad(w.Start)
-	if !ok || l.Loader || !slices.Contains([]Phase{Failed, Skipped, Stopped}, v.phase) || !w.unplug(v.now) {
+	if !slices.Contains([]Phase{Arrived, Failed, Skipped, Stopped}, v.phase) || !w.unplug(v.now) {
 		return ""
 	}
-	path, err := d.plans.plan(v.belief, w.Start)
-	if err != nil || len(path.Steps) == 0 || len(path.Missing) > 0 {
-		return ""
+	for _, load := range []string{w.Start, w.Ran} {
+		if l, ok := phone.ParseLoad(load); !ok || l.Loader || strings.EqualFold(load, v.target) {
+			continue
+		}
+		if path, err := d.plans.plan(v.belief, load); err == nil && len(path.Steps) > 0 && len(path.Missing) == 0 {
+			return load
+		}
 	}
-	return w.Start
+	return ""
 }
 
 // orders are what a timeline says of each.

@@ -103,8 +103,8 @@ func newConversionView(c Conversion) conversionView {
 		v.Name = mac
 	}
 	v.Word, v.Mood = phaseWords(c.Phase)
-	if v.Needs && c.ByHand {
-		v.Mood = "warn"
+	if c.ByHand && c.Phase != "failed" && c.Phase != "blocked" {
+		v.Word, v.Mood = "restart it by hand", "warn"
 	}
 	if v.Progress = c.progressWords(); v.Progress != "" {
 		v.LeftWords = leftWords(c.LeftS)
@@ -139,33 +139,39 @@ const barParts = 100
 
 // bar is how far a phone is, in parts of a step; 0 of 0 where it is not on its way.
 func (c *Conversion) bar() (value, of int) {
+	const lastStart = 95 // all is written, and a start has to show it
 	done, all := c.steps()
-	if all == 0 || c.Phase == "arrived" || c.Phase != "going" && c.Unplug && done == 0 {
+	switch {
+	case c.Phase == "arrived" || len(c.Steps) == 0 || c.Phase != "going" && c.Unplug && done == 0:
 		return 0, 0
+	case done == all && c.Phase == "going":
+		return max(done-1, 0)*barParts + lastStart, max(done, 1) * barParts
 	}
-	return done*barParts + c.stepPart(), all * barParts
+	return done*barParts + c.stepPart(), max(all, 1) * barParts
 }
 
-// stepPart says how far a phone is in its step: six tenths of a step are for the files, most of the rest for writing them.
+// stepPart says how far a phone is in its step: nine tenths of it are for the images, of each the half for sending and most of
+// the other half for writing it.
 func (c *Conversion) stepPart() int {
-	const files, writing = 60, 75
-	switch {
-	case c.Phase != "going" || len(c.Steps) == 0 || c.Unplug:
+	const images, half, written = 90, 50, 85
+	if c.Phase != "going" || len(c.Steps) == 0 || c.Unplug {
 		return 0
-	case !c.Sending:
-		return writing
 	}
-	at, images := 0, 0
+	at, n := 0, 0
 	for _, f := range c.Steps[0].Files {
 		if strings.HasSuffix(strings.ToLower(f), ".loads") {
 			continue
 		}
 		if strings.EqualFold(f, c.File) {
-			at = images
+			at = n
 		}
-		images++
+		n++
 	}
-	return files * (at*100 + c.percent()) / (100 * max(images, 1))
+	within := written
+	if c.Sending {
+		within = c.percent() * half / 100
+	}
+	return images * (at*100 + within) / (100 * max(n, 1))
 }
 
 // percent is how much of the image that is on its way was sent.
@@ -181,7 +187,11 @@ func (c *Conversion) progressWords() string {
 	done, all := c.steps()
 	at := min(done+1, all)
 	switch {
-	case c.Phase == "arrived" || all == 0 || len(c.Steps) == 0:
+	case c.Phase == "arrived" || len(c.Steps) == 0:
+		return ""
+	case all == done && c.Phase == "going":
+		return "All is written. A start shows what it runs now."
+	case all == done:
 		return ""
 	case c.Phase != "going" && c.Unplug && all-done == 1:
 		return "1 step is left."

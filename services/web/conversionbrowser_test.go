@@ -63,8 +63,15 @@ func TestEveryButtonOfConversionsInABrowser(t *testing.T) {
 				i         int
 				order, it string
 			}{
-				{0, "go", "goes on"}, {0, "skip", "is left out"}, {1, "after", "stops after this step"}, {2, "next", "comes next"},
-				{2, "skip", "is left out"}, {2, "stop", "was stopped"}, {3, "skip", "is left out"}, {4, "go", "goes on"}, {4, "next", "comes next"},
+				{0, "go", "goes on"},
+				{0, "skip", "is left out"},
+				{1, "after", "stops after this step"},
+				{2, "next", "comes next"},
+				{2, "skip", "is left out"},
+				{2, "stop", "was stopped"},
+				{3, "skip", "is left out"},
+				{4, "go", "goes on"},
+				{4, "next", "comes next"},
 			} {
 				b.click(row(press.i) + "button[value=" + press.order + "]")
 				b.see("That is done. Its conversion " + press.it)

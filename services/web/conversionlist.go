@@ -132,7 +132,9 @@ func (s *Server) conversionsView(q conversionQuery, last *conversionParts) conve
 	v := conversionsView{List: q, All: len(list), Rows: make([]conversionView, 0, len(list))}
 	for _, c := range list {
 		row := newConversionView(c)
-		row.Return = q.Here()
+		if row.Return = q.Here(); row.Phase == "arrived" {
+			row.Orders = nil // the way back of a phone that arrived stands on its own page
+		}
 		v.Rows = append(v.Rows, row)
 	}
 	v.sort()
@@ -232,12 +234,8 @@ func (v *conversionSum) need(c *conversionView) {
 		v.NeedsMore++
 		return
 	}
-	word := c.Word
-	if c.ByHand && c.Phase != "failed" && c.Phase != "blocked" {
-		word = "restart it by hand"
-	}
 	tail := conversionQuery{Find: strings.ReplaceAll(c.MACTail, ":", "")}
-	v.Needs = append(v.Needs, needView{Name: c.Name, Path: tail.Here(), Word: word, Mood: c.Mood})
+	v.Needs = append(v.Needs, needView{Name: c.Name, Path: tail.Here(), Word: c.Word, Mood: c.Mood})
 }
 
 // places is how many phones may be in a step at once.

@@ -42,8 +42,8 @@ type reportRow struct {
 	Checks   []string          `json:"checks"` // that it passed, in words
 	Port     PhonePort         `json:"port,omitzero"`
 
-	Name, Word, Numbers, Way, Dates string `json:"-"`
-	Changed                         bool   `json:"-"` // it runs something else than when it set out
+	Name, Word, Numbers, Way, Began, Ended string `json:"-"`
+	Changed                                bool   `json:"-"` // it runs something else than when it set out
 }
 
 // switchView is a switch with the phones on it.
@@ -99,9 +99,7 @@ func (s *Server) reportRow(c Conversion, p Phone, now time.Time) reportRow {
 	}
 	row.Changed = row.From != "" && row.From != row.To
 	row.Numbers = strings.Join(row.Lines, ", ")
-	if row.Dates = dateWords(row.Started, now); !row.Finished.IsZero() {
-		row.Dates += " – " + dateWords(row.Finished, now)
-	}
+	row.Began, row.Ended = dateWords(row.Started, now), dateWords(row.Finished, now)
 	var way []string
 	for _, t := range c.Taken {
 		way = append(way, t.To)

@@ -229,7 +229,9 @@ func risks(steps []ConversionStep) []string {
 		case !to.Universal() || slices.ContainsFunc(st.Files, func(f string) bool { return strings.HasSuffix(strings.ToLower(f), ".sbn") }):
 			add("Power that fails while an image of an old load or the loader is written can be the end of a phone. Put the switch on a UPS if you can.")
 		}
-		if to.Signed() && (!known || !from.Signed()) {
+		// Only what is from before 5.0 asks for images without signature.
+		unsigned := known && !from.Signed() || !known && slices.ContainsFunc(st.Files, func(f string) bool { return strings.HasSuffix(strings.ToLower(f), ".bin") })
+		if to.Signed() && unsigned {
 			add("There is no way back to a load from before 5.0: from then on a phone takes signed images only.")
 		}
 		if strings.HasPrefix(st.Source, "nobody wrote it down") || strings.HasPrefix(st.Source, "written down for some") {
@@ -250,9 +252,7 @@ func planSummary(list []Conversion, places int) []string {
 		switch g := newPlanGroup(list[i]); g.Word {
 		case "will be converted":
 			ready++
-			if list[i].Order != "skip" && list[i].Order != "stop" {
-				left = append(left, g.seconds)
-			}
+			left = append(left, g.seconds)
 		case "files missing":
 			lacking++
 		case "no way":
