@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"phonebox/appliance/convert"
+	"phonebox/appliance/journal"
 	"phonebox/services/phone"
 	"phonebox/services/phone/ladder"
 )
@@ -22,7 +23,23 @@ func TestStopAfterThisStep(t *testing.T) {
 		if s := w.state(1); !s.Sending || s.File != sip53+".bin" || s.Left <= 0 {
 			t.Errorf("while its image is on its way: %+v", s)
 		}
+		var running journal.Event
+		w.mu.Lock()
+		running = journal.Event{
+			MAC: number(1), Service: "tftp", Kind: journal.Transfer, Phase: journal.Progress, Transfer: w.next, File: phone.ParseFileName(sip53 + ".bin"), Bytes: 1000, Size: 4000,
+		}
+		w.mu.Unlock()
 		d, _ := w.director()
+		d.Observe(running)
+		if s := w.state(1); s.Sent != 1000 || s.Size != 4000 {
+			t.Errorf("a quarter of its image is sent: %d of %d", s.Sent, s.Size)
+		}
+		running.Transfer += 1000 // from before a boot
+		running.Bytes = 2000
+		d.Observe(running)
+		if s := w.state(1); s.Sent != 1000 {
+			t.Errorf("a transfer that is not known counts: %d", s.Sent)
+		}
 		if n, err := d.OrderAll(t.Context(), []phone.MAC{number(1), number(2), number(99)}, convert.After); n != 2 || err != nil {
 			t.Fatalf("%d phones took the order (%v), want those that are listed", n, err)
 		}
@@ -133,6 +150,12 @@ func TestTheWayBack(t *testing.T) {
 		w.allArrive(2 * time.Hour)
 		if got := w.state(1); got.Belief.Load != sip89 || got.Start != sccp8 {
 			t.Errorf("back again it runs %q, and set out from %q", got.Belief.Load, got.Start)
+		}
+		// What was done is told as long as nothing else is wanted, also once the site names no load any more.
+		w.cfg.Target, w.cfg.Phones[0].Load = "", ""
+		d.Apply(w.cfg)
+		if got := w.state(1); got.Start != sccp8 || len(got.Taken) != 1 || got.Taken[0].To != sip89 {
+			t.Errorf("after the site names no load: from %q by %+v", got.Start, got.Taken)
 		}
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -32,7 +33,16 @@ func browseConversions(t *testing.T, n int, script bool) (r *rig, b *browser, ur
 
 func (b *browser) click(css string) {
 	b.t.Helper()
-	b.do(chromedp.WaitVisible(chromedp.CSS(css)), chromedp.Click(chromedp.CSS(css)))
+	b.do(chromedp.WaitVisible(chromedp.CSS(css)))
+	b.middle(css)
+	b.do(chromedp.Click(chromedp.CSS(css)))
+}
+
+// middle scrolls until something is in the middle of the screen, where no bar that sticks to the edge covers it. It is asked of
+// the browser as a person would do it, for the page's own scripts may be off.
+func (b *browser) middle(css string) {
+	b.t.Helper()
+	eval[chromedp.Void](b, `document.querySelector(`+strconv.Quote(css)+`)?.scrollIntoView({ block: "center", behavior: "instant" })`)
 }
 
 // asked waits until the box was asked for these things since the last call.
@@ -187,7 +197,7 @@ func TestTheListOfConversionsIsLive(t *testing.T) {
 		t.Errorf("the bar stands at %v", got)
 	}
 	if !eval[bool](b, `window.row === document.querySelector("`+one+`") && document.activeElement === window.row.querySelector("a") && window.row.querySelector("[name=mac]").checked && document.querySelector("`+two+` [name=mac]").checked`) {
-		t.Error("what was ticked or focused is lost when the row changes")
+		t.Errorf("what was ticked or focused is lost when the row changes: %s", eval[string](b, `JSON.stringify([window.row === document.querySelector("`+one+`"), document.activeElement?.outerHTML.slice(0, 200), window.row.querySelector("[name=mac]").checked, document.querySelector("`+two+` [name=mac]").checked])`))
 	}
 	r.change(t, palletMAC(1), func(c *web.Conversion) {
 		c.Phase, c.Unplug, c.File, c.Sending, c.Runs, c.Steps, c.Done = "arrived", true, "", false, "P0S3-8-12-00", nil, 3
