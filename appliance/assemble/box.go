@@ -277,6 +277,7 @@ func (b *Box) makeServices(p plan) error {
 		Activity: b.activity,
 		Fleet:    fleet{b},
 		Desk:     b.desk,
+		Converter: converter{b.shop},
 	}); err != nil {
 		return fmt.Errorf("making the page: %w", err)
 	}

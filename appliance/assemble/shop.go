@@ -60,6 +60,7 @@ func (s *shop) conversion(st convert.State) web.Conversion {
 		MAC: st.MAC, Runs: runsWords(st.Belief), Sure: strings.Join(st.Belief.Why, "; "), Target: st.Target, Phase: string(st.Phase), Text: st.Text,
 		Steps: steps(st.Path), Missing: st.Path.Missing, Done: st.Done, Attempts: st.Attempts, Unplug: st.Unplug, Changed: st.Changed,
 	}
+	progressOf(&c, st)
 	if p := s.b.index.Load().byMAC[st.MAC]; p != nil {
 		c.Label = p.Label
 	}
@@ -71,7 +72,7 @@ func steps(path ladder.Path) []web.ConversionStep {
 	for _, st := range path.Steps {
 		out = append(out, web.ConversionStep{
 			From: st.From, To: st.To, Files: st.Files, Missing: st.Missing, Source: st.Source, Minutes: st.Takes.Minutes(),
-			Display: st.Display, Maybe: st.Maybe,
+			Display: st.Display, Maybe: st.Maybe, Confirm: st.Confirm,
 		})
 	}
 	return out

@@ -40,6 +40,8 @@ const (
 	Skip Order = "skip" // leave this phone out: it is told what it runs, and takes no one's place
 	Stop Order = "stop" // at once: no load is named to it and no image sent
 	Next Order = "next" // before all that wait
+	// After lets the phone end the step that it takes and leaves it out then; one that takes none is left out at once.
+	After Order = "after"
 )
 
 // Phase says where a phone's conversion stands; the words are part of the HTTP API.
@@ -70,6 +72,26 @@ type State struct {
 	Unplug  bool      `json:"unplug"`
 	Set     time.Time `json:"set,omitzero"`     // when it set out
 	Changed time.Time `json:"changed,omitzero"` // of Phase or step
+
+	Start  string  `json:"start,omitempty"`   // what it ran when it set out, in words where the load was not known
+	Taken  []Taken `json:"taken,omitempty"`   // the steps that it took since, the last ones of many
+	ByHand bool    `json:"by_hand,omitempty"` // it goes on only when a person cuts its power for a moment, which is safe
+	Order  Order   `json:"order,omitempty"`   // Skip, Stop or After while it holds; "" = go on
+	Pinned bool    `json:"pinned,omitempty"`  // the site names a load for this phone alone, or leaves it on what it runs
+	Back   string  `json:"back,omitempty"`    // the load that it came from, where a safe way back is known and all files are there
+
+	File    string        `json:"file,omitempty"`    // the image that is being sent to it, or that it writes; "" = none
+	Sent    int64         `json:"sent,omitempty"`    // bytes of it
+	Size    int64         `json:"size,omitempty"`    // 0 = not known
+	Sending bool          `json:"sending,omitempty"` // File is on its way; false while Unplug is: it is being written
+	Left    time.Duration `json:"left,omitempty"`    // how long its steps will take from now on, without waiting for a turn
+}
+
+// Taken is a step that a phone took.
+type Taken struct {
+	From string    `json:"from"` // the load, or in words what it was believed to run
+	To   string    `json:"to"`
+	At   time.Time `json:"at"`
 }
 
 // Deps are what the director needs from outside; all but Waits and Metrics are required. None of them may call the

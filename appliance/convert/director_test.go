@@ -209,7 +209,7 @@ func TestOrders(t *testing.T) {
 			mac   phone.MAC
 			order convert.Order
 			says  string
-		}{{number(1), "run", "allowed are go, skip, stop and next"}, {number(99), convert.Go, "does not list"}} {
+		}{{number(1), "run", "allowed are go, skip, stop, next and after"}, {number(99), convert.Go, "does not list"}} {
 			if err := d.Order(t.Context(), bad.mac, bad.order); err == nil || !strings.Contains(err.Error(), bad.says) {
 				t.Errorf("order %q: %v", bad.order, err)
 			}

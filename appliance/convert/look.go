@@ -77,6 +77,10 @@ func (d *Director) look(w *way, now time.Time) {
 	if v.planned() {
 		d.settle(w, &v)
 	}
+	if w.Order == After && !w.inStep() {
+		w.Order, w.dirty = Skip, true
+		d.report(w, "is left out now, as a person wanted it after its step")
+	}
 	switch {
 	case w.Order == Stop:
 		v.phase = Stopped
@@ -175,7 +179,7 @@ func (d *Director) aim(w *way, v *view) {
 		w.To, w.dirty = v.target, true
 		return
 	}
-	w.record = record{Order: w.Order, Next: w.Next, To: v.target, Phase: w.Phase, Reason: w.Reason, At: w.At, Finish: w.Finish, Ran: w.Ran, Lost: w.Lost}
+	w.record = record{Order: w.Order, Next: w.Next, To: v.target, Phase: w.Phase, Reason: w.Reason, At: w.At, Finish: w.Finish, Ran: w.Ran, Lost: w.Lost, Start: w.Start, Taken: w.Taken}
 	w.end()
 	w.nudges, w.dirty = 0, true
 }
@@ -233,6 +237,7 @@ func (d *Director) settle(w *way, v *view) {
 // done ends a step that was taken.
 func (d *Director) done(w *way, v *view) {
 	w.Done++
+	w.Taken = append(w.Taken[max(0, len(w.Taken)+1-maxTaken):len(w.Taken):len(w.Taken)], Taken{cmp.Or(w.From, w.lastTaken(), w.Start), w.Step, d.deps.Now().Round(0).UTC()})
 	w.Step, w.From, w.Image, w.Whole, w.Booted, w.Broke, w.Cuts, w.Attempts, w.Cause = "", "", "", "", false, 0, 0, 0, ""
 	w.nudges, w.refusal = 0, ""
 	w.end()
@@ -242,12 +247,24 @@ func (d *Director) done(w *way, v *view) {
 	}
 }
 
+// inStep reports whether a phone takes a step that has begun, or whose last try failed for good and waits for a person.
+func (w *way) inStep() bool { return w.Turn || w.Image != "" || w.Failed != "" }
+
+// lastTaken is where its last step led; "" = it took none.
+func (w *way) lastTaken() string {
+	if n := len(w.Taken); n > 0 {
+		return w.Taken[n-1].To
+	}
+	return ""
+}
+
 // setOut notes and tells, once for each target, that the phone begins.
 func (d *Director) setOut(w *way) {
 	if !w.Set.IsZero() {
 		return
 	}
 	w.Set, w.dirty = d.deps.Now().Round(0).UTC(), true
+	w.Start, w.Taken = runsText(w.view.belief), nil
 	d.report(w, "sets out from "+runsText(w.view.belief)+" to "+w.To+": "+pathText(w.view.path))
 }
 

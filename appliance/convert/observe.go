@@ -25,6 +25,7 @@ func (d *Director) Observe(e journal.Event) {
 	}
 	if e.Kind == journal.Transfer && e.Phase == journal.Progress { // there are many, and they change nothing
 		w.seen, w.acted = now, now
+		w.progress(&e)
 		d.mu.Unlock()
 		return
 	}
@@ -138,6 +139,7 @@ func (w *way) transfer(d *Director, e *journal.Event, now time.Time) {
 			}
 		}
 		w.open[e.Transfer], w.image = e.File, e.File.Clean
+		w.sent, w.size = 0, e.Size
 		if !w.sees {
 			w.sees = true
 			d.report(w, "is about to write "+e.File.Clean+" into its flash: "+unplugText(e.File.Kind, w.view.belief))
@@ -160,5 +162,12 @@ func (w *way) transfer(d *Director, e *journal.Event, now time.Time) {
 		delete(w.open, e.Transfer)
 		w.writing = now.Add(phone.UpgradeGrace)
 		w.broke = true
+	}
+}
+
+// progress notes how much of an image was sent.
+func (w *way) progress(e *journal.Event) {
+	if _, known := w.open[e.Transfer]; known {
+		w.image, w.sent, w.size = e.File.Clean, e.Bytes, e.Size
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"time"
 
 	"phonebox/services/phone"
@@ -49,7 +50,7 @@ func (d *Director) load(ctx context.Context) error {
 			}
 			w.record = r
 			if r.Turn {
-				w.acted, w.moved = now, now
+				w.took, w.acted, w.moved = now, now, now
 			}
 			if r.Turn && r.Image != "" && !r.Booted {
 				w.writing, w.sees, w.image = now.Add(phone.UpgradeGrace), true, r.Image
@@ -94,7 +95,7 @@ func (d *Director) saveShard(ctx context.Context, shard int) error {
 		if w.dirty {
 			saved = append(saved, w)
 		}
-		if w.record != (record{}) {
+		if !reflect.ValueOf(w.record).IsZero() {
 			records[mac] = w.record
 		}
 		w.dirty = false

@@ -30,7 +30,7 @@ const (
 
 // record is what lasts of a phone's conversion over a power cut of the box.
 type record struct {
-	Order  Order     `json:"order,omitempty"` // Skip or Stop; "" = go on
+	Order  Order     `json:"order,omitempty"` // Skip, Stop or After; "" = go on
 	Next   bool      `json:"next,omitempty"`
 	To     string    `json:"to,omitempty"` // the load that it set out for
 	Set    time.Time `json:"set,omitzero"`
@@ -54,6 +54,9 @@ type record struct {
 	Finish   string `json:"finish,omitempty"` // the step that goes on although the site no longer wants it: see halfway
 	Ran      string `json:"ran,omitempty"`    // the load of the universal loader that surely ran last
 	Lost     bool   `json:"lost,omitempty"`   // it asked for the application of Ran since
+
+	Start string  `json:"start,omitempty"` // what it ran when it set out last, in words
+	Taken []Taken `json:"taken,omitempty"` // the steps since then
 }
 
 // news is what a timeline is told of once.
@@ -75,6 +78,7 @@ type way struct {
 	acted    time.Time // last of these or of a transfer, or when it got its turn
 	moved    time.Time // when it got its turn, or an image last
 	started  time.Time // its last boot
+	took     time.Time // when it got its turn
 	queued   time.Time // since when it waits for its turn
 	reserved time.Time // until then a place is kept for it
 	nudged   time.Time
@@ -84,12 +88,17 @@ type way struct {
 
 	open  map[uint64]phone.FileName // images that are being sent to it, by transfer
 	image string                    // that it fetched last, for the text
+	sent  int64                     // bytes of that image
+	size  int64                     // of it; 0 = not known
 	broke bool                      // the transfer of an image broke off, and the phone did not boot since
 	sees  bool                      // it was said that its power must not be cut
 
 	view view // as last looked at
 	show string
 }
+
+// maxTaken bounds the steps that are remembered of one phone; the longest way has fewer.
+const maxTaken = 12
 
 // maxOpen bounds the transfers that are remembered of one phone.
 const maxOpen = 16
@@ -135,7 +144,7 @@ func (w *way) take(d *Director, now time.Time) {
 	}
 	d.setOut(w)
 	w.start(w.view.step, w.view.belief)
-	w.Turn, w.acted, w.moved, w.reserved, w.queued = true, now, now, time.Time{}, time.Time{}
+	w.Turn, w.took, w.acted, w.moved, w.reserved, w.queued = true, now, now, now, time.Time{}, time.Time{}
 	w.Told = news{Phase: Going}
 	d.report(w, "takes its next step, "+stepText(w.view.step))
 }

@@ -17,6 +17,9 @@ func (d *Director) text(w *way) string {
 	case Waiting:
 		return d.waitingText(w)
 	case Going:
+		if w.Order == After {
+			return goingText(w) + " It is left out after this step, as a person wanted it."
+		}
 		return goingText(w)
 	case Blocked:
 		return blockedText(v)

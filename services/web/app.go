@@ -12,6 +12,7 @@ import (
 func (s *Server) appHandler() http.Handler {
 	mux := http.NewServeMux()
 	for _, routes := range s.routes() {
+	for _, routes := range []map[string]handlerFunc{s.loginRoutes(), s.boxRoutes(), s.phoneRoutes(), s.workshopRoutes(), s.conversionRoutes(), s.apiRoutes()} {
 		for pattern, h := range routes {
 			mux.Handle(pattern, s.handle(h)) // panics where two are the same
 		}
@@ -137,7 +138,7 @@ func (s *Server) workshopRoutes() map[string]handlerFunc {
 		"POST /media/logo":        s.logoPost,
 		"POST /media/remove-logo": s.logoRemove,
 		"GET /media/logo.png":     s.logoImage,
-		"POST /firmware/remove":   s.fileRemove,
+		"POST /firmware/remove":   s.shelfRemove,
 	}
 }
 
@@ -173,6 +174,9 @@ func (s *Server) apiRoutes() map[string]handlerFunc {
 		"GET /api/v1/phones/{mac}/conversion":      s.apiConversion,
 		"POST /api/v1/phones/{mac}/conversion":     s.apiConversionOrder,
 		"GET /api/v1/plan":                         s.apiPlan,
+		"POST /api/v1/conversions/orders":          s.apiConversionOrders,
+		"GET /api/v1/conversions/preview":          s.apiPreview,
+		"GET /api/v1/conversions/report":           s.apiReport,
 		"GET /api/v1/phones/{mac}/parameters":      s.apiParameters,
 		"GET /api/v1/phones/{mac}/explain":         s.apiExplain,
 		"GET /api/v1/phones/{mac}/recording":       s.apiRecording,

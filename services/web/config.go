@@ -26,7 +26,7 @@ type Config struct {
 	Version   string
 }
 
-// Deps are what the page needs from outside; all are required but Metrics.
+// Deps are what the page needs from outside; all are required but where it says what nil means.
 type Deps struct {
 	Box     Box
 	Shop    Workshop
@@ -41,6 +41,8 @@ type Deps struct {
 	Start Starter
 	// Activity is what goes on now, for the overview; nil = it shows no transfers and no chart.
 	Activity Activity
+	// Converter is what the pages of conversions need beyond Shop; nil = they show and order only what Shop can.
+	Converter Converter
 	// Registerer takes the page's own counters; nil = they are not exported.
 	Registerer prometheus.Registerer
 	// Fleet changes many phones at once and keeps the lines that wait for one; nil = the pages say that this box cannot.

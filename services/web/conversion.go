@@ -1,6 +1,9 @@
 package web
 
 import (
+	"cmp"
+	"fmt"
+	"math"
 	"net/http"
 	"slices"
 	"strings"
@@ -10,20 +13,32 @@ import (
 
 // conversionsView is the page of all conversions.
 type conversionsView struct {
-	Rows     []conversionView
-	Sentence string
-	Restart  RestartProgress
-	Plan     *conversionView // of the planner's form
-	From, To string
-	Problem  string
-	Loads    []string
+	conversionSum
+	Rows    []conversionView // of this page, in order
+	List    conversionQuery
+	Chips   []chipView
+	Found   string // how many rows there are where not all are shown; "" = all
+	Pages   []pageLink
+	All     int             // phones in all, found or not
+	Plan    *conversionView // of the planner's form
+	From    string
+	To      string
+	Problem string
+	Loads   []string
 }
 
 // conversionView is one phone's way to its load, with words.
 type conversionView struct {
 	Conversion
 	ID, Name, Path, Mood, Word string
+	MACHead, MACTail           string // the last four digits are what stands largest on a phone's label
 	Orders                     []orderView
+	Needs                      bool    // it needs a person
+	Progress                   string  // how far it is, a sentence; "" = nothing is left to do
+	LeftWords                  string  // and for how long
+	Bar, BarOf                 int     // 0 of 0 = there is no bar
+	Return                     string  // the path that an order leads back to
+	left                       float64 // seconds
 }
 
 type orderView struct{ Order, Word string }
@@ -57,24 +72,174 @@ func ordersFor(phase string) []orderView {
 	case "waiting":
 		return []orderView{next, skip, stop}
 	case "going":
-		return []orderView{skip, stop}
+		return []orderView{{"after", "Stop after this step"}, stop}
 	case "blocked":
 		return []orderView{skip}
 	case "failed":
-		return []orderView{{"go", "Go on"}, skip}
+		return []orderView{goOn, skip}
 	case "skipped", "stopped":
 		return []orderView{goOn, next}
 	}
 	return nil
 }
 
+// orders are those of one phone; what was ordered already is not offered again, but its taking back is.
+func (c *Conversion) orders() []orderView {
+	list := ordersFor(c.Phase)
+	if c.Phase == "going" && c.Order == "after" {
+		list = []orderView{{"go", "Go on after this step"}, {"stop", "Stop at once"}}
+	}
+	if c.Back != "" {
+		list = append(list, orderView{"back", "Back to " + c.Back})
+	}
+	return list
+}
+
 func newConversionView(c Conversion) conversionView {
-	v := conversionView{Conversion: c, ID: "c-" + c.MAC.Name(), Name: c.Label, Path: "/phones/" + c.MAC.Name(), Orders: ordersFor(c.Phase)}
+	v := conversionView{Conversion: c, ID: "c-" + c.MAC.Name(), Name: c.Label, Path: "/phones/" + c.MAC.Name(), Orders: c.orders(), Needs: c.needsPerson()}
+	mac := c.MAC.String()
+	v.MACHead, v.MACTail = mac[:len(mac)-5], mac[len(mac)-5:]
 	if v.Name == "" {
-		v.Name = c.MAC.String()
+		v.Name = mac
 	}
 	v.Word, v.Mood = phaseWords(c.Phase)
+	if c.ByHand && c.Phase != "failed" && c.Phase != "blocked" {
+		v.Word, v.Mood = "restart it by hand", "warn"
+	}
+	if v.Progress = c.progressWords(); v.Progress != "" {
+		v.LeftWords = leftWords(c.LeftS)
+	}
+	v.Bar, v.BarOf = c.bar()
+	v.left = c.LeftS
+	v.Sent, v.Size, v.LeftS = 0, 0, 0 // they stand in Progress and Bar, which change less often
 	return v
+}
+
+// needsPerson reports whether a phone goes on only when a person does something.
+func (c *Conversion) needsPerson() bool {
+	return c.Phase == "failed" || c.Phase == "blocked" || c.ByHand
+}
+
+// inMiddle reports whether the power of a phone must not be cut now.
+func (c *Conversion) inMiddle() bool { return !c.Unplug }
+
+// steps counts those that a phone took and those that are left; a start that only shows what it runs is none.
+func (c *Conversion) steps() (done, all int) {
+	all = c.Done
+	for _, s := range c.Steps {
+		if !s.Confirm {
+			all++
+		}
+	}
+	return c.Done, all
+}
+
+// barParts is how fine a step is drawn: a hundred parts are as much as one sees.
+const barParts = 100
+
+// bar is how far a phone is, in parts of a step; 0 of 0 where it is not on its way.
+func (c *Conversion) bar() (value, of int) {
+	const lastStart = 95 // all is written, and a start has to show it
+	done, all := c.steps()
+	switch {
+	case c.Phase == "arrived" || len(c.Steps) == 0 || c.Phase != "going" && c.Unplug && done == 0:
+		return 0, 0
+	case done == all && c.Phase == "going":
+		return max(done-1, 0)*barParts + lastStart, max(done, 1) * barParts
+	}
+	return done*barParts + c.stepPart(), max(all, 1) * barParts
+}
+
+// stepPart says how far a phone is in its step: nine tenths of it are for the images, of each the half for sending and most of
+// the other half for writing it.
+func (c *Conversion) stepPart() int {
+	const images, half, written = 90, 50, 85
+	if c.Phase != "going" || len(c.Steps) == 0 || c.Unplug {
+		return 0
+	}
+	at, n := 0, 0
+	for _, f := range c.Steps[0].Files {
+		if strings.HasSuffix(strings.ToLower(f), ".loads") {
+			continue
+		}
+		if strings.EqualFold(f, c.File) {
+			at = n
+		}
+		n++
+	}
+	within := written
+	if c.Sending {
+		within = c.percent() * half / 100
+	}
+	return images * (at*100 + within) / (100 * max(n, 1))
+}
+
+// percent is how much of the image that is on its way was sent.
+func (c *Conversion) percent() int {
+	if c.Size <= 0 {
+		return 0
+	}
+	return int(min(c.Sent*100/c.Size, 100))
+}
+
+// progressWords say how far a phone is; "" where nothing is left to do.
+func (c *Conversion) progressWords() string {
+	done, all := c.steps()
+	at := min(done+1, all)
+	switch {
+	case c.Phase == "arrived" || len(c.Steps) == 0:
+		return ""
+	case all == done && c.Phase == "going":
+		return "All is written. A start shows what it runs now."
+	case all == done:
+		return ""
+	case c.Phase != "going" && c.Unplug && all-done == 1:
+		return "1 step is left."
+	case c.Phase != "going" && c.Unplug:
+		return fmt.Sprintf("%d steps are left.", all-done)
+	case c.Sending:
+		return fmt.Sprintf("Step %d of %d: %d %% of %s is sent.", at, all, c.percent(), c.File)
+	case !c.Unplug:
+		return fmt.Sprintf("Step %d of %d: it writes %s.", at, all, c.File)
+	}
+	return fmt.Sprintf("Step %d of %d.", at, all)
+}
+
+// leftWords say how long something takes from now on.
+func leftWords(seconds float64) string {
+	switch minutes := int(math.Ceil(seconds / 60)); {
+	case seconds <= 0:
+		return ""
+	case seconds < 50:
+		return "Less than a minute is left."
+	case minutes == 1:
+		return "About a minute is left."
+	default:
+		return fmt.Sprintf("About %d minutes are left.", minutes)
+	}
+}
+
+// takesWords say how long something takes.
+func takesWords(seconds float64) string {
+	switch minutes := int(math.Ceil(seconds / 60)); {
+	case seconds < 50:
+		return "less than a minute"
+	case minutes == 1:
+		return "about a minute"
+	default:
+		return fmt.Sprintf("about %d minutes", minutes)
+	}
+}
+
+// inAll is how long phones take together when only some may be in a step at once: whichever is longer, all of their work
+// shared among the places, or the longest way of one of them.
+func inAll(seconds []float64, places int) float64 {
+	var all, longest float64
+	for _, s := range seconds {
+		all += s
+		longest = max(longest, s)
+	}
+	return max(all/float64(max(places, 1)), longest)
 }
 
 // conversionOf returns a phone's conversion for its page; nil where there is none.
@@ -87,27 +252,21 @@ func (s *Server) conversionOf(mac phone.MAC) *conversionView {
 	return &v
 }
 
-func (s *Server) conversionsView() conversionsView {
-	v := conversionsView{Restart: s.deps.Shop.RestartProgress()}
-	counts := map[string]int{}
-	for _, c := range s.deps.Shop.Conversions() {
-		v.Rows = append(v.Rows, newConversionView(c))
-		counts[c.Phase]++
-	}
-	v.sort()
-	v.Sentence = conversionSentence(len(v.Rows), counts)
-	for _, l := range s.deps.Box.Firmware().Loads {
-		v.Loads = append(v.Loads, l.Name)
-	}
-	return v
+// sort puts what needs a person first and what has arrived last; names order what is alike.
+func (v *conversionsView) sort() {
+	slices.SortStableFunc(v.Rows, func(a, b conversionView) int { return a.urgency() - b.urgency() })
 }
 
-// sort puts what needs a person first and what has arrived last.
-func (v *conversionsView) sort() {
-	order := []string{"failed", "blocked", "stopped", "going", "waiting", "skipped", "arrived"}
-	slices.SortStableFunc(v.Rows, func(a, b conversionView) int {
-		return slices.Index(order, a.Phase) - slices.Index(order, b.Phase)
-	})
+// urgency orders the phones: those that wait for a person, those whose power must not be cut, and the rest.
+func (v *conversionView) urgency() int {
+	order := []string{"failed", "blocked", "by hand", "stopped", "in the middle", "going", "waiting", "skipped", "arrived"}
+	switch {
+	case v.ByHand && v.Phase != "failed" && v.Phase != "blocked":
+		return slices.Index(order, "by hand")
+	case !v.Unplug && v.Phase != "failed" && v.Phase != "blocked":
+		return slices.Index(order, "in the middle")
+	}
+	return slices.Index(order, v.Phase)
 }
 
 // conversionSentence sums the phases up.
@@ -119,8 +278,11 @@ func conversionSentence(all int, counts map[string]int) string {
 	for _, phase := range []string{"arrived", "going", "waiting", "blocked", "failed", "stopped", "skipped"} {
 		if n := counts[phase]; n > 0 {
 			word, _ := phaseWords(phase)
-			if phase == "blocked" {
+			switch {
+			case phase == "blocked":
 				word = "without a way"
+			case phase == "going" && n > 1:
+				word = "on their way"
 			}
 			parts = append(parts, plural(n, "phone")+" "+word)
 		}
@@ -128,9 +290,26 @@ func conversionSentence(all int, counts map[string]int) string {
 	return strings.Join(parts, ", ") + "."
 }
 
+// conversionRoutes are the pages around conversions that app.go does not have.
+func (s *Server) conversionRoutes() map[string]handlerFunc {
+	return map[string]handlerFunc{
+		"GET /conversions/target":      s.conversionTarget,
+		"POST /conversions/target":     s.conversionTargetPost,
+		"GET /conversions/orders":      backTo("/conversions"),
+		"POST /conversions/orders":     s.conversionOrders,
+		"GET /conversions/report":      s.reportPage,
+		"GET /conversions/report.csv":  s.reportCSV,
+		"GET /firmware/remove":         backTo("/firmware"),
+		"GET /phones/{mac}/conversion": s.backToPhone,
+	}
+}
+
 func (s *Server) conversionsPage(w http.ResponseWriter, r *http.Request) error {
-	v := s.conversionsView()
+	v := s.conversionsView(readConversionQuery(r), nil)
 	v.From, v.To = strings.TrimSpace(r.FormValue("from")), strings.TrimSpace(r.FormValue("to"))
+	for _, l := range s.deps.Box.Firmware().Loads {
+		v.Loads = append(v.Loads, l.Name)
+	}
 	code := http.StatusOK
 	if v.To != "" {
 		c, err := s.deps.Shop.Plan(v.From, v.To)
@@ -145,50 +324,16 @@ func (s *Server) conversionsPage(w http.ResponseWriter, r *http.Request) error {
 			v.Plan = &plan
 		}
 	}
-	return s.show(w, r, code, "conversions", "Conversion", "/conversions", v)
+	return s.show(w, r, code, "conversions", cmp.Or(v.Title, "Conversion"), "/conversions", v)
 }
 
 // conversionStream sends the parts of the page of conversions that changed.
 func (s *Server) conversionStream(w http.ResponseWriter, r *http.Request) error {
 	var last conversionParts
+	q := readConversionQuery(r)
 	return s.pageStream(w, r, func(PhoneEvent) bool { return true }, func() ([]byte, error) {
-		return last.changes(s.pages, s.conversionsView())
+		return last.changes(s.pages, s.conversionsView(q, &last))
 	})
-}
-
-func (s *Server) conversionOrder(w http.ResponseWriter, r *http.Request) error {
-	p, err := s.knownPhone(r)
-	if err != nil {
-		return err
-	}
-	if err := parseForm(r); err != nil {
-		return err
-	}
-	if err := s.direct(r, p.MAC, r.PostForm.Get("order")); err != nil {
-		return err
-	}
-	back := "/phones/" + p.MAC.Name()
-	if r.PostForm.Get("back") == "conversions" {
-		back = "/conversions"
-	}
-	return s.done(w, r, back, "That is done.")
-}
-
-// orderWords say an order in the timeline of the box.
-var orderWords = map[string]string{
-	"go": "Its conversion goes on.", "skip": "Its conversion is left out.", "stop": "Its conversion was stopped.", "next": "Its conversion comes next.",
-}
-
-func (s *Server) direct(r *http.Request, mac phone.MAC, order string) error {
-	what, ok := orderWords[order]
-	if !ok {
-		return public(http.StatusUnprocessableEntity, "That is no order for a conversion; allowed are go, skip, stop and next.")
-	}
-	if err := s.deps.Shop.Direct(r.Context(), mac, order); err != nil {
-		return orElse(err, http.StatusInternalServerError, "The order could not be kept.")
-	}
-	s.report(r, Event{Kind: EventChanged, MAC: mac, What: what, Code: http.StatusOK})
-	return nil
 }
 
 func (s *Server) apiConversions(w http.ResponseWriter, _ *http.Request) error {
@@ -206,24 +351,6 @@ func (s *Server) apiConversion(w http.ResponseWriter, r *http.Request) error {
 		return unknownPhone(mac)
 	}
 	writeJSON(w, http.StatusOK, c)
-	return nil
-}
-
-func (s *Server) apiConversionOrder(w http.ResponseWriter, r *http.Request) error {
-	p, err := s.knownPhone(r)
-	if err != nil {
-		return err
-	}
-	var in struct {
-		Order string `json:"order"`
-	}
-	if err := readJSON(r, &in); err != nil {
-		return err
-	}
-	if err := s.direct(r, p.MAC, in.Order); err != nil {
-		return err
-	}
-	w.WriteHeader(http.StatusNoContent)
 	return nil
 }
 

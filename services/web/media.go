@@ -74,16 +74,3 @@ func (s *Server) logoImage(w http.ResponseWriter, _ *http.Request) error {
 	_, _ = io.Copy(w, bytes.NewReader(png))
 	return nil
 }
-
-// fileRemove takes a file off the firmware shelf.
-func (s *Server) fileRemove(w http.ResponseWriter, r *http.Request) error {
-	if err := parseForm(r); err != nil {
-		return err
-	}
-	name := r.PostForm.Get("name")
-	if err := s.deps.Shop.RemoveFile(r.Context(), name); err != nil {
-		return orElse(err, http.StatusInternalServerError, "The file could not be removed.")
-	}
-	s.changed(r, "A file was removed from the shelf.")
-	return s.done(w, r, "/firmware", "The file is removed.")
-}

@@ -19,7 +19,9 @@ var sections = []place{
 	}},
 	{Path: "/conversions", Name: "Conversion", Sub: []place{
 		{Path: "/conversions", Name: "Conversion"},
+		{Path: "/conversions/target", Name: "Target"},
 		{Path: "/firmware", Name: "Firmware"},
+		{Path: "/conversions/report", Name: "Hand-over report"},
 	}},
 	{Path: "/settings", Name: "Settings", Sub: []place{
 		{Path: "/settings", Name: "Site"},

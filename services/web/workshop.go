@@ -14,7 +14,7 @@ type Workshop interface {
 	// Conversion returns where a phone's conversion stands.
 	Conversion(mac phone.MAC) (Conversion, bool)
 	Conversions() []Conversion
-	// Direct gives an order to a phone's conversion: go, skip, stop or next.
+	// Direct gives an order to a phone's conversion: go, skip, stop, next or after.
 	Direct(ctx context.Context, mac phone.MAC, order string) error
 	// Plan says how a phone would get from one load to another with the firmware that is there.
 	Plan(from, to string) (Conversion, error)
@@ -91,6 +91,27 @@ type Conversion struct {
 	Attempts int              `json:"attempts"`
 	Unplug   bool             `json:"unplug"` // false: its power must not be cut now
 	Changed  time.Time        `json:"changed,omitzero"`
+
+	Start  string            `json:"start,omitempty"`   // what it ran when it set out, in words
+	Set    time.Time         `json:"set,omitzero"`      // when that was
+	Taken  []ConversionTaken `json:"taken,omitempty"`   // the steps that it took since
+	ByHand bool              `json:"by_hand,omitempty"` // it goes on only when a person cuts its power for a moment
+	Order  string            `json:"order,omitempty"`   // skip, stop or after while it holds
+	Pinned bool              `json:"pinned,omitempty"`  // the site names a load for this phone alone, or leaves it on what it runs
+	Back   string            `json:"back,omitempty"`    // the load that it came from, where it can be sent back there
+
+	File    string  `json:"file,omitempty"`   // the image that is being sent to it or that it writes; "" = none
+	Sent    int64   `json:"sent,omitempty"`   // bytes of it
+	Size    int64   `json:"size,omitempty"`   // 0 = not known
+	Sending bool    `json:"sending"`          // it is on its way; false beside a File: it is being written
+	LeftS   float64 `json:"left_s,omitempty"` // seconds that its steps will take from now on, without waiting for a turn
+}
+
+// ConversionTaken is a step that a phone took.
+type ConversionTaken struct {
+	From string    `json:"from"` // the load, or in words what it was believed to run
+	To   string    `json:"to"`
+	At   time.Time `json:"at"`
 }
 
 // ConversionStep is one rung.
@@ -103,6 +124,7 @@ type ConversionStep struct {
 	Minutes float64  `json:"minutes"`
 	Display string   `json:"display"`
 	Maybe   bool     `json:"maybe,omitempty"`
+	Confirm bool     `json:"confirm,omitempty"` // only a start that shows what it runs
 }
 
 // Parameter is one parameter of a phone, as it holds.

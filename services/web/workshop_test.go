@@ -72,7 +72,7 @@ func TestWorkshopPages(t *testing.T) {
 
 func TestConversionOrders(t *testing.T) {
 	r, c := workshopRig(t)
-	wantCode(t, r.form("/phones/0006D7AA2A2E/conversion", c, url.Values{"order": {"stop"}}), 303)
+	wantCode(t, r.form("/phones/0006D7AA2A2E/conversion", c, url.Values{"order": {"stop"}, "sure": {"1"}}), 303)
 	wantCode(t, r.form("/phones/0006D7AA2A2E/conversion", c, url.Values{"order": {"explode"}}), 422)
 	w := r.do(call{method: "POST", path: "/api/v1/phones/0006D7AA2A2E/conversion", basic: true, body: `{"order":"go"}`, header: map[string]string{"Content-Type": "application/json"}})
 	wantCode(t, w, 204)
@@ -260,7 +260,7 @@ func TestRingsAndLogo(t *testing.T) {
 	}
 	wantCode(t, r.form("/media/remove-logo", c, nil), 303)
 	wantCode(t, r.form("/media/remove-ring", c, url.Values{"file": {"bell.raw"}}), 303)
-	wantCode(t, r.form("/firmware/remove", c, url.Values{"name": {"P0S3-8-12-00.sb2"}}), 303)
+	wantCode(t, r.form("/firmware/remove", c, url.Values{"name": {"P0S3-8-12-00.sb2"}, "sure": {"1"}}), 303)
 	r.shop.must(t, "ring bell.wav", "logo true", "logo false", "remove ring bell.raw", "remove P0S3-8-12-00.sb2")
 }
 

@@ -1,0 +1,256 @@
+package web
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/csv"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"phonebox/services/phone"
+)
+
+// conversionReport is the hand-over: what was done to each phone. Nothing secret is in it.
+type conversionReport struct {
+	Office   string       `json:"office"`
+	Time     time.Time    `json:"time"`
+	Target   string       `json:"target"`
+	Sentence string       `json:"sentence"`
+	Phones   []reportRow  `json:"phones"`
+	When     string       `json:"-"`
+	Ports    []switchView `json:"-"`
+}
+
+// reportRow is one phone of the report.
+type reportRow struct {
+	Label    string            `json:"label"`
+	MAC      phone.MAC         `json:"mac"`
+	Model    string            `json:"model"`
+	Lines    []string          `json:"lines"`
+	From     string            `json:"from"` // what it ran when it set out; "" = it was there already, or is not known
+	To       string            `json:"to"`   // what it runs now, in words
+	Target   string            `json:"target"`
+	Steps    []ConversionTaken `json:"steps"`
+	Started  time.Time         `json:"started,omitzero"`
+	Finished time.Time         `json:"finished,omitzero"` // when it arrived; zero = it did not
+	Phase    string            `json:"result"`
+	Text     string            `json:"text"`
+	Address  string            `json:"address"`
+	Checks   []string          `json:"checks"` // that it passed, in words
+	Port     PhonePort         `json:"port,omitzero"`
+
+	Name, Word, Numbers, Way, Began, Ended string `json:"-"`
+	Changed                                bool   `json:"-"` // it runs something else than when it set out
+}
+
+// switchView is a switch with the phones on it.
+type switchView struct {
+	Name string
+	Rows []reportRow
+}
+
+func (s *Server) conversionReport() conversionReport {
+	now := s.deps.Now()
+	fields, _ := s.deps.Box.Settings().Fields()
+	v := conversionReport{Time: now, When: dateWords(now, now)}
+	for _, f := range fields {
+		switch f.Key {
+		case "name":
+			v.Office = f.Value
+		case targetKey:
+			v.Target = f.Value
+		}
+	}
+	phones := map[phone.MAC]Phone{}
+	for _, p := range s.deps.Box.Phones() {
+		phones[p.MAC] = p
+	}
+	counts := map[string]int{}
+	list := s.deps.Shop.Conversions()
+	v.Phones = make([]reportRow, 0, len(list))
+	for _, c := range list {
+		counts[c.Phase]++
+		v.Phones = append(v.Phones, s.reportRow(c, phones[c.MAC], now))
+	}
+	v.Sentence = conversionSentence(len(list), counts)
+	slices.SortStableFunc(v.Phones, func(a, b reportRow) int {
+		return cmp.Or(strings.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name)), bytes.Compare(a.MAC[:], b.MAC[:]))
+	})
+	v.Ports = switches(v.Phones)
+	return v
+}
+
+func (s *Server) reportRow(c Conversion, p Phone, now time.Time) reportRow {
+	row := reportRow{
+		Label: c.Label, MAC: c.MAC, Model: p.Model, From: c.Start, To: c.Runs, Target: c.Target, Steps: orEmpty(c.Taken), Started: c.Set,
+		Phase: c.Phase, Text: c.Text, Address: p.Address, Name: cmp.Or(c.Label, c.MAC.String()),
+	}
+	row.Word, _ = phaseWords(c.Phase)
+	more := Handover{}
+	if s.deps.Converter != nil {
+		more = s.deps.Converter.Handover(c.MAC)
+	}
+	row.Lines, row.Port = orEmpty(more.Lines), more.Port
+	if c.Phase == "arrived" && !c.Set.IsZero() {
+		row.Finished = c.Changed
+	}
+	row.Changed = row.From != "" && row.From != row.To
+	row.Numbers = strings.Join(row.Lines, ", ")
+	row.Began, row.Ended = dateWords(row.Started, now), dateWords(row.Finished, now)
+	var way []string
+	for _, t := range c.Taken {
+		way = append(way, t.To)
+	}
+	row.Way = strings.Join(way, ", ")
+	row.Checks = passed(c, p, more)
+	return row
+}
+
+// passed are the checks that a phone passed by itself: each is something that the box saw.
+func passed(c Conversion, p Phone, more Handover) []string {
+	checks := []string{}
+	if c.Target != "" && c.Phase == "arrived" {
+		checks = append(checks, "runs the load that it should")
+	}
+	if p.Step == phone.Configured || p.Step == phone.Ready {
+		checks = append(checks, "has its configuration")
+	}
+	if p.Step == phone.Ready {
+		checks = append(checks, "its application is up")
+	}
+	if more.Time {
+		checks = append(checks, "was told the time")
+	}
+	return checks
+}
+
+// switches arranges the phones by where they are plugged in; those of which nobody told it are in none.
+func switches(rows []reportRow) []switchView {
+	var out []switchView
+	for _, row := range rows {
+		if row.Port.Port == "" && row.Port.Switch == "" {
+			continue
+		}
+		i := slices.IndexFunc(out, func(s switchView) bool { return s.Name == row.Port.Switch })
+		if i < 0 {
+			i = len(out)
+			out = append(out, switchView{Name: row.Port.Switch})
+		}
+		out[i].Rows = append(out[i].Rows, row)
+	}
+	slices.SortFunc(out, func(a, b switchView) int { return strings.Compare(a.Name, b.Name) })
+	for _, one := range out {
+		slices.SortStableFunc(one.Rows, func(a, b reportRow) int { return naturally(a.Port.Port, b.Port.Port) })
+	}
+	return out
+}
+
+// naturally compares texts with the numbers in them as numbers, so that Gi1/0/10 comes after Gi1/0/9.
+func naturally(a, b string) int {
+	number := func(s string) (digits, rest string) {
+		n := strings.IndexFunc(s, func(r rune) bool { return r < '0' || r > '9' })
+		if n < 0 {
+			n = len(s)
+		}
+		return strings.TrimLeft(s[:n], "0"), s[n:]
+	}
+	for a != "" && b != "" {
+		x, restA := number(a)
+		y, restB := number(b)
+		if len(restA) < len(a) && len(restB) < len(b) {
+			if c := cmp.Or(cmp.Compare(len(x), len(y)), strings.Compare(x, y)); c != 0 {
+				return c
+			}
+			a, b = restA, restB
+			continue
+		}
+		if a[0] != b[0] {
+			return cmp.Compare(a[0], b[0])
+		}
+		a, b = a[1:], b[1:]
+	}
+	return cmp.Compare(len(a), len(b))
+}
+
+// dateWords write a moment for paper, in the box's zone.
+func dateWords(t, now time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.In(now.Location()).Format("2 Jan 2006 15:04")
+}
+
+func (s *Server) reportPage(w http.ResponseWriter, r *http.Request) error {
+	return s.show(w, r, http.StatusOK, "conversionreport", "Hand-over report", "/conversions/report", s.conversionReport())
+}
+
+// reportColumns are the heads of the CSV.
+var reportColumns = []string{
+	"label", "mac", "model", "lines", "from", "runs", "target", "result", "steps", "started", "finished", "address", "checks", "switch", "port", "text",
+}
+
+// csv writes the report as a table.
+func (v conversionReport) csv() ([]byte, error) {
+	var b bytes.Buffer
+	w := csv.NewWriter(&b)
+	w.UseCRLF = true
+	stamp := func(t time.Time) string {
+		if t.IsZero() {
+			return ""
+		}
+		return t.UTC().Format(time.RFC3339)
+	}
+	_ = w.Write(reportColumns) // what goes wrong is known at the end
+	for _, row := range v.Phones {
+		var steps []string
+		for _, t := range row.Steps {
+			steps = append(steps, t.From+" > "+t.To)
+		}
+		fields := []string{
+			row.Label, row.MAC.String(), row.Model, strings.Join(row.Lines, " "), row.From, row.To, row.Target, row.Word, strings.Join(steps, "; "),
+			stamp(row.Started), stamp(row.Finished), row.Address, strings.Join(row.Checks, "; "), row.Port.Switch, row.Port.Port, row.Text,
+		}
+		for i := range fields {
+			fields[i] = plainCell(fields[i])
+		}
+		_ = w.Write(fields)
+	}
+	w.Flush()
+	if err := w.Error(); err != nil {
+		return nil, fmt.Errorf("writing the report as CSV: %w", err)
+	}
+	return b.Bytes(), nil
+}
+
+// plainCell keeps a spreadsheet from taking a text that a switch or a person chose for a formula.
+func plainCell(s string) string {
+	if s != "" && strings.ContainsRune("=+-@\t\r", rune(s[0])) {
+		return "'" + s
+	}
+	return s
+}
+
+// reportCSV gives the report as a table for a spreadsheet.
+func (s *Server) reportCSV(w http.ResponseWriter, _ *http.Request) error {
+	v := s.conversionReport()
+	content, err := v.csv()
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "text/csv; charset=utf-8")
+	w.Header().Set("Content-Disposition", `attachment; filename="conversion-`+v.Time.Format("2006-01-02")+`.csv"`)
+	_, _ = w.Write(content)
+	return nil
+}
+
+// apiReport gives the report to programs: ?format=csv as a table.
+func (s *Server) apiReport(w http.ResponseWriter, r *http.Request) error {
+	if r.URL.Query().Get("format") == "csv" {
+		return s.reportCSV(w, r)
+	}
+	writeJSON(w, http.StatusOK, s.conversionReport())
+	return nil
+}
