@@ -12,7 +12,6 @@ import (
 func (s *Server) appHandler() http.Handler {
 	mux := http.NewServeMux()
 	for _, routes := range s.routes() {
-	for _, routes := range []map[string]handlerFunc{s.loginRoutes(), s.boxRoutes(), s.phoneRoutes(), s.workshopRoutes(), s.conversionRoutes(), s.apiRoutes()} {
 		for pattern, h := range routes {
 			mux.Handle(pattern, s.handle(h)) // panics where two are the same
 		}
@@ -24,7 +23,12 @@ func (s *Server) appHandler() http.Handler {
 // routes are the paths of the page and of the API, by subject.
 func (s *Server) routes() []map[string]handlerFunc {
 	return []map[string]handlerFunc{
-		s.loginRoutes(), s.boxRoutes(), s.phoneRoutes(), s.workshopRoutes(), s.apiRoutes(),
+		s.loginRoutes(),
+		s.boxRoutes(),
+		s.phoneRoutes(),
+		s.workshopRoutes(),
+		s.apiRoutes(),
+		s.conversionRoutes(),
 		s.wizardRoutes(),
 	}
 }

@@ -16,7 +16,7 @@ type conversionsView struct {
 	conversionSum
 	Rows    []conversionView // of this page, in order
 	List    conversionQuery
-	Chips   []chipView
+	Chips   []stateChip
 	Found   string // how many rows there are where not all are shown; "" = all
 	Pages   []pageLink
 	All     int             // phones in all, found or not

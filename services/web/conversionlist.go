@@ -92,8 +92,8 @@ func (q conversionQuery) finds(c *conversionView) bool {
 	return strings.Contains(c.MAC.Name(), digits)
 }
 
-// chipView is a group that the page can be narrowed to, with how many phones are in it.
-type chipView struct {
+// stateChip is a group that the page can be narrowed to, with how many phones are in it.
+type stateChip struct {
 	Word, Path string
 	Count      int
 	Current    bool
@@ -112,14 +112,14 @@ type conversionSum struct {
 	Left      string // how long the rest takes; "" = nothing is on its way
 	Hot       []string
 	HotMore   int
-	Needs     []needView
+	Needs     []waitingPhone
 	NeedsMore int
 	Waits     int // phones that need a person
 	Restart   RestartProgress
 }
 
-// needView is a phone that needs a person.
-type needView struct{ Name, Path, Word, Mood string }
+// waitingPhone is a phone that needs a person.
+type waitingPhone struct{ Name, Path, Word, Mood string }
 
 const (
 	shownHot   = 12
@@ -148,17 +148,17 @@ func (s *Server) conversionsView(q conversionQuery, last *conversionParts) conve
 	return v
 }
 
-func (q conversionQuery) chips(rows []conversionView) []chipView {
-	chips := make([]chipView, len(conversionShows))
+func (q conversionQuery) chips(rows []conversionView) []stateChip {
+	chips := make([]stateChip, len(conversionShows))
 	for i, show := range conversionShows {
-		chips[i] = chipView{Word: show.word, Path: conversionQuery{Show: show.key}.Here(), Current: show.key == q.Show && q.Find == ""}
+		chips[i] = stateChip{Word: show.word, Path: conversionQuery{Show: show.key}.Here(), Current: show.key == q.Show && q.Find == ""}
 		for j := range rows {
 			if show.is(&rows[j]) {
 				chips[i].Count++
 			}
 		}
 	}
-	return slices.DeleteFunc(chips, func(c chipView) bool { return c.Count == 0 && !c.Current })
+	return slices.DeleteFunc(chips, func(c stateChip) bool { return c.Count == 0 && !c.Current })
 }
 
 // narrow keeps the rows that are wanted, of the page that is wanted.
@@ -235,7 +235,7 @@ func (v *conversionSum) need(c *conversionView) {
 		return
 	}
 	tail := conversionQuery{Find: strings.ReplaceAll(c.MACTail, ":", "")}
-	v.Needs = append(v.Needs, needView{Name: c.Name, Path: tail.Here(), Word: c.Word, Mood: c.Mood})
+	v.Needs = append(v.Needs, waitingPhone{Name: c.Name, Path: tail.Here(), Word: c.Word, Mood: c.Mood})
 }
 
 // places is how many phones may be in a step at once.

@@ -97,7 +97,7 @@ func newRig(t testing.TB, change func(*web.Config)) *rig {
 		Box:   r.box, Shop: r.shop, Files: fakeFiles{}, Secrets: r.secrets, Now: r.clock.Now, Uptime: r.clock.Uptime,
 		Log:     slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Metrics: r.metrics, Registerer: r.metrics,
-		Activity: r.activity,
+		Activity:  r.activity,
 		Converter: &fakeConverter{shop: r.shop},
 		Report: func(e web.Event) {
 			r.mu.Lock()

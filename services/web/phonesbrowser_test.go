@@ -40,12 +40,6 @@ func bothWays(t *testing.T, test func(t *testing.T, r *rig, b *browser, url stri
 	}
 }
 
-// click presses what a selector finds first.
-func (b *browser) click(selector string) {
-	b.t.Helper()
-	b.do(chromedp.Click(chromedp.CSS(selector)))
-}
-
 // fill writes into a field that may hold something.
 func (b *browser) fill(selector, text string) {
 	b.t.Helper()
