@@ -9,7 +9,7 @@ import (
 // appHandler serves the page and the API behind the login.
 func (s *Server) appHandler() http.Handler {
 	mux := http.NewServeMux()
-	for _, routes := range []map[string]handlerFunc{s.loginRoutes(), s.boxRoutes(), s.phoneRoutes(), s.workshopRoutes(), s.apiRoutes()} {
+	for _, routes := range []map[string]handlerFunc{s.loginRoutes(), s.boxRoutes(), s.phoneRoutes(), s.workshopRoutes(), s.editorRoutes(), s.apiRoutes()} {
 		for pattern, h := range routes {
 			mux.Handle(pattern, s.handle(h)) // panics where two are the same
 		}

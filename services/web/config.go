@@ -39,6 +39,8 @@ type Deps struct {
 	Report  func(Event)         // must not block
 	// Registerer takes the page's own counters; nil = they are not exported.
 	Registerer prometheus.Registerer
+	// Editors shows the bytes of directory, rings and logo to their editors; nil = those pages say that they are not there.
+	Editors Editors
 }
 
 // EventKind says what happened.

@@ -38,6 +38,7 @@ type rig struct {
 	clock   *fakeClock
 	log     *lockedBuffer
 	metrics *prometheus.Registry
+	editors *fakeEditors
 
 	mu     sync.Mutex
 	events []web.Event
@@ -72,6 +73,7 @@ func newRig(t *testing.T, change func(*web.Config)) *rig {
 		clock:   &fakeClock{now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)},
 		log:     &lockedBuffer{},
 		metrics: prometheus.NewRegistry(),
+		editors: newFakeEditors(),
 		cfg: web.Config{
 			HTTP:    netip.MustParseAddrPort("127.0.0.1:0"),
 			HTTPS:   netip.MustParseAddrPort("127.0.0.1:0"),
@@ -88,6 +90,7 @@ func newRig(t *testing.T, change func(*web.Config)) *rig {
 		Box: r.box, Shop: r.shop, Files: fakeFiles{}, Secrets: r.secrets, Now: r.clock.Now, Uptime: r.clock.Uptime,
 		Log:     slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Metrics: r.metrics, Registerer: r.metrics,
+		Editors: r.editors,
 		Report: func(e web.Event) {
 			r.mu.Lock()
 			defer r.mu.Unlock()
