@@ -86,6 +86,9 @@ func (s *Server) directoryPost(w http.ResponseWriter, r *http.Request) error {
 			return s.saveDirectory(w, r, v)
 		}
 		v.paste() // nothing that somebody pasted is lost
+		if len(v.PasteFaults) > 0 {
+			v.Problem = "Nothing was saved: the lines that are left under Paste many are no entries. Mend them, or empty that field."
+		}
 	}
 	return s.showDirectory(w, r, http.StatusOK, v)
 }
@@ -128,6 +131,9 @@ func (v *directoryView) paste() {
 		v.Pasted = ""
 	} else {
 		v.Pasted = leftOver(v.Pasted)
+	}
+	if len(contacts) == 0 {
+		return
 	}
 	v.Notes = append(v.Notes, fmt.Sprintf("%d entries were added below. Nothing is saved yet: look at them, and save.", len(contacts)))
 }

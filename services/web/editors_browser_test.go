@@ -27,8 +27,12 @@ func furnishEditors(r *rig) {
 		r.shop.contacts = append(r.shop.contacts, web.Contact{Name: fmt.Sprintf("Supplier %02d", i+1), Number: fmt.Sprintf("0478 12 34 %02d", i)})
 	}
 	r.shop.plan = web.DialPlan{Country: "BE", Rules: []web.DialRule{
-		{Match: "112", Timeout: "0", Comment: "emergency"}, {Match: "9,...", Timeout: "0", Rewrite: "%1", Tone: "Bellcore-Outside"},
-		{Match: "1*", Timeout: "3"}, {Match: "9.", Timeout: "0"}, {Match: "0.........", Timeout: "0", User: "Phone"}, {Match: "*", Timeout: "5"},
+		{Match: "112", Timeout: "0", Comment: "emergency"},
+		{Match: "9,...", Timeout: "0", Rewrite: "%1", Tone: "Bellcore-Outside"},
+		{Match: "1*", Timeout: "3"},
+		{Match: "9.", Timeout: "0"},
+		{Match: "0.........", Timeout: "0", User: "Phone"},
+		{Match: "*", Timeout: "5"},
 	}}
 	r.shop.rings = []web.Ring{{Name: "Old Style", File: "OldStyle.raw", Seconds: 1.02}, {Name: "Bell", File: "bell.raw", Seconds: 0.3}, {Name: "Too long for the phones", File: "long.raw", Seconds: 3, Fault: "It has 24000 bytes; phones take at most 16080."}}
 	r.editors.before = phone.WriteLogo("Before")
@@ -157,13 +161,16 @@ func TestTheDirectoryInABrowser(t *testing.T) {
 		b.has(`[name="contacts[0].name"]`, "zoo")
 
 		b.click("details:has([name=pasted]) summary")
-		b.do(chromedp.SendKeys(chromedp.CSS("[name=pasted]"), "Police\t101\nnobody at all\nPoison line; 070 245 245"))
+		waitFor(t, "the field is unfolded", func() bool { return strings.Contains(b.html("details:has([name=pasted])")[:30], "open") })
+		b.enter("[name=pasted]", "Police\t101\nnobody at all\nPoison line; 070 245 245", script)
 		b.click("button[value=paste]")
 		b.see("2 entries were added below")
 		b.see("Line 2 has no name with a number")
 		b.has("[name=pasted]", "nobody at all")
 		b.has(`[name="contacts[40].number"]`, "070 245 245")
-		b.enter("[name=pasted]", "", script)
+		b.click("button[value=save]")
+		b.see("Nothing was saved: the lines that are left under Paste many are no entries.")
+		b.enter("[name=pasted]", " ", script)
 		b.enter(`[name="contacts[40].number"]`, "0;1", script)
 		b.click("button[value=check].small")
 		b.see("number: found")
@@ -171,10 +178,14 @@ func TestTheDirectoryInABrowser(t *testing.T) {
 
 		b.enter("[name=find]", "poison", script)
 		if script {
-			waitFor(t, "other rows are hidden", func() bool { return eval[int](b, `document.querySelectorAll("#contacts > li:not([hidden]) [name$=name]").length`) < 15 })
+			waitFor(t, "other rows are hidden", func() bool {
+				return eval[int](b, `document.querySelectorAll("#contacts > li:not([hidden]) [name$=name]").length`) < 15
+			})
 		} else {
 			b.click("button[value=find]")
-			waitFor(t, "other rows are hidden", func() bool { return !strings.Contains(b.html("#contact-0"), `class="bad"`) && strings.Contains(b.html("#contact-0"), "hidden") })
+			waitFor(t, "other rows are hidden", func() bool {
+				return !strings.Contains(b.html("#contact-0"), `class="bad"`) && strings.Contains(b.html("#contact-0"), "hidden")
+			})
 		}
 		b.click("button[value=save]")
 		b.see("The contacts are saved.")

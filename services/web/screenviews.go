@@ -8,9 +8,9 @@ import (
 
 // How the screen is divided: a title, five lines, a prompt, four soft keys.
 const (
-	screenLines  = 5
-	linePitch    = 8
-	titleHeight  = 9
+	screenLines = 5
+	linePitch   = 8
+	titleHeight = 9
 	linesTop    = titleHeight + 1
 	promptTop   = linesTop + screenLines*linePitch // 50
 	softKeysTop = screenHeight - 8                 // 57
