@@ -39,7 +39,7 @@ func TestThePreviewOfTheDirectoryIsWhatPhonesGet(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, want := range previews {
-		got, _ := b.provision.HTTP(t.Context(), b.current().site.Network.Address.Addr(), "directory.xml", fmt.Sprintf("page=%d", i+1))
+		got, _ := phoneFiles{b}.PhoneFile(t.Context(), b.current().site.Network.Address.Addr(), "directory.xml", fmt.Sprintf("page=%d", i+1))
 		if !bytes.Equal(got.Body, want) {
 			t.Errorf("page %d is\n%s\nbut was shown as\n%s", i+1, got.Body, want)
 		}
@@ -128,7 +128,7 @@ func TestTheLogoOfBefore(t *testing.T) {
 	is := func(want []byte, what string) {
 		t.Helper()
 		got, _ := e.LogoBMP()
-		answer, _ := b.provision.HTTP(t.Context(), b.current().site.Network.Address.Addr(), "logo.bmp", "")
+		answer, _ := phoneFiles{b}.PhoneFile(t.Context(), b.current().site.Network.Address.Addr(), "logo.bmp", "")
 		if !bytes.Equal(got, want) || !bytes.Equal(answer.Body, want) {
 			t.Errorf("the logo is not %s", what)
 		}

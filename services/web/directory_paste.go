@@ -17,7 +17,7 @@ const (
 // parsePasted reads contacts as people have them: a line each, copied from a spreadsheet (tabs), a CSV (; or ,), written as
 // name = number, or with the number at the end. The columns may stand in either order; what has no number is told.
 func parsePasted(text string) (contacts []Contact, faults []string) {
-	untold := 0
+	untold, heads := 0, ""
 	for i, line := range strings.Split(unixLines(text), "\n") {
 		if i == maxPasted {
 			return contacts, append(faults, fmt.Sprintf("Only the first %d lines were read.", maxPasted))
@@ -29,12 +29,16 @@ func parsePasted(text string) (contacts []Contact, faults []string) {
 		switch {
 		case ok:
 			contacts = append(contacts, c)
-		case i == 0 && !strings.ContainsFunc(line, unicode.IsDigit): // the heads of the columns
+		case i == 0 && !strings.ContainsFunc(line, unicode.IsDigit):
+			heads = line // of the columns
 		case len(faults) < maxTold:
 			faults = append(faults, fmt.Sprintf("Line %d has no name with a number: %.60q", i+1, line))
 		default:
 			untold++
 		}
+	}
+	if heads != "" && len(contacts) == 0 { // of nothing
+		faults = append([]string{fmt.Sprintf("Line 1 has no name with a number: %.60q", heads)}, faults...)
 	}
 	if untold > 0 {
 		faults = append(faults, fmt.Sprintf("%d more lines have none either.", untold))
