@@ -278,6 +278,7 @@ func (b *Box) makeServices(p plan) error {
 		Fleet:     fleet{b},
 		Desk:      b.desk,
 		Converter: converter{b.shop},
+		Editors:   editors{b},
 	}); err != nil {
 		return fmt.Errorf("making the page: %w", err)
 	}

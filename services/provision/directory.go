@@ -41,14 +41,31 @@ func newDirectory(cfg Config) directory {
 			d.entries = append(d.entries, e)
 		}
 	}
-	slices.SortStableFunc(d.entries, func(a, b phone.Entry) int {
-		return cmp.Or(strings.Compare(fold(a.Name), fold(b.Name)), strings.Compare(a.Name, b.Name))
-	})
-	for _, e := range d.entries {
-		d.folded = append(d.folded, fold(e.Name))
-	}
+	d.sort()
 	return d
 }
+
+// sort puts the entries in the order of their folded names; each is folded once.
+func (d *directory) sort() {
+	type keyed struct {
+		phone.Entry
+		folded string
+	}
+	list := make([]keyed, len(d.entries))
+	for i, e := range d.entries {
+		list[i] = keyed{e, fold(e.Name)}
+	}
+	slices.SortStableFunc(list, func(a, b keyed) int {
+		return cmp.Or(strings.Compare(a.folded, b.folded), strings.Compare(a.Name, b.Name))
+	})
+	d.folded = make([]string, len(list))
+	for i, k := range list {
+		d.entries[i], d.folded[i] = k.Entry, k.folded
+	}
+}
+
+// Directory returns the entries of the phones' directory with a configuration, in their order.
+func Directory(cfg Config) []phone.Entry { return newDirectory(cfg).entries }
 
 // fold makes texts alike that people don't tell apart on a keypad: lower case, without accents.
 func fold(s string) string {

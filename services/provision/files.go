@@ -99,7 +99,7 @@ func (r *request) ownFile() Answer {
 // looked at again, so that a file that was copied in by hand is served at once.
 func (r *request) find(name string) (*entry, bool) {
 	e, ok := r.shelf.lookUp(name)
-	if ok || name == "" || name == titlesFile {
+	if ok || name == "" || name == titlesFile || name == orderFile || name == logoBeforeFile {
 		return e, ok
 	}
 	if info, err := r.p.root.Stat(name); err != nil || !info.Mode().IsRegular() || strings.Contains(name, tempPrefix) {

@@ -43,6 +43,9 @@ func (p *Provisioner) SetLogo(picture io.Reader) (said string, err error) {
 	p.adding.Lock()
 	defer p.adding.Unlock()
 	if picture == nil {
+		if err := p.rememberLogo(); err != nil {
+			return "", err
+		}
 		for _, e := range p.shelf.Load().byName[logoFile] {
 			if err := p.root.Remove(e.name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return "", fmt.Errorf("removing the logo: %w: %w", ErrStore, err)
@@ -52,6 +55,9 @@ func (p *Provisioner) SetLogo(picture io.Reader) (said string, err error) {
 	}
 	bmp, changes, err := media.Logo(picture)
 	if err != nil {
+		return "", err
+	}
+	if err := p.rememberLogo(); err != nil {
 		return "", err
 	}
 	if err := p.keep(logoFile, bmp); err != nil {

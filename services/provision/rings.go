@@ -61,7 +61,13 @@ func (s *shelf) rings() []Ring {
 		}
 		list = append(list, r)
 	}
-	slices.SortFunc(list, func(a, b Ring) int { return strings.Compare(a.File, b.File) })
+	place := func(r Ring) int {
+		if i := slices.Index(s.order, strings.ToLower(r.File)); i >= 0 {
+			return i
+		}
+		return len(s.order) // those that nobody put into an order come last
+	}
+	slices.SortFunc(list, func(a, b Ring) int { return cmp.Or(place(a)-place(b), strings.Compare(a.File, b.File)) })
 	return list
 }
 
@@ -93,7 +99,7 @@ func fromLatin1(b []byte) string {
 	return string(r)
 }
 
-// Rings returns the rings of the folder by file.
+// Rings returns the rings of the folder in the order of the phones' menu.
 func (p *Provisioner) Rings() []Ring { return p.shelf.Load().rings() }
 
 // AddRing converts a WAV into a ring and puts it on the ring list; a raw ring is taken as it is. name is what people call

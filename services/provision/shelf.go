@@ -51,6 +51,7 @@ type shelf struct {
 	inLoad map[string][]*Load // lower case file name: the loads that it is a part of
 	faults []FileFault        // of the folder alone
 	titles map[string]string  // names of rings that are not those of their files, by file in lower case
+	order  []string           // files of rings in lower case, as the phones' menu has them; those that are missing come last
 	listed func() []byte      // RINGLIST.DAT, written when it is first asked for
 }
 
@@ -112,8 +113,14 @@ func scan(root *os.Root, last *shelf, least int64, log *slog.Logger) (*shelf, er
 		case d.IsDir(), strings.HasPrefix(path.Base(name), tempPrefix):
 			return nil
 		}
-		if name == titlesFile {
+		switch name {
+		case titlesFile:
 			s.titles = readTitles(root)
+			return nil
+		case orderFile:
+			s.order = readOrder(root)
+			return nil
+		case logoBeforeFile:
 			return nil
 		}
 		if count++; count > maxEntries {

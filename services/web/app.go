@@ -29,6 +29,7 @@ func (s *Server) routes() []map[string]handlerFunc {
 		s.workshopRoutes(),
 		s.apiRoutes(),
 		s.conversionRoutes(),
+		s.editorRoutes(),
 		s.wizardRoutes(),
 	}
 }

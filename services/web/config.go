@@ -49,6 +49,8 @@ type Deps struct {
 	Fleet Fleet
 	// Desk serves the page of one phone; nil = nothing is known of what phones got last, and none can be recorded.
 	Desk Desk
+	// Editors shows the bytes of directory, rings and logo to their editors; nil = those pages say that they are not there.
+	Editors Editors
 }
 
 // EventKind says what happened.

@@ -1,77 +1,164 @@
 package web
 
 import (
+	"cmp"
 	"errors"
+	"fmt"
 	"net/http"
+	"slices"
+	"strconv"
 	"strings"
+	"unicode"
+
+	"golang.org/x/text/unicode/norm"
 )
 
-// directoryView is the editor of the contacts.
-type directoryView struct {
-	Text, ETag string
-	Count      int
-	Rows       int
-	Problem    string
-	Faults     []string
-}
+// maxContactRows bounds the rows that are read; the site takes 2,000 contacts.
+const maxContactRows = 2500
 
 func (s *Server) directoryPage(w http.ResponseWriter, r *http.Request) error {
-	contacts, etag := s.deps.Shop.Contacts()
-	return s.showDirectory(w, r, http.StatusOK, directoryView{Text: formatContacts(contacts), ETag: etag, Count: len(contacts)})
+	v := directoryView{Find: strings.TrimSpace(r.FormValue("find"))}
+	v.Contacts, v.ETag = s.deps.Shop.Contacts()
+	v.Page, _ = strconv.Atoi(r.FormValue("page"))
+	return s.showDirectory(w, r, http.StatusOK, v)
 }
 
 func (s *Server) showDirectory(w http.ResponseWriter, r *http.Request, code int, v directoryView) error {
-	v.Rows = min(max(10, strings.Count(v.Text, "\n")+3), 40)
+	ed, err := s.editors()
+	if err != nil {
+		return err
+	}
+	if err := v.fill(ed); err != nil {
+		return err
+	}
 	return s.show(w, r, code, "directory", "Directory", "/directory", v)
 }
 
-// formatContacts writes contacts a line each: the name, a =, the number.
-func formatContacts(contacts []Contact) string {
-	var b strings.Builder
-	for _, c := range contacts {
-		b.WriteString(c.Name + " = " + c.Number + "\n")
-	}
-	return b.String()
-}
-
-// parseContacts reads a contact a line. The last = divides, for a name may hold one and a number none.
-func parseContacts(text string) (contacts []Contact, faults []string) {
-	for i, line := range strings.Split(unixLines(text), "\n") {
-		line = strings.TrimSpace(line)
-		if line == "" {
+// readDirectory reads the rows of the editor, and where its preview stands.
+func readDirectory(r *http.Request) directoryView {
+	v := directoryView{ETag: r.PostForm.Get("etag"), Find: strings.TrimSpace(r.PostForm.Get("find")), Pasted: unixLines(r.PostForm.Get("pasted"))}
+	for i := range maxContactRows {
+		row := "contacts[" + strconv.Itoa(i) + "]."
+		if !r.PostForm.Has(row + "name") {
 			continue
 		}
-		at := strings.LastIndexByte(line, '=')
-		if at < 1 || strings.TrimSpace(line[at+1:]) == "" {
-			faults = append(faults, faultWords(Fault{Line: i + 1, Found: "no number", Allowed: "name = number"}, ""))
-			continue
-		}
-		contacts = append(contacts, Contact{Name: strings.TrimSpace(line[:at]), Number: strings.TrimSpace(line[at+1:])})
+		v.Contacts = append(v.Contacts, Contact{Name: strings.TrimSpace(r.PostForm.Get(row + "name")), Number: strings.TrimSpace(r.PostForm.Get(row + "number"))})
 	}
-	return contacts, faults
+	v.Empty, _ = strconv.Atoi(r.PostForm.Get("empty"))
+	v.Page, _ = strconv.Atoi(r.PostForm.Get("page"))
+	v.At, _ = strconv.Atoi(r.PostForm.Get("at"))
+	switch r.PostForm.Get("key") {
+	case "up":
+		v.At--
+	case "down":
+		v.At++
+	case "next":
+		v.Page, v.At = max(v.Page, 1)+1, 0
+	case "exit":
+		v.Page, v.At = 1, 0
+	}
+	return v
 }
 
+// directoryPost does what the pressed button says: it changes rows in the editor, moves the preview, or saves.
 func (s *Server) directoryPost(w http.ResponseWriter, r *http.Request) error {
 	if err := parseForm(r); err != nil {
 		return err
 	}
-	v := directoryView{Text: unixLines(r.PostForm.Get("contacts")), ETag: r.PostForm.Get("etag")}
-	contacts, faults := parseContacts(v.Text)
-	if len(faults) > 0 {
-		v.Problem, v.Faults = "Nothing was saved. Please mend these lines:", faults
-		return s.showDirectory(w, r, http.StatusUnprocessableEntity, v)
+	v := readDirectory(r)
+	switch {
+	case r.PostForm.Get("row") != "":
+		v.Contacts = rowOrder(v.Contacts, r.PostForm.Get("row"))
+		return s.showDirectory(w, r, http.StatusOK, v)
+	case r.PostForm.Get("key") != "":
+		return s.showDirectory(w, r, http.StatusOK, v)
 	}
-	err := s.deps.Shop.SetContacts(r.Context(), contacts, v.ETag)
+	switch r.PostForm.Get("do") {
+	case "check", "find":
+	case "rows":
+		v.Empty += addRows
+	case "sort-name", "sort-number":
+		v.sort(r.PostForm.Get("do") == "sort-number")
+	case "paste":
+		v.paste()
+	default:
+		if strings.TrimSpace(v.Pasted) == "" {
+			return s.saveDirectory(w, r, v)
+		}
+		v.paste() // nothing that somebody pasted is lost
+		if len(v.PasteFaults) > 0 {
+			v.Problem = "Nothing was saved: the lines that are left under Paste many are no entries. Mend them, or empty that field."
+		}
+	}
+	return s.showDirectory(w, r, http.StatusOK, v)
+}
+
+// sort puts the rows into the order of their names, as phones do, or of their numbers.
+func (v *directoryView) sort(byNumber bool) {
+	v.Contacts = withoutEmpty(v.Contacts)
+	keys := make(map[Contact]string, len(v.Contacts))
+	for _, c := range v.Contacts {
+		keys[c] = folded(c.Name)
+	}
+	slices.SortStableFunc(v.Contacts, func(a, b Contact) int {
+		if byNumber {
+			return cmp.Or(strings.Compare(a.Number, b.Number), strings.Compare(keys[a], keys[b]))
+		}
+		return cmp.Or(strings.Compare(keys[a], keys[b]), strings.Compare(a.Number, b.Number))
+	})
+}
+
+// folded makes names alike that differ in case and accents only.
+func folded(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.Is(unicode.Mn, r) {
+			return -1
+		}
+		return unicode.ToLower(r)
+	}, norm.NFKD.String(s))
+}
+
+// paste puts what was pasted into rows; lines that can't be read stay in their field.
+func (v *directoryView) paste() {
+	if strings.TrimSpace(v.Pasted) == "" {
+		v.Problem = "Paste a list into the field first: a name and a number on each line."
+		return
+	}
+	contacts, faults := parsePasted(v.Pasted)
+	v.Contacts = append(withoutEmpty(v.Contacts), contacts...)
+	v.PasteFaults = faults
+	if len(faults) == 0 {
+		v.Pasted = ""
+	} else {
+		v.Pasted = leftOver(v.Pasted)
+	}
+	if len(contacts) == 0 {
+		return
+	}
+	v.Notes = append(v.Notes, fmt.Sprintf("%d entries were added below. Nothing is saved yet: look at them, and save.", len(contacts)))
+}
+
+// leftOver is what of a pasted list is no contact.
+func leftOver(text string) string {
+	var out []string
+	for i, line := range strings.Split(text, "\n") {
+		if _, ok := pastedContact(line); i >= maxPasted || !ok && strings.TrimSpace(line) != "" {
+			out = append(out, line)
+		}
+	}
+	return strings.Join(out, "\n")
+}
+
+func (s *Server) saveDirectory(w http.ResponseWriter, r *http.Request, v directoryView) error {
+	v.Contacts = withoutEmpty(v.Contacts)
+	err := s.deps.Shop.SetContacts(r.Context(), v.Contacts, v.ETag)
 	var refused *Refused
 	switch {
 	case err == nil:
 		s.changed(r, "The contacts were changed.")
 		return s.done(w, r, "/directory", "The contacts are saved. Phones show them at once.")
 	case errors.As(err, &refused):
-		v.Problem = "Nothing was saved. Please mend these:"
-		for _, f := range refused.Faults {
-			v.Faults = append(v.Faults, faultWords(f, f.Key))
-		}
+		v.Problem, v.Faults = "Nothing was saved. Please mend these:", refused.Faults
 		return s.showDirectory(w, r, http.StatusUnprocessableEntity, v)
 	case errors.As(err, new(StaleError)):
 		_, v.ETag = s.deps.Shop.Contacts()

@@ -42,6 +42,7 @@ type rig struct {
 	desk    *fakeDesk
 
 	activity *fakeActivity
+	editors  *fakeEditors
 
 	mu     sync.Mutex
 	events []web.Event
@@ -79,6 +80,7 @@ func newRig(t testing.TB, change func(*web.Config)) *rig {
 
 		activity: &fakeActivity{},
 		desk:     newFakeDesk(),
+		editors:  newFakeEditors(),
 		cfg: web.Config{
 			HTTP:    netip.MustParseAddrPort("127.0.0.1:0"),
 			HTTPS:   netip.MustParseAddrPort("127.0.0.1:0"),
@@ -99,6 +101,7 @@ func newRig(t testing.TB, change func(*web.Config)) *rig {
 		Metrics: r.metrics, Registerer: r.metrics,
 		Activity:  r.activity,
 		Converter: &fakeConverter{shop: r.shop},
+		Editors:   r.editors,
 		Report: func(e web.Event) {
 			r.mu.Lock()
 			defer r.mu.Unlock()
@@ -228,7 +231,7 @@ func (r *rig) run() (stop func() error) {
 }
 
 // client is a browser without eyes: it keeps cookies and takes any certificate.
-func client(t *testing.T) *http.Client {
+func client(t testing.TB) *http.Client {
 	t.Helper()
 	jar, err := cookiejar.New(nil)
 	if err != nil {
@@ -239,7 +242,7 @@ func client(t *testing.T) *http.Client {
 	return &http.Client{Transport: tr, Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 }
 
-func readAll(t *testing.T, resp *http.Response) string {
+func readAll(t testing.TB, resp *http.Response) string {
 	t.Helper()
 	defer resp.Body.Close()
 	b, err := io.ReadAll(resp.Body)
@@ -249,7 +252,7 @@ func readAll(t *testing.T, resp *http.Response) string {
 	return string(b)
 }
 
-func mac(t *testing.T, s string) phone.MAC {
+func mac(t testing.TB, s string) phone.MAC {
 	t.Helper()
 	m, err := phone.ParseMAC(s)
 	if err != nil {
@@ -259,7 +262,7 @@ func mac(t *testing.T, s string) phone.MAC {
 }
 
 // wantCode fails the test when the status is another.
-func wantCode(t *testing.T, w *httptest.ResponseRecorder, code int) {
+func wantCode(t testing.TB, w *httptest.ResponseRecorder, code int) {
 	t.Helper()
 	if w.Code != code {
 		t.Fatalf("got status %d, want %d; body:\n%s", w.Code, code, w.Body)
@@ -267,7 +270,7 @@ func wantCode(t *testing.T, w *httptest.ResponseRecorder, code int) {
 }
 
 // wantText fails the test when the body lacks one of the texts.
-func wantText(t *testing.T, body string, texts ...string) {
+func wantText(t testing.TB, body string, texts ...string) {
 	t.Helper()
 	for _, text := range texts {
 		if !strings.Contains(body, text) {
@@ -277,7 +280,7 @@ func wantText(t *testing.T, body string, texts ...string) {
 }
 
 // wantNoText fails the test when the body has one of the texts.
-func wantNoText(t *testing.T, body string, texts ...string) {
+func wantNoText(t testing.TB, body string, texts ...string) {
 	t.Helper()
 	for _, text := range texts {
 		if strings.Contains(body, text) {
@@ -287,7 +290,7 @@ func wantNoText(t *testing.T, body string, texts ...string) {
 }
 
 // waitFor polls until ok; the deadline is generous as machines are slow, not as the page is.
-func waitFor(t *testing.T, what string, ok func() bool) {
+func waitFor(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	deadline := time.NewTimer(10 * time.Second)
 	defer deadline.Stop()

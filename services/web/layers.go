@@ -15,7 +15,7 @@ const (
 
 // policy allows our own files and nothing inline. Pico's icons are data: images.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
-	"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+	"media-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
 // layers wraps a port's handler into what every request passes through.
 func (s *Server) layers(next http.Handler) http.Handler {

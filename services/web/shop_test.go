@@ -27,6 +27,9 @@ type fakeShop struct {
 	telnetOff bool
 	clocks    []web.PhoneClock
 	explain   func(phone.MAC) (web.Explanation, bool) // nil = the same for all
+
+	rings      []web.Ring
+	logoPixels [][]byte // what was set as the logo
 }
 
 func (f *fakeShop) did(format string, args ...any) error {
@@ -208,6 +211,9 @@ func (f *fakeShop) SetContacts(_ context.Context, contacts []web.Contact, etag s
 }
 
 func (f *fakeShop) Rings() []web.Ring {
+	if f.rings != nil {
+		return f.rings
+	}
 	return []web.Ring{{Name: "Old Style", File: "OldStyle.raw", Seconds: 1.02}}
 }
 
@@ -227,6 +233,15 @@ func (f *fakeShop) RemoveRing(_ context.Context, file string) error {
 }
 
 func (f *fakeShop) SetLogo(_ context.Context, picture io.Reader) (string, error) {
+	if picture != nil {
+		content, err := io.ReadAll(picture)
+		if err != nil {
+			return "", err
+		}
+		f.mu.Lock()
+		f.logoPixels = append(f.logoPixels, content)
+		f.mu.Unlock()
+	}
 	return "The logo is in place.", f.did("logo %v", picture != nil)
 }
 

@@ -196,7 +196,7 @@ func TestDialPlanEditor(t *testing.T) {
 	r, c := workshopRig(t)
 	v := url.Values{"etag": {"plan1"}, "country": {"BE"}, "rules[0].match": {"0."}, "rules[0].timeout": {"0"}, "rules[4].match": {"*"}, "number": {"0123"}, "do": {"test"}}
 	w := r.form("/dialplan", c, v)
-	wantText(t, w.Body.String(), "Rule 2", "after 0: rule 1 may still fit", `value="0."`)
+	wantText(t, w.Body.String(), "Rule 1 (0.) wins: 01 is sent at once.", "23 is dialled in vain", `value="0."`)
 	v.Set("do", "ready")
 	wantText(t, r.form("/dialplan", c, v).Body.String(), `value="112"`, `value="emergency"`)
 	v.Set("do", "save")
@@ -207,7 +207,7 @@ func TestDialPlanEditor(t *testing.T) {
 	r.shop.refuse = &web.Refused{Faults: []web.Fault{{Key: "dial_plan.rules[0].match", Found: `"x"`, Allowed: "digits"}}}
 	w = r.form("/dialplan", c, v)
 	wantCode(t, w, 422)
-	wantText(t, w.Body.String(), "allowed: digits", `value="0."`)
+	wantText(t, w.Body.String(), `id="rule-said-0" aria-live="polite"><small class="fault">found &#34;x&#34;; allowed: digits`, `value="0."`)
 	r.shop.must(t, "dial plan BE 2")
 }
 
@@ -229,16 +229,22 @@ func TestADialPlanIsTakenOver(t *testing.T) {
 
 func TestContactsAreSavedAsEntered(t *testing.T) {
 	r, c := workshopRig(t)
-	v := url.Values{"etag": {"c1"}, "contacts": {"Fire brigade = 112\r\n\r\nA=B = 0 12\r\n"}}
+	v := url.Values{
+		"etag": {"c1"}, "contacts[0].name": {"Fire brigade"}, "contacts[0].number": {"112"}, "contacts[1].name": {" "}, "contacts[1].number": {""},
+		"contacts[2].name": {"A=B"}, "contacts[2].number": {"0 12"},
+	}
 	wantCode(t, r.form("/directory", c, v), 303)
 	if got := r.shop.contacts; len(got) != 2 || got[1] != (web.Contact{Name: "A=B", Number: "0 12"}) {
 		t.Errorf("the contacts are %q", got)
 	}
-	v.Set("contacts", "nobody\n = 5\nX =")
+	r.shop.refuse = &web.Refused{Faults: []web.Fault{{Key: "contacts[1].number", Found: `"0 12;"`, Allowed: "a number"}, {Key: "contacts", Found: "2 entries", Allowed: "fewer"}}}
 	w := r.form("/directory", c, v)
 	wantCode(t, w, 422)
-	wantText(t, w.Body.String(), "Line 1: found no number", "Line 2:", "Line 3:", "nobody")
-	wantCode(t, r.form("/directory", c, url.Values{"etag": {"old"}, "contacts": {"a = 1"}}), 412)
+	wantText(t, w.Body.String(), `id="contact-said-1" aria-live="polite"><small class="fault">number: found &#34;0 12;&#34;`, "contacts: found 2 entries", `value="A=B"`, `value="Fire brigade"`)
+	v.Set("etag", "old")
+	w = r.form("/directory", c, v)
+	wantCode(t, w, 412)
+	wantText(t, w.Body.String(), `name="etag" value="c1"`, `value="A=B"`)
 }
 
 func TestRingsAndLogo(t *testing.T) {

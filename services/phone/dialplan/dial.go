@@ -20,6 +20,19 @@ type Result struct {
 	Rest   string        // what is dialled in vain, because the phone has sent already
 	Trace  []string      // a sentence for each character
 	Fault  string        // why nothing is sent; "" = it is
+	Steps  []Step        // a step for each character that the phone takes
+}
+
+// Step is what a phone makes of one more character.
+type Step struct {
+	Dialled string   // so far, with this one
+	Fits    []int    // the rules that still fit, complete or not, from 1
+	Best    int      // the one of them that matches most; 0 = none
+	Won     int      // the complete rule whose time runs; 0 = none
+	Wait    int      // seconds without a further key until it is sent; 0 = at once
+	Tone    string   // the secondary dial tone that begins now; "" = none
+	Sends   bool     // it is sent with this character, so that no further one is taken
+	Says    []string // what the phone does, a sentence each
 }
 
 // Tone is a secondary dial tone: it is played behind the first At characters.
@@ -68,19 +81,47 @@ func dial(plan Plan, number string, strict bool) Result {
 			at[i] = at[i].step(rules[i].tokens, r.Number[n])
 		}
 		o = judge(rules, at, strict)
+		said := len(r.Trace)
+		r.step(rules, at, o, n+1)
 		if o.ended || o.best < 0 && r.Number[n] == '#' {
 			r.say("%s: # ends the dialling; the phone sends at once.", r.Number[:n+1])
 			r.send(rules, o, n+1, r.Number[:n], 0)
+			r.sentWith(said)
 			return r
 		}
 		r.tell(rules, at, o, n+1)
 		if o.won >= 0 && o.wait(rules) == 0 {
 			r.send(rules, o, n+1, r.Number[:n+1], 0)
+			r.sentWith(said)
 			return r
 		}
+		r.Steps[n].Says = r.Trace[said:len(r.Trace):len(r.Trace)]
 	}
 	r.send(rules, o, len(r.Number), r.Number, o.wait(rules))
 	return r
+}
+
+// step records how each rule stands after the first n characters.
+func (r *Result) step(rules []compiled, at []progress, o outcome, n int) {
+	st := Step{Dialled: r.Number[:n], Wait: o.wait(rules)}
+	for i, p := range at {
+		if !p.dead {
+			st.Fits = append(st.Fits, rules[i].index+1)
+		}
+	}
+	if o.best >= 0 {
+		st.Best = rules[o.best].index + 1
+	}
+	if o.won >= 0 {
+		st.Won = rules[o.won].index + 1
+	}
+	r.Steps = append(r.Steps, st)
+}
+
+// sentWith ends the last step: the phone sends with it. What it said begins at said.
+func (r *Result) sentWith(said int) {
+	st := &r.Steps[len(r.Steps)-1]
+	st.Sends, st.Wait, st.Says = true, 0, r.Trace[said:]
 }
 
 // dialled takes the separators out of a number.
@@ -128,6 +169,7 @@ func (r *Result) tell(rules []compiled, at []progress, o outcome, n int) {
 		t.Name = tones[i]
 	}
 	r.Tones = append(r.Tones, t)
+	r.Steps[n-1].Tone = t.Name
 	r.say("%s: the phone plays the secondary dial tone %s.", so, t.Name)
 }
 

@@ -44,6 +44,15 @@ var formats = []format{
 // million pixels. The result is the uncompressed BMP of 90x56 in 256 greys that phones take (phones.md e), 6230 bytes; the
 // picture keeps its proportions and stands on white. said tells what was changed; the error is a sentence for people.
 func Logo(picture io.Reader) (logo []byte, said []string, err error) {
+	canvas, said, err := LogoGreys(picture)
+	if err != nil {
+		return nil, nil, err
+	}
+	return EncodeLogo(canvas), said, nil
+}
+
+// LogoGreys is the same before it is encoded: 90x56 greys, which [Look] may change.
+func LogoGreys(picture io.Reader) (canvas *image.Gray, said []string, err error) {
 	const doing = "reading the picture"
 	upload, err := readAll(picture, doing)
 	if err != nil {
@@ -54,7 +63,7 @@ func Logo(picture io.Reader) (logo []byte, said []string, err error) {
 		return nil, nil, fmt.Errorf("%s: %w", doing, err)
 	}
 	size := img.Bounds().Size()
-	canvas := image.NewGray(image.Rect(0, 0, phone.LogoWidth, phone.LogoHeight))
+	canvas = image.NewGray(image.Rect(0, 0, phone.LogoWidth, phone.LogoHeight))
 	draw.Draw(canvas, canvas.Bounds(), image.White, image.Point{}, draw.Src)
 	target := fit(size)
 	if size == target.Size() {
@@ -71,7 +80,7 @@ func Logo(picture io.Reader) (logo []byte, said []string, err error) {
 	if !isGrey(img.ColorModel()) {
 		said = append(said, "Its colours became greys.")
 	}
-	return encodeLogo(canvas), said, nil
+	return canvas, said, nil
 }
 
 // decodePicture decodes what is bounded.
@@ -162,8 +171,8 @@ const (
 	logoHeader = phone.LogoSize - logoStride*phone.LogoHeight
 )
 
-// encodeLogo puts the pixels into the BMP in which phonebox draws its own logos, bottom row first.
-func encodeLogo(img *image.Gray) []byte {
+// EncodeLogo puts pixels, which must be 90x56, into the BMP in which phonebox draws its own logos, bottom row first.
+func EncodeLogo(img *image.Gray) []byte {
 	content := phone.WriteLogo("")
 	for y := range phone.LogoHeight {
 		at := logoHeader + (phone.LogoHeight-1-y)*logoStride
