@@ -262,6 +262,7 @@ func (b *Box) makeServices(p plan) error {
 	if b.web, err = web.New(p.web, web.Deps{
 		Box: page{b}, Shop: b.shop, Files: phoneFiles{b}, Secrets: secrets{b.store}, Now: b.clock.Now, Log: log("web"),
 		Metrics: b.metrics, Registerer: b.metrics, Report: b.onWeb,
+		Forms: siteForms{b},
 	}); err != nil {
 		return fmt.Errorf("making the page: %w", err)
 	}

@@ -9,7 +9,7 @@ import (
 // appHandler serves the page and the API behind the login.
 func (s *Server) appHandler() http.Handler {
 	mux := http.NewServeMux()
-	for _, routes := range []map[string]handlerFunc{s.loginRoutes(), s.boxRoutes(), s.phoneRoutes(), s.workshopRoutes(), s.apiRoutes()} {
+	for _, routes := range []map[string]handlerFunc{s.loginRoutes(), s.boxRoutes(), s.phoneRoutes(), s.workshopRoutes(), s.formRoutes(), s.apiRoutes()} {
 		for pattern, h := range routes {
 			mux.Handle(pattern, s.handle(h)) // panics where two are the same
 		}
@@ -35,19 +35,14 @@ func (s *Server) loginRoutes() map[string]handlerFunc {
 // boxRoutes are the pages of the box itself.
 func (s *Server) boxRoutes() map[string]handlerFunc {
 	return map[string]handlerFunc{
-		"GET /{$}":            s.overview,
-		"GET /stream":         s.overviewStream,
-		"POST /clock":         s.clockPost,
-		"POST /serve-anyway":  s.serveAnyway,
-		"POST /hold-back":     s.holdBack,
-		"POST /look-again":    s.lookAgain,
-		"GET /time":           s.timePage,
-		"GET /settings":       s.settingsForm,
-		"POST /settings":      s.settingsPost,
-		"GET /settings/file":  s.fileForm,
-		"POST /settings/file": s.filePost,
-		"GET /help":           s.helpPage,
-		"GET /system":         s.systemPage,
+		"GET /{$}":           s.overview,
+		"GET /stream":        s.overviewStream,
+		"POST /clock":        s.clockPost,
+		"POST /serve-anyway": s.serveAnyway,
+		"POST /hold-back":    s.holdBack,
+		"POST /look-again":   s.lookAgain,
+		"GET /help":          s.helpPage,
+		"GET /system":        s.systemPage,
 	}
 }
 

@@ -34,6 +34,7 @@ type rig struct {
 	cfg     web.Config
 	box     *fakeBox
 	shop    *fakeShop
+	forms   *fakeForms
 	secrets *fakeSecrets
 	clock   *fakeClock
 	log     *lockedBuffer
@@ -81,6 +82,7 @@ func newRig(t *testing.T, change func(*web.Config)) *rig {
 			Version: "1.2.3",
 		},
 	}
+	r.forms = &fakeForms{site: r.box.site}
 	if change != nil {
 		change(&r.cfg)
 	}
@@ -88,6 +90,7 @@ func newRig(t *testing.T, change func(*web.Config)) *rig {
 		Box: r.box, Shop: r.shop, Files: fakeFiles{}, Secrets: r.secrets, Now: r.clock.Now, Uptime: r.clock.Uptime,
 		Log:     slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Metrics: r.metrics, Registerer: r.metrics,
+		Forms: r.forms,
 		Report: func(e web.Event) {
 			r.mu.Lock()
 			defer r.mu.Unlock()

@@ -52,7 +52,7 @@ func parsePages() (*pages, error) {
 	if err := p.loadAssets(); err != nil {
 		return nil, err
 	}
-	base, err := template.New("base").Funcs(p.funcs()).ParseFS(files, "templates/layout.html", "templates/parts.html")
+	base, err := template.New("base").Funcs(p.funcs()).ParseFS(files, "templates/layout.html", "templates/parts.html", "templates/formparts.html")
 	if err != nil {
 		return nil, fmt.Errorf("parsing the layout: %w", err)
 	}
@@ -62,7 +62,7 @@ func parsePages() (*pages, error) {
 	}
 	for _, file := range names {
 		name := strings.TrimSuffix(path.Base(file), ".html")
-		if name == "layout" || name == "parts" {
+		if name == "layout" || name == "parts" || name == "formparts" {
 			continue
 		}
 		t, err := base.Clone()
@@ -113,6 +113,8 @@ func (p *pages) funcs() template.FuncMap {
 		"asset": func(name string) string { return "/assets/" + name + "?v=" + p.assets[name].tag },
 		"inc":   func(i int) int { return i + 1 },
 		"mask":  func() string { return Mask },
+		"pairview":   newPairView,
+		"parameters": settableParameters,
 		// say is for texts that were made in Go, or come from the services.
 		"say": func(text string) string { return text },
 		"list":  func(items ...string) []string { return items },
