@@ -195,6 +195,7 @@ func (e *effects) addresses() {
 	e.say(!a.PhonesOnly && b.PhonesOnly, "Whatever is neither a Cisco phone nor listed gets no address any more, also where it has one now.")
 	e.say(a.PhonesOnly && !b.PhonesOnly, "Everything on this network that asks gets an address.")
 	e.warn(a.PingCheck && !b.PingCheck, "Addresses are given without a look whether somebody uses them.")
+	e.say(!a.PingCheck && b.PingCheck, "The box looks whether somebody uses an address before it gives it.")
 	e.warn(!a.Authoritative && b.Authoritative, "The box gives addresses although another DHCP server answers on this network. Some phones will listen to the other one.")
 	e.say(a.Authoritative && !b.Authoritative, "The box holds back as soon as another DHCP server answers on this network.")
 	e.say(len(tableChanges("", "", subnetKeys(), a.Subnets, b.Subnets, func(*Subnet) string { return "" })) > 0,
@@ -300,6 +301,7 @@ func (e *effects) firmware() {
 		if len(macs) > 0 {
 			e.list = append(e.list, Effect{Text: "Phones that run another load get the new one, a few at a time, when they start. Their power must not be cut meanwhile.", Phones: macs, Grave: true})
 		}
+		e.say(len(macs) == 0, "No listed phone goes by the firmware of all phones, so nothing happens now. Phones that are added later do.")
 	}
 	e.say(a.Target != b.Target && b.Target == "", "Each phone stays on what it runs.")
 	e.warn(!a.ConvertUnlisted && b.ConvertUnlisted, "Every Cisco phone on this network is converted when it starts, also those that nobody listed.")

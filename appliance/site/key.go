@@ -41,7 +41,7 @@ type key[T any] struct {
 	// catalogue says that the names of a map are parameters of the phones' catalogue.
 	catalogue bool
 	secret    bool
-	get     func(*T) []entry
+	get       func(*T) []entry
 	// set stores the value and returns the indexes of the entries that are not allowed.
 	set  func(*T, []entry) []int
 	hint func(string) string // what may have been meant; "" = no idea

@@ -109,7 +109,7 @@ func timeKeys() []key[Site] {
 			about("Time servers", "a host name or an IPv4 address", "Where the box itself gets the time. With three or more it sees which of them is wrong; none: it never asks the internet.").such("pool.ntp.org"),
 		choice("time.sntp_mode", func(s *Site) *string { return &s.Time.SNTPMode }, "unicast", "multicast", "anycast", "directedbroadcast").
 			about("How phones ask", "unicast, multicast, anycast or directedbroadcast", "What the phones are told about asking for the time. The first is right unless another server tells the time.").such("unicast").means("unicast: each phone asks this box", "multicast: the phones only listen to what is sent to 224.0.1.1",
-				"anycast: the phones ask everybody, and stay with who answers first", "directedbroadcast: the phones ask everybody on their network, then listen"),
+			"anycast: the phones ask everybody, and stay with who answers first", "directedbroadcast: the phones ask everybody on their network, then listen"),
 		broadcast.about("Broadcast the time", "0s for none, or a duration from 1s to 1h", "How often the time goes to everybody on the network, for phones that only listen. 0s: never.").such("64s").in(unitDuration),
 	}
 }
