@@ -283,9 +283,8 @@ func newSiteForm(page formPage, form SiteForm, etag string, st formState) *siteF
 	for _, g := range page.Groups {
 		v.Groups = append(v.Groups, b.group(g, form))
 	}
-	if rest := b.rest(form); len(rest.Items) > 0 {
-		v.Groups = append(v.Groups, rest)
-	}
+	v.Groups = append(v.Groups, b.rest(form))
+	v.Groups = slices.DeleteFunc(v.Groups, func(g formGroupView) bool { return len(g.Items) == 0 })
 	v.find(&findView{})
 	return v
 }
