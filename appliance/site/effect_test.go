@@ -45,39 +45,48 @@ func TestChangesAndEffects(t *testing.T) {
 		{map[string]string{"name": " Harbour Street office "}, nil, nil},
 		{
 			map[string]string{"sip.proxy": "192.0.2.9"},
-			[]string{`sip.proxy: "pbx.voice.home.arpa" to "192.0.2.9"`}, nil, // its one line has a telephone system of its own
+			[]string{`sip.proxy: "pbx.voice.home.arpa" to "192.0.2.9"`},
+			nil, // its one line has a telephone system of its own
 		},
 		{
-			map[string]string{"sip.register": "false"}, []string{`sip.register: "true" to "false"`},
+			map[string]string{"sip.register": "false"},
+			[]string{`sip.register: "true" to "false"`},
 			[]string{"Phones must restart to learn whether they register. (1)", "Phones that do not register can call out at most; nobody reaches them unless the telephone system knows their addresses. !"},
 		},
 		{
-			map[string]string{"sip.parameters": "preferred_codec = g711ulaw"}, []string{`sip.parameters.preferred_codec: "g711alaw" to "g711ulaw"`},
+			map[string]string{"sip.parameters": "preferred_codec = g711ulaw"},
+			[]string{`sip.parameters.preferred_codec: "g711alaw" to "g711ulaw"`},
 			[]string{"Phones must restart to take over the new parameters. (1)"},
 		},
 		{
-			map[string]string{"models.7960.parameters": "preferred_codec = g711ulaw"}, []string{`models.7960.parameters.preferred_codec: "" to "g711ulaw"`},
+			map[string]string{"models.7960.parameters": "preferred_codec = g711ulaw"},
+			[]string{`models.7960.parameters.preferred_codec: "" to "g711ulaw"`},
 			[]string{"Phones must restart to take over the new parameters. (1)"},
 		},
 		{map[string]string{"models.7940.parameters": ""}, []string{`models.7940.parameters.call_waiting: "0" to ""`}, nil},
 		{
-			map[string]string{"dns.hosts": "pbx = 10.77.0.11\ndoor = 10.77.0.12"}, []string{`dns.hosts.door: "" to "10.77.0.12"`, `dns.hosts.pbx: "10.77.0.10" to "10.77.0.11"`},
+			map[string]string{"dns.hosts": "pbx = 10.77.0.11\ndoor = 10.77.0.12"},
+			[]string{`dns.hosts.door: "" to "10.77.0.12"`, `dns.hosts.pbx: "10.77.0.10" to "10.77.0.11"`},
 			[]string{"The new names are answered at once. A phone that asked before keeps the old answer for a minute, or until it restarts."},
 		},
 		{
-			map[string]string{"dhcp.subnet": "0"}, []string{`dhcp.subnet[0]: "Warehouse, 10.78.0.0/24" to ""`},
+			map[string]string{"dhcp.subnet": "0"},
+			[]string{`dhcp.subnet[0]: "Warehouse, 10.78.0.0/24" to ""`},
 			[]string{"Clients behind relays get the new settings of their networks when they renew their address."},
 		},
 		{
-			map[string]string{"network.address": "10.77.0.2/16"}, []string{`network.address: "10.77.0.1/16" to "10.77.0.2/16"`},
+			map[string]string{"network.address": "10.77.0.2/16"},
+			[]string{`network.address: "10.77.0.1/16" to "10.77.0.2/16"`},
 			[]string{"The box gets another address at once, and every connection to the old one ends. !", "Phones still look for the box at its old address: they find it when they get an address anew, and at the latest when they restart. (1)"},
 		},
 		{
-			map[string]string{"firmware.target": "P0S3-8-9-00"}, []string{`firmware.target: "P0S3-8-12-00" to "P0S3-8-9-00"`},
+			map[string]string{"firmware.target": "P0S3-8-9-00"},
+			[]string{`firmware.target: "P0S3-8-12-00" to "P0S3-8-9-00"`},
 			[]string{"No listed phone goes by the firmware of all phones, so nothing happens now. Phones that are added later do."}, // it stays on what it runs
 		},
 		{
-			map[string]string{"web.plain_http": "true"}, []string{`web.plain_http: "false" to "true"`},
+			map[string]string{"web.plain_http": "true"},
+			[]string{`web.plain_http: "false" to "true"`},
 			[]string{"This page answers without encryption too. Whoever can listen on this network reads the password. !"},
 		},
 	} {

@@ -111,6 +111,7 @@ func (s *Server) apiRoutes() map[string]handlerFunc {
 		"GET /api/v1/events":                       s.apiEvents,
 		"GET /api/v1/site":                         s.apiSite,
 		"PUT /api/v1/site":                         s.apiPutSite,
+		"POST /api/v1/site/check":                  s.apiSiteCheck,
 		"POST /api/v1/firmware":                    s.apiFirmware,
 		"POST /api/v1/clock":                       s.apiClock,
 		"GET /api/v1/names":                        s.apiNames,

@@ -405,7 +405,7 @@ func (b *formBuilder) table(t SiteTable) *tableView {
 }
 
 func (b *formBuilder) field(f Field) *fieldView {
-	v := &fieldView{Field: f, ID: fieldID(f.Key), Faults: b.faults.For(f.Key), Warnings: b.warnings.For(f.Key), Why: b.state.why[f.Key]}
+	v := &fieldView{Field: f, ID: fieldID(f.Key), Faults: counted(b.faults.For(f.Key)), Warnings: counted(b.warnings.For(f.Key)), Why: b.state.why[f.Key]}
 	if typed, ok := b.values[f.Key]; ok {
 		v.Value = typed
 	}
@@ -425,6 +425,18 @@ func (b *formBuilder) field(f Field) *fieldView {
 		v.Size = 8
 	}
 	return v
+}
+
+// counted writes [0] before a fault, as the file counts, as people do: Entry 1.
+func counted(faults []string) []string {
+	out := slices.Clone(faults)
+	for i, f := range faults {
+		number, rest, ok := strings.Cut(f, "]")
+		if n, err := strconv.Atoi(strings.TrimPrefix(number, "[")); ok && err == nil && f[0] == '[' {
+			out[i] = fmt.Sprintf("Entry %d%s", n+1, rest)
+		}
+	}
+	return out
 }
 
 // meanwhile says what somebody else did to a field since the form was loaded.

@@ -32,7 +32,6 @@ func (s *Server) formRoutes() map[string]handlerFunc {
 		"GET /settings/file":          s.fileForm,
 		"POST /settings/file":         s.filePost,
 		"POST /settings/file/check":   s.fileCheck,
-		"POST /api/v1/site/check":     s.apiSiteCheck,
 	}
 }
 

@@ -143,7 +143,7 @@ func TestRefusedSettingsComeBackWithTheirFaultsBesideThem(t *testing.T) {
 		w := r.form("/settings", c, v)
 		wantCode(t, w, 422)
 		body := w.Body.String()
-		wantText(t, body, "Nothing was saved", `<small class="fault">[0]: found &#34;x&#34;; allowed: a range of addresses such as`,
+		wantText(t, body, "Nothing was saved", `<small class="fault">Entry 1: found &#34;x&#34;; allowed: a range of addresses such as`,
 			`firmware.target: found &#34;P1&#34;; allowed: the name of a load`, `name="dhcp.pool" value="x"`, `&lt;script&gt;alert(&#34;1&#34;)&lt;/script&gt;`,
 			`<a href="#f-dhcp-pool">Pool</a>`, `id="f-dhcp-pool"`)
 		wantNoText(t, body, "<script>alert")
@@ -428,7 +428,7 @@ func TestSnippetsHideThePasswordsUntilAskedFor(t *testing.T) {
 		if p.Write == nil {
 			continue
 		}
-		wantText(t, w.Body.String(), "208", web.Mask, "Show the passwords", `data-copy="snippet"`, "1 lines have a telephone system of their own")
+		wantText(t, w.Body.String(), "208", web.Mask, "Show the passwords", `data-copy="snippet"`, "One line has a telephone system of its own")
 		before := len(r.reported(web.EventSecrets))
 		wantNoText(t, r.form(path, c, nil).Body.String(), "sip-secret-208")
 		if n := len(r.reported(web.EventSecrets)); n != before {
@@ -456,7 +456,7 @@ func TestTheFileIsCheckedWithItsLines(t *testing.T) {
 	wantText(t, w.Body.String(), "Line 2", "2 | wrong = &lt;1&gt;", "wrong = &lt;1&gt;\n</textarea>", `data-line="2"`)
 	wantText(t, r.form("/settings/file/check", c, v).Body.String(), `hx-target="#filecheck"`, "Line 2")
 	v.Set("text", "name")
-	wantText(t, r.form("/settings/file/check", c, v).Body.String(), "The file has no faults.", "1 settings would change", "Phones show the new name.")
+	wantText(t, r.form("/settings/file/check", c, v).Body.String(), "The file has no faults.", "One setting would change", "Phones show the new name.")
 	if r.box.site.text != "" {
 		t.Error("a check saved the file")
 	}

@@ -89,7 +89,7 @@ func (l Line) caller() string {
 
 // head begins a file for Asterisk.
 func (o Office) head(lines int, file string) string {
-	return fmt.Sprintf("; %s: %d lines of the phones of %s, made by phonebox\n", file, lines, comment(o.Name))
+	return fmt.Sprintf("; %s for the phones of %s (%d accounts), made by phonebox\n", file, comment(o.Name), lines)
 }
 
 // phones says whose a line is.
