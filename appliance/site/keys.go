@@ -68,7 +68,7 @@ func networkKeys() []key[Site] {
 		gateway.about("Router", "an IPv4 address such as 10.77.0.254, or an empty text for none",
 			"The router through which the phones and the box reach other networks. Empty: there is none.").such("10.77.0.254"),
 		text("network.domain", func(s *Site) *string { return &s.Network.Domain }, parseDomain).
-			about("Domain", "a domain name such as voice.home.arpa", "The names of the box, the phones and the hosts below end in it.").such("voice.home.arpa"),
+			about("Domain", "a domain name such as voice.home.arpa", "The names of the box, the phones and the hosts of this office end in it.").such("voice.home.arpa"),
 	}
 }
 

@@ -87,7 +87,7 @@ func TestEachFieldOfTheSiteIsOnOnePage(t *testing.T) {
 			t.Errorf("%s is on %d pages, want 1", f.Key, n)
 		}
 	}
-	wantText(t, bodies["/settings"], "a duration.", "s for seconds, m for minutes, h for hours.", "<code>8h</code>", "With the length of the subnet.", "none, it has to be set", "<code>10.77.0.1/16</code>")
+	wantText(t, bodies["/settings"], ">Allowed:</span> a duration<", "s for seconds, m for minutes, h for hours", "<code>8h</code>", "With the length of the subnet.", "none, it has to be set", "<code>10.77.0.1/16</code>")
 	wantText(t, bodies["/time"], "unicast: each phone asks this box", `<option value="Europe/Brussels">`, `list="zones"`, "What the phones show")
 	wantText(t, bodies["/settings/phones"], `name="sip.parameters/maybe/nat_enable"`, "1: yes", `value="timer_t1"`, "Needed behind NAT")
 	wantText(t, bodies["/settings/page"], "A key of tomorrow", `href="/password"`)
