@@ -279,6 +279,7 @@ func (b *Box) makeServices(p plan) error {
 		Desk:      b.desk,
 		Converter: converter{b.shop},
 		Editors:   editors{b},
+		Forms:     siteForms{b},
 	}); err != nil {
 		return fmt.Errorf("making the page: %w", err)
 	}

@@ -30,7 +30,7 @@ func (f fleet) WaitingLines() ([]web.WaitingLine, string) {
 
 // ChangePhones implements [web.Fleet].
 func (f fleet) ChangePhones(ctx context.Context, change web.PhonesChange, etag string) error {
-	c := site.Change{Remove: change.Remove, Front: change.Front, Drop: change.Drop}
+	c := site.PhoneChange{Remove: change.Remove, Front: change.Front, Drop: change.Drop}
 	for _, e := range change.Put {
 		c.Put = append(c.Put, phoneText(e))
 	}

@@ -7,8 +7,8 @@ import (
 	"phonebox/services/phone"
 )
 
-// Change changes many phones, and the lines that wait for one, at once.
-type Change struct {
+// PhoneChange changes many phones, and the lines that wait for one, at once.
+type PhoneChange struct {
 	Put    []PhoneText   // each replaces the phone with its MAC, or is added
 	Remove []phone.MAC   // those that the site does not list mean nothing
 	Wait   []WaitingText // lines that wait from now on, behind those that wait already; one of the same number takes its place
@@ -37,7 +37,7 @@ func (s *Site) WaitingTexts() []WaitingText {
 // Change returns a copy of the site with all of the change, and the MACs of its phones in their order, by which a fault of
 // phones[3] can be told to people. A line that a phone gets waits no longer. The site is nil when a fault is not a warning;
 // faults have no line.
-func (s *Site) Change(c Change, opts Options) (next *Site, order []phone.MAC, faults []Fault) {
+func (s *Site) Change(c PhoneChange, opts Options) (next *Site, order []phone.MAC, faults []Fault) {
 	out := s.Clone()
 	gone := map[phone.MAC]bool{}
 	for _, mac := range c.Remove {
@@ -81,7 +81,7 @@ func (s *Site) Change(c Change, opts Options) (next *Site, order []phone.MAC, fa
 }
 
 // wait changes the lines that wait.
-func (s *Site) wait(c Change) (faults []Fault) {
+func (s *Site) wait(c PhoneChange) (faults []Fault) {
 	s.Lines = slices.DeleteFunc(s.Lines, func(w WaitingLine) bool { return slices.Contains(c.Drop, w.Name) })
 	var added []WaitingLine
 	for _, t := range c.Wait {

@@ -56,7 +56,7 @@ func TestALineGoesToAPhoneAndBack(t *testing.T) {
 	if next.Password != site.Mask || next.Label != "Meeting room" {
 		t.Fatalf("the next line is %+v", next)
 	}
-	given, order, wrong := s.Change(site.Change{Put: []site.PhoneText{{MAC: "0006d7aa2a30", Label: next.Label, Lines: []site.LineText{next.LineText}}}}, site.Catalogue())
+	given, order, wrong := s.Change(site.PhoneChange{Put: []site.PhoneText{{MAC: "0006d7aa2a30", Label: next.Label, Lines: []site.LineText{next.LineText}}}}, site.Catalogue())
 	if given == nil || len(wrong) > 0 {
 		t.Fatalf("refused: %v", wrong)
 	}
@@ -67,7 +67,7 @@ func TestALineGoesToAPhoneAndBack(t *testing.T) {
 	if len(order) != 3 || order[2] != added.MAC {
 		t.Errorf("the order is %v", order)
 	}
-	back, _, wrong := given.Change(site.Change{Remove: []phone.MAC{added.MAC}, Wait: []site.WaitingText{next}, Front: true}, site.Catalogue())
+	back, _, wrong := given.Change(site.PhoneChange{Remove: []phone.MAC{added.MAC}, Wait: []site.WaitingText{next}, Front: true}, site.Catalogue())
 	if back == nil || len(wrong) > 0 {
 		t.Fatalf("refused: %v", wrong)
 	}
@@ -89,23 +89,23 @@ func TestManyPhonesChangeAtOnceOrNotAtAll(t *testing.T) {
 	first, _ := s.PhoneText(s.Phones[0].MAC)
 	second, _ := s.PhoneText(s.Phones[1].MAC)
 	first.Label, second.Label = "One", "Two"
-	next, _, faults := s.Change(site.Change{Put: []site.PhoneText{first, second}, Drop: []string{"231", "nobody"}}, site.Catalogue())
+	next, _, faults := s.Change(site.PhoneChange{Put: []site.PhoneText{first, second}, Drop: []string{"231", "nobody"}}, site.Catalogue())
 	if next == nil || next.Phones[0].Label != "One" || next.Phones[0].Lines[0].Password != "secret-208" || next.Phones[1].Label != "Two" || waiting(next) != "230/secret-230" {
 		t.Fatalf("got %+v, %v", next, faults)
 	}
 	second.Load = "no such load"
-	next, order, faults := s.Change(site.Change{Put: []site.PhoneText{first, second}}, site.Catalogue())
+	next, order, faults := s.Change(site.PhoneChange{Put: []site.PhoneText{first, second}}, site.Catalogue())
 	if next != nil || len(faults) != 1 || faults[0].Key != "phones[1].load" || order[1].String() != second.MAC {
 		t.Errorf("got %v, %v, %v", next, order, faults)
 	}
 	if s.Phones[0].Label != "Reception" {
 		t.Error("the site itself was changed")
 	}
-	none, _, _ := s.Change(site.Change{Remove: []phone.MAC{s.Phones[0].MAC, s.Phones[1].MAC}, Drop: []string{"230", "231"}}, site.Catalogue())
+	none, _, _ := s.Change(site.PhoneChange{Remove: []phone.MAC{s.Phones[0].MAC, s.Phones[1].MAC}, Drop: []string{"230", "231"}}, site.Catalogue())
 	if none == nil || none.Phones != nil || none.Lines != nil {
 		t.Errorf("all removed: %+v", none)
 	}
-	again, _, _ := s.Change(site.Change{Wait: []site.WaitingText{{Label: "Attic", LineText: site.LineText{Name: "231", Password: site.Mask}}, {LineText: site.LineText{Name: "232"}}}}, site.Catalogue())
+	again, _, _ := s.Change(site.PhoneChange{Wait: []site.WaitingText{{Label: "Attic", LineText: site.LineText{Name: "231", Password: site.Mask}}, {LineText: site.LineText{Name: "232"}}}}, site.Catalogue())
 	if again == nil || waiting(again) != "230/secret-230 231/secret-231 232/" || again.Lines[1].Label != "Attic" {
 		t.Errorf("one more that waits: %+v", again)
 	}
@@ -125,7 +125,7 @@ func TestLinesThatWaitAreChecked(t *testing.T) {
 	if s, faults := parseWith(t, text, site.Catalogue()); s != nil || len(faults) != 1 || !strings.Contains(faults[0], "lines[1].name: found nothing") {
 		t.Errorf("a line without a number: %q", faults)
 	}
-	if _, _, faults := (&site.Site{}).Change(site.Change{Wait: []site.WaitingText{{Label: `a "quoted" one`, LineText: site.LineText{Name: "1"}}}}, site.Options{}); len(faults) == 0 || faults[0].Key != "lines[0].label" {
+	if _, _, faults := (&site.Site{}).Change(site.PhoneChange{Wait: []site.WaitingText{{Label: `a "quoted" one`, LineText: site.LineText{Name: "1"}}}}, site.Options{}); len(faults) == 0 || faults[0].Key != "lines[0].label" {
 		t.Errorf("a wrong label: %v", faults)
 	}
 }

@@ -20,29 +20,55 @@ type FieldValue struct {
 	Kind    string   // KindText, ...
 	Choices []string // for KindChoice
 	Secret  bool
+
+	Words     []string // what each of Choices means; nil = they speak for themselves
+	Allowed   string   // what is allowed, for a sentence
+	Default   string   // in the notation of Value
+	Required  bool     // nothing is no value
+	Example   string   // a value that is allowed; of lists and maps one entry
+	Unit      string   // in what it is counted, for a sentence; "" = in nothing
+	Catalogue bool     // the names of the map are parameters of the phones' catalogue
 }
 
 // Fields returns every key of the site but those of phones, contacts and dialling rules, in the order of the file.
 func (s *Site) Fields() []FieldValue {
 	s = s.Masked()
+	standard := Default()
 	var out []FieldValue
 	for _, g := range siteGroups() {
 		for _, k := range g.keys {
-			out = append(out, FieldValue{
-				Key: k.name, Group: g.title, Label: k.label, Help: k.help, Kind: k.kind,
-				Value: formText(k.kind, k.get(s)), Choices: k.choices, Secret: k.secret,
-			})
+			out = append(out, fieldOf(k, s, standard, k.name, g.title))
 		}
 	}
 	return out
 }
 
+// fieldOf is a key as a form shows it.
+func fieldOf[T any](k key[T], now, standard *T, name, group string) FieldValue {
+	return FieldValue{
+		Key: name, Group: group, Label: k.label, Help: k.help, Kind: k.kind,
+		Value: formText(k.kind, k.get(now)), Choices: k.choices, Secret: k.secret,
+		Words: k.words, Allowed: k.allowed, Default: formText(k.kind, k.get(standard)), Required: isRequired(name),
+		Example: k.example, Unit: k.unit, Catalogue: k.catalogue,
+	}
+}
+
+// isRequired reports whether a key, without the number of its entry, has to be set.
+func isRequired(name string) bool {
+	switch name {
+	case "network.address", "dhcp.pool", "dhcp.subnet.name", "dhcp.subnet.network", "dhcp.class.name", "dhcp.class.options":
+		return true
+	}
+	return false
+}
+
 // SetFields returns a copy of the site with the values of a form, by key and in the notation of [FieldValue]; keys that are
-// left out stay as they are. The site is nil when a fault is not a warning; faults have no line.
+// left out stay as they are. The value of a table ([Table]) is the number of its entries, whose keys then all count. The site is nil when a fault is not a warning; faults have no line.
 func (s *Site) SetFields(values map[string]string, opts Options) (*Site, []Fault) {
 	out := s.Clone()
 	var faults []Fault
 	left := maps.Clone(values)
+	faults = append(faults, out.setTables(left)...)
 	for _, k := range siteKeys() {
 		value, ok := left[k.name]
 		if !ok {

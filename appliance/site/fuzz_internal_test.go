@@ -113,7 +113,7 @@ func checkRoundTrip(t *testing.T, s *Site) {
 		!reflect.DeepEqual(s.Models, same.Models) || s.DialPlan.Country != same.DialPlan.Country || s.Firmware != same.Firmware {
 		t.Fatalf("the form changed the site:\n%s", cmp.Diff(string(s.TOML(true)), string(same.TOML(true))))
 	}
-	if same, _, faults := s.Change(Change{Wait: s.WaitingTexts()}, Options{}); same == nil || !reflect.DeepEqual(s, same) {
+	if same, _, faults := s.Change(PhoneChange{Wait: s.WaitingTexts()}, Options{}); same == nil || !reflect.DeepEqual(s, same) {
 		t.Fatalf("the lines that wait, put there again, changed the site: %v", faults)
 	}
 	for _, p := range s.Phones {

@@ -35,8 +35,13 @@ type key[T any] struct {
 	help    string
 	allowed string // what is allowed, for a sentence: "allowed is ..."
 	choices []string
-	secret  bool
-	get     func(*T) []entry
+	words   []string // what each of choices means; nil = they speak for themselves
+	unit    string   // in what the value is counted, for a sentence; "" = in nothing
+	example string   // a value that is allowed
+	// catalogue says that the names of a map are parameters of the phones' catalogue.
+	catalogue bool
+	secret    bool
+	get       func(*T) []entry
 	// set stores the value and returns the indexes of the entries that are not allowed.
 	set  func(*T, []entry) []int
 	hint func(string) string // what may have been meant; "" = no idea
@@ -48,6 +53,24 @@ type key[T any] struct {
 // about fills in what people are told.
 func (k key[T]) about(label, allowed, help string) key[T] {
 	k.label, k.allowed, k.help = label, allowed, help
+	return k
+}
+
+// such adds a value that is allowed, for people who learn by examples.
+func (k key[T]) such(example string) key[T] {
+	k.example = example
+	return k
+}
+
+// in adds the unit of the value.
+func (k key[T]) in(unit string) key[T] {
+	k.unit = unit
+	return k
+}
+
+// means adds what each choice means.
+func (k key[T]) means(words ...string) key[T] {
+	k.words = words
 	return k
 }
 

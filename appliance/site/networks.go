@@ -21,12 +21,12 @@ func subnetKeys() []key[Subnet] {
 	circuit := list("circuit", func(s *Subnet) *[]string { return &s.Circuit }, parseCircuit, same)
 	return []key[Subnet]{
 		text("name", func(s *Subnet) *string { return &s.Name }, parseName).
-			about("Name", "a text of 1 to 64 characters", "Where the network is."),
-		network.about("Network", "an IPv4 network with its length (8 to 30), such as 10.78.0.0/24", "The network behind the relay."),
-		gateway.about("Router", "an IPv4 address of that network, or an empty text for none", "The router that its phones are told of, usually the relay."),
-		pool.about("Addresses to give", "a range of IPv4 addresses such as 10.78.0.50-10.78.0.250", "Ranges of addresses for clients in that network."),
-		lease.about("Lease", "a duration from 10s to 744h such as 8h, or an empty text for dhcp.lease", "How long a client there may keep its address."),
-		circuit.about("Circuits", "a text of 1 to 255 printable characters, or 0x and hex digits", "The pool is for clients behind these ports of the relay alone (option 82). Empty: for all."),
+			about("Name", "a text of 1 to 64 characters", "Where the network is.").such("Warehouse"),
+		network.about("Network", "an IPv4 network with its length (8 to 30), such as 10.78.0.0/24", "The network behind the relay.").such("10.78.0.0/24"),
+		gateway.about("Router", "an IPv4 address of that network, or an empty text for none", "The router that its phones are told of, usually the relay.").such("10.78.0.1"),
+		pool.about("Addresses to give", "a range of IPv4 addresses such as 10.78.0.50-10.78.0.250", "Ranges of addresses for clients in that network.").such("10.78.0.50-10.78.0.250"),
+		lease.about("Lease", "a duration from 10s to 744h such as 8h, or an empty text for dhcp.lease", "How long a client there may keep its address.").such("2h").in(unitDuration),
+		circuit.about("Circuits", "a text of 1 to 255 printable characters, or 0x and hex digits", "The pool is for clients behind these ports of the relay alone (option 82). Empty: for all.").such("Gi1/0/1"),
 	}
 }
 
@@ -35,12 +35,12 @@ func classKeys() []key[Class] {
 	macs := list("macs", func(c *Class) *[]phone.MAC { return &c.MACs }, parseMAC, phone.MAC.String)
 	return []key[Class]{
 		text("name", func(c *Class) *string { return &c.Name }, parseName).
-			about("Name", "a text of 1 to 64 characters", "What these clients are."),
+			about("Name", "a text of 1 to 64 characters", "What these clients are.").such("Yealink"),
 		text("vendor_class", func(c *Class) *string { return &c.VendorClass }, parseText).
-			about("Vendor class", "a printable text of up to 255 characters", "What option 60 of the clients begins with. Empty: anything."),
+			about("Vendor class", "a printable text of up to 255 characters", "What option 60 of the clients begins with. Empty: anything.").such("yealink"),
 		choice("model", func(c *Class) *string { return &c.Model }, "", "7940", "7960").
-			about("Model", "7940, 7960 or an empty text", "Listed phones of this model. Empty: anything."),
-		macs.about("MACs", "an Ethernet address such as 00:06:D7:AA:2A:2E", "Only these clients. Empty: any."),
+			about("Model", "7940, 7960 or an empty text", "Listed phones of this model. Empty: anything.").such("7960").means("any model", "7940", "7960"),
+		macs.about("MACs", "an Ethernet address such as 00:06:D7:AA:2A:2E", "Only these clients. Empty: any.").such("00:15:65:00:00:01"),
 	}
 }
 

@@ -30,6 +30,7 @@ func (s *Server) routes() []map[string]handlerFunc {
 		s.apiRoutes(),
 		s.conversionRoutes(),
 		s.editorRoutes(),
+		s.formRoutes(),
 		s.wizardRoutes(),
 	}
 }
@@ -52,19 +53,14 @@ func (s *Server) loginRoutes() map[string]handlerFunc {
 // boxRoutes are the pages of the box itself.
 func (s *Server) boxRoutes() map[string]handlerFunc {
 	return map[string]handlerFunc{
-		"GET /{$}":            s.overview,
-		"GET /stream":         s.overviewStream,
-		"POST /clock":         s.clockPost,
-		"POST /serve-anyway":  s.serveAnyway,
-		"POST /hold-back":     s.holdBack,
-		"POST /look-again":    s.lookAgain,
-		"GET /time":           s.timePage,
-		"GET /settings":       s.settingsForm,
-		"POST /settings":      s.settingsPost,
-		"GET /settings/file":  s.fileForm,
-		"POST /settings/file": s.filePost,
-		"GET /help":           s.helpPage,
-		"GET /system":         s.systemPage,
+		"GET /{$}":           s.overview,
+		"GET /stream":        s.overviewStream,
+		"POST /clock":        s.clockPost,
+		"POST /serve-anyway": s.serveAnyway,
+		"POST /hold-back":    s.holdBack,
+		"POST /look-again":   s.lookAgain,
+		"GET /help":          s.helpPage,
+		"GET /system":        s.systemPage,
 	}
 }
 
@@ -163,6 +159,7 @@ func (s *Server) apiRoutes() map[string]handlerFunc {
 		"GET /api/v1/events":                       s.apiEvents,
 		"GET /api/v1/site":                         s.apiSite,
 		"PUT /api/v1/site":                         s.apiPutSite,
+		"POST /api/v1/site/check":                  s.apiSiteCheck,
 		"POST /api/v1/firmware":                    s.apiFirmware,
 		"POST /api/v1/clock":                       s.apiClock,
 		"GET /api/v1/names":                        s.apiNames,

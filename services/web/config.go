@@ -32,6 +32,7 @@ type Deps struct {
 	Shop    Workshop
 	Files   PhoneFiles
 	Secrets Secrets
+	Forms   SiteForms // the settings as forms; nil = those pages say that they are not there
 	Now     func() time.Time
 	Uptime  func() time.Duration // of the process; nothing sets it. nil = counted from New
 	Log     *slog.Logger
@@ -331,6 +332,14 @@ type Field struct {
 	Kind    string   // text, number, bool, list, choice, map (name = value, one a line)
 	Choices []string // for choice
 	Secret  bool     // Value is masked; an unchanged mask keeps the value
+
+	Words     []string // what each of Choices means; nil = they speak for themselves
+	Allowed   string   // what is allowed, for a sentence
+	Default   string   // in the notation of Value
+	Required  bool     // nothing is no value
+	Example   string   // a value that is allowed; of lists and maps one entry
+	Unit      string   // in what it is counted, for a sentence; "" = in nothing
+	Catalogue bool     // the names of the map are parameters of the phones' catalogue
 }
 
 // PhoneEntry is a listed phone as the form shows it.

@@ -431,6 +431,7 @@ func (s *fakeSite) SetFields(_ context.Context, values map[string]string, etag s
 			{Key: "firmware.target", Found: `"P1"`, Allowed: "the name of a load"},
 		}}
 	}
+	s.values = maps.Clone(s.values)
 	maps.Copy(s.values, values)
 	return nil
 }

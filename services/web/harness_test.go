@@ -35,6 +35,7 @@ type rig struct {
 	box     *fakeBox
 	shop    *fakeShop
 	fleet   *fakeFleet
+	forms   *fakeForms
 	secrets *fakeSecrets
 	clock   *fakeClock
 	log     *lockedBuffer
@@ -90,6 +91,7 @@ func newRig(t testing.TB, change func(*web.Config)) *rig {
 			Version: "1.2.3",
 		},
 	}
+	r.forms = &fakeForms{site: r.box.site}
 	if change != nil {
 		change(&r.cfg)
 	}
@@ -102,6 +104,7 @@ func newRig(t testing.TB, change func(*web.Config)) *rig {
 		Activity:  r.activity,
 		Converter: &fakeConverter{shop: r.shop},
 		Editors:   r.editors,
+		Forms:     r.forms,
 		Report: func(e web.Event) {
 			r.mu.Lock()
 			defer r.mu.Unlock()

@@ -19,6 +19,7 @@ type namesView struct {
 	Faults  []string
 	Name    string // what the form had
 	Target  string
+	Form    *siteFormView // the settings of names; nil = they cannot be shown
 }
 
 // missingView is a name that nobody answers in words.
@@ -35,6 +36,13 @@ func (s *Server) namesPage(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Server) showNames(w http.ResponseWriter, r *http.Request, code int, v namesView) error {
+	if v.Form == nil {
+		form, err := s.embeddedForm("names")
+		if err != nil {
+			return err
+		}
+		v.Form = form
+	}
 	v.Names = s.deps.Box.Names()
 	now := s.deps.Now()
 	for _, n := range v.Names.Missing {

@@ -24,12 +24,14 @@ var sections = []place{
 		{Path: "/conversions/report", Name: "Hand-over report"},
 	}},
 	{Path: "/settings", Name: "Settings", Sub: []place{
-		{Path: "/settings", Name: "Site"},
+		{Path: "/settings", Name: "Network"},
+		{Path: "/settings/phones", Name: "Phones and provider"},
 		{Path: "/time", Name: "Time"},
 		{Path: "/names", Name: "Names"},
 		{Path: "/directory", Name: "Directory"},
 		{Path: "/media", Name: "Rings and logo"},
 		{Path: "/dialplan", Name: "Dial plan"},
+		{Path: "/settings/page", Name: "This page"},
 		{Path: "/settings/file", Name: "As a file"},
 	}},
 	{Path: "/system", Name: "System", Sub: []place{

@@ -62,7 +62,7 @@ func parsePages() (*pages, error) {
 	if err := p.loadAssets(); err != nil {
 		return nil, err
 	}
-	base, err := template.New("base").Funcs(p.funcs()).ParseFS(files, "templates/layout.html", "templates/parts.html", "templates/part-*.html")
+	base, err := template.New("base").Funcs(p.funcs()).ParseFS(files, "templates/layout.html", "templates/parts.html", "templates/part-*.html", "templates/formparts.html")
 	if err != nil {
 		return nil, fmt.Errorf("parsing the layout: %w", err)
 	}
@@ -72,7 +72,7 @@ func parsePages() (*pages, error) {
 	}
 	for _, file := range names {
 		name := strings.TrimSuffix(path.Base(file), ".html")
-		if name == "layout" || name == "parts" || strings.HasPrefix(name, "part-") {
+		if name == "layout" || name == "parts" || name == "formparts" || strings.HasPrefix(name, "part-") {
 			continue
 		}
 		t, err := base.Clone()
@@ -120,11 +120,13 @@ func (p *pages) addAsset(name string, body []byte) {
 
 func (p *pages) funcs() template.FuncMap {
 	return template.FuncMap{
-		"asset":     func(name string) string { return "/assets/" + name + "?v=" + p.assets[name].tag },
-		"languages": func() []languageChoice { return p.languages.choices() },
-		"inc":       func(i int) int { return i + 1 },
-		"mask":      func() string { return Mask },
-		"kept":      p.kept,
+		"asset":      func(name string) string { return "/assets/" + name + "?v=" + p.assets[name].tag },
+		"languages":  func() []languageChoice { return p.languages.choices() },
+		"inc":        func(i int) int { return i + 1 },
+		"mask":       func() string { return Mask },
+		"kept":       p.kept,
+		"pairview":   newPairView,
+		"parameters": settableParameters,
 		// say is for texts that were made in Go, or come from the services.
 		"say":  func(text string) string { return text },
 		"list": func(items ...string) []string { return items },

@@ -19,7 +19,10 @@ type clockPageView struct {
 	Problem string
 	All     clockView
 	Own     []clockView
-	More    int // clocks of their own that are not shown
+	More    int           // clocks of their own that are not shown
+	Change  string        // when the phones' clocks change next; "" = never
+	Form    *siteFormView // the settings of the time; nil = they cannot be shown
+	Zones   []string      // that can be chosen
 }
 
 // shownClocks bounds the page: after the site's time zone was changed every phone goes by the old one until it starts again.
@@ -40,10 +43,31 @@ type clockView struct {
 type shownView struct{ When, Shows, Wrong string }
 
 func (s *Server) timePage(w http.ResponseWriter, r *http.Request) error {
+	form, err := s.embeddedForm("time")
+	if err != nil {
+		return err
+	}
+	return s.showTime(w, r, http.StatusOK, form)
+}
+
+// embeddedForm is a form that stands on a page with other things; nil = the box has no forms.
+func (s *Server) embeddedForm(key string) (*siteFormView, error) {
+	if s.deps.Forms == nil {
+		return nil, nil
+	}
+	page, err := findPage(key)
+	if err != nil {
+		return nil, err
+	}
+	return s.loadForm(page, "")
+}
+
+func (s *Server) showTime(w http.ResponseWriter, r *http.Request, code int, form *siteFormView) error {
 	c := s.deps.Box.Status().Clock
 	v := clockPageView{
 		Now: c.Now.UTC().Format("2 January 2006, 15:04:05 UTC"), Trusted: c.Trusted, Text: clockSentence(c), Facts: clockFacts(c), Problem: c.Problem,
-		All: s.clockView(phone.MAC{}, !c.Trusted),
+		All:    s.clockView(phone.MAC{}, !c.Trusted),
+		Change: s.deps.Shop.NextChange(), Form: form, Zones: phone.ZoneNames(),
 	}
 	for _, one := range c.Servers {
 		v.Servers = append(v.Servers, newTimeServer(one))
@@ -53,7 +77,7 @@ func (s *Server) timePage(w http.ResponseWriter, r *http.Request) error {
 	for _, one := range own[:len(own)-v.More] {
 		v.Own = append(v.Own, newClockView(one))
 	}
-	return s.show(w, r, http.StatusOK, "time", "Time", "/time", v)
+	return s.show(w, r, code, "time", "Time", "/time", v)
 }
 
 // apiTime is all that the page of the time shows.

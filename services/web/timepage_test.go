@@ -75,7 +75,7 @@ func TestTheTimePageIsBounded(t *testing.T) {
 	w := r.do(call{path: "/time", cookie: r.login()})
 	wantCode(t, w, 200)
 	wantText(t, w.Body.String(), "10 more phones have a clock of their own")
-	if n := strings.Count(w.Body.String(), "Asia/Tokyo"); n != 50 {
+	if n := strings.Count(w.Body.String(), "<dd>Asia/Tokyo</dd>"); n != 50 {
 		t.Errorf("%d clocks are shown, wanted 50", n)
 	}
 }

@@ -12,7 +12,7 @@ var addressKeys = []string{"network.address", "network.gateway", "dhcp.pool"}
 
 // addressView is the step about the address of the box and those of the phones.
 type addressView struct {
-	Fields []fieldView
+	Fields []startField
 	Why    string // what the proposal was made of; "" = what is in force stands in the form
 	Keep   string // the address that the box has now, where another one is proposed
 	Moves  bool   // a new address is in force at once
@@ -20,10 +20,18 @@ type addressView struct {
 	Move   *moveView
 }
 
+// startField is a field with what stands in it now.
+type startField struct {
+	Field
+	ID     string
+	Faults []string
+	Rows   int // of a list
+}
+
 // startFields picks fields of the settings and puts values into them.
-func (s *Server) startFields(keys []string, values map[string]string, faults formFaults) []fieldView {
+func (s *Server) startFields(keys []string, values map[string]string, faults formFaults) []startField {
 	fields, _ := s.deps.Box.Settings().Fields()
-	var out []fieldView
+	var out []startField
 	for _, key := range keys {
 		for _, f := range fields {
 			if f.Key != key {
@@ -32,7 +40,7 @@ func (s *Server) startFields(keys []string, values map[string]string, faults for
 			if value, ok := values[key]; ok {
 				f.Value = value
 			}
-			out = append(out, fieldView{
+			out = append(out, startField{
 				Field: f, ID: "f-" + strings.ReplaceAll(key, ".", "-"), Faults: faults.For(key), Rows: min(max(2, strings.Count(f.Value, "\n")+1), 6),
 			})
 		}

@@ -9,10 +9,10 @@ var providerKeys = []string{"sip.proxy", "sip.port", "dns.upstream"}
 
 // providerStep is the step about the telephone system.
 type providerStep struct {
-	Fields []fieldView
-	More   []fieldView // of a name that has to be looked up
-	Open   bool        // those are shown
-	Check  *ProxyCheck // what asking it showed; nil = it was not asked
+	Fields []startField
+	More   []startField // of a name that has to be looked up
+	Open   bool         // those are shown
+	Check  *ProxyCheck  // what asking it showed; nil = it was not asked
 	Saved  bool
 }
 

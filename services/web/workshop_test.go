@@ -56,7 +56,7 @@ func TestWorkshopPages(t *testing.T) {
 		"/directory":                          {"A = B = 112"},
 		"/media":                              {"Old Style", "1.02 s", "Draw the office"},
 		"/firmware":                           {"P0S3-8-12-00.sb2", "ab12", "756524"},
-		"/settings":                           {"28 March 2027, 02:00"},
+		"/time":                               {"28 March 2027, 02:00"},
 		"/conversions?from=x&to=P0S3-8-12-00": {"P0S3-05-3-00.bin", "missing: P0S3-8-12-00.sb2"},
 	} {
 		wantCode(t, r.do(call{path: path}), 303)
