@@ -2,12 +2,15 @@ package backup
 
 import (
 	"archive/tar"
+	"bytes"
 	"compress/gzip"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"time"
 
 	"filippo.io/age"
@@ -53,11 +56,18 @@ type manifest struct {
 	Entries []Entry `json:"entries"`
 }
 
-// Source is a file that is to be put into a backup. Size has to be what Open gives, to the byte.
+// Source is a file that is to be put into a backup. Open returns it with its size, to the byte; one that is gone by then
+// ([fs.ErrNotExist]) is left out.
 type Source struct {
 	Name string
-	Size int64
-	Open func() (io.ReadCloser, error)
+	Open func() (content io.ReadCloser, size int64, err error)
+}
+
+// Bytes is a source in memory.
+func Bytes(name string, content []byte) Source {
+	return Source{Name: name, Open: func() (io.ReadCloser, int64, error) {
+		return io.NopCloser(bytes.NewReader(content)), int64(len(content)), nil
+	}}
 }
 
 // workFactor is the logarithm of the work that a passphrase costs: 32 MB of memory, which a small Pi has; age's own 18 are 256 MB.
@@ -88,6 +98,9 @@ func Write(w io.Writer, h Header, sources []Source) error {
 	}
 	for _, s := range sources {
 		e, err := writeSource(t, s, h.Made)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
 		if err != nil {
 			return fmt.Errorf("backing up %s: %w", s.Name, err)
 		}
@@ -106,21 +119,21 @@ func Write(w io.Writer, h Header, sources []Source) error {
 }
 
 func writeSource(t *tar.Writer, s Source, made time.Time) (Entry, error) {
-	r, err := s.Open()
+	r, size, err := s.Open()
 	if err != nil {
 		return Entry{}, err
 	}
 	defer r.Close()
-	if err := t.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: s.Name, Size: s.Size, Mode: 0o600, ModTime: made}); err != nil {
+	if err := t.WriteHeader(&tar.Header{Typeflag: tar.TypeReg, Name: s.Name, Size: size, Mode: 0o600, ModTime: made}); err != nil {
 		return Entry{}, err
 	}
 	sum := sha256.New()
-	n, err := io.Copy(io.MultiWriter(t, sum), io.LimitReader(r, s.Size))
+	n, err := io.Copy(io.MultiWriter(t, sum), io.LimitReader(r, size))
 	if err != nil {
 		return Entry{}, err
 	}
-	if n != s.Size {
-		return Entry{}, fmt.Errorf("it changed meanwhile: found %d bytes, it had %d", n, s.Size)
+	if n != size {
+		return Entry{}, fmt.Errorf("it changed meanwhile: found %d bytes, it had %d", n, size)
 	}
 	return Entry{Name: s.Name, Size: n, SHA256: hex.EncodeToString(sum.Sum(nil))}, nil
 }

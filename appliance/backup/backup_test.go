@@ -24,9 +24,7 @@ var made = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 func sources(files map[string]string) []Source {
 	var out []Source
 	for _, name := range slices.Sorted(maps.Keys(files)) {
-		out = append(out, Source{Name: name, Size: int64(len(files[name])), Open: func() (io.ReadCloser, error) {
-			return io.NopCloser(strings.NewReader(files[name])), nil
-		}})
+		out = append(out, Bytes(name, []byte(files[name])))
 	}
 	return out
 }

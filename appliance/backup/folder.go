@@ -189,7 +189,17 @@ func (f *Folder) Sum(name string) (string, error) {
 
 // Source returns a file of the box for a backup.
 func (f *Folder) Source(e Entry) Source {
-	return Source{Name: e.Name, Size: e.Size, Open: func() (io.ReadCloser, error) { return os.Open(f.in(filepath.FromSlash(e.Name))) }}
+	return Source{Name: e.Name, Open: func() (io.ReadCloser, int64, error) {
+		file, err := os.Open(f.in(filepath.FromSlash(e.Name)))
+		if err != nil {
+			return nil, 0, err
+		}
+		info, err := file.Stat()
+		if err != nil {
+			return nil, 0, errors.Join(err, file.Close())
+		}
+		return file, info.Size(), nil
+	}}
 }
 
 // writePlan stores the plan of the staged folder.

@@ -9,7 +9,7 @@ import (
 // appHandler serves the page and the API behind the login.
 func (s *Server) appHandler() http.Handler {
 	mux := http.NewServeMux()
-	for _, routes := range []map[string]handlerFunc{s.loginRoutes(), s.boxRoutes(), s.phoneRoutes(), s.workshopRoutes(), s.apiRoutes()} {
+	for _, routes := range []map[string]handlerFunc{s.loginRoutes(), s.boxRoutes(), s.phoneRoutes(), s.workshopRoutes(), s.apiRoutes(), s.systemRoutes()} {
 		for pattern, h := range routes {
 			mux.Handle(pattern, s.handle(h)) // panics where two are the same
 		}
@@ -47,7 +47,6 @@ func (s *Server) boxRoutes() map[string]handlerFunc {
 		"GET /settings/file":  s.fileForm,
 		"POST /settings/file": s.filePost,
 		"GET /help":           s.helpPage,
-		"GET /system":         s.systemPage,
 	}
 }
 
@@ -178,6 +177,7 @@ func (h *headerOnly) WriteHeader(code int)        { h.status = code }
 // nothing but the login without a login. It stands before the mux, so that a stranger learns no path either.
 func (s *Server) guard(next http.Handler) http.Handler {
 	return s.handle(func(w http.ResponseWriter, r *http.Request) error {
+		r = acting(r)
 		hash, err := s.deps.Secrets.Password()
 		if err != nil {
 			return err

@@ -39,6 +39,8 @@ type Deps struct {
 	Report  func(Event)         // must not block
 	// Registerer takes the page's own counters; nil = they are not exported.
 	Registerer prometheus.Registerer
+	// System is the box as a machine: its log, backups, changes and power; nil = its pages are not there.
+	System System
 }
 
 // EventKind says what happened.
@@ -63,6 +65,7 @@ type Event struct {
 	MAC  phone.MAC
 	What string
 	Code int
+	By   *Actor // who, and how; nil = nobody said
 }
 
 // Secrets keeps the password's hash and the session keys over restarts.

@@ -1,0 +1,131 @@
+package assemble
+
+import (
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"encoding/xml"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"phonebox/appliance/site"
+)
+
+// shortSecret is the length below which a secret is not looked for in texts: a password "sip" would take the word from every
+// sentence. In the settings it is masked all the same.
+const shortSecret = 4
+
+// redactor takes secrets out of texts that leave the box. The log and the timelines hold none by design; this is for the day
+// when a server, a phone or a fault quotes one.
+type redactor struct{ replace *strings.Replacer }
+
+// text returns s without secrets.
+func (r redactor) text(s string) string { return r.replace.Replace(s) }
+
+// newRedactor knows the secrets of these sites and others, in every notation that a text of ours could have them in.
+func newRedactor(sites []*site.Site, others ...string) redactor {
+	seen := map[string]bool{}
+	var all []string
+	add := func(s string) {
+		if len(s) >= shortSecret && s != site.Mask && !seen[s] {
+			seen[s] = true
+			all = append(all, s)
+		}
+	}
+	for _, s := range sites {
+		for _, secret := range append(s.Secrets(), loginNames(s)...) {
+			for _, form := range forms(secret) {
+				add(form)
+			}
+		}
+	}
+	for _, secret := range others {
+		for _, form := range forms(secret) {
+			add(form)
+		}
+	}
+	// The longest first: of two secrets one may be the beginning of the other.
+	slices.SortFunc(all, func(a, b string) int { return len(b) - len(a) })
+	var pairs []string
+	for _, s := range all {
+		pairs = append(pairs, s, site.Mask)
+	}
+	return redactor{strings.NewReplacer(pairs...)}
+}
+
+// forms writes a secret as logs, JSON, XML, TOML and addresses do.
+func forms(s string) []string {
+	out := []string{s, url.QueryEscape(s), url.PathEscape(s), hex.EncodeToString([]byte(s)), base64.StdEncoding.EncodeToString([]byte(s)), base64.RawURLEncoding.EncodeToString([]byte(s))}
+	quoted := strconv.Quote(s)
+	out = append(out, quoted[1:len(quoted)-1])
+	if j, err := json.Marshal(s); err == nil {
+		out = append(out, string(j[1:len(j)-1]))
+	}
+	var x strings.Builder
+	if xml.EscapeText(&x, []byte(s)) == nil {
+		out = append(out, x.String())
+	}
+	toml := strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s)
+	return append(out, toml)
+}
+
+// loginNames are the names that lines log in with where these are not their numbers: half of what a stranger needs.
+func loginNames(s *site.Site) []string {
+	var out []string
+	for _, p := range s.Phones {
+		for _, l := range p.Lines {
+			if secretLogin(l) {
+				out = append(out, l.AuthName)
+			}
+		}
+	}
+	return out
+}
+
+// secretLogin reports whether the name that a line logs in with is told nowhere else.
+func secretLogin(l site.Line) bool {
+	return l.AuthName != "" && l.AuthName != l.Name && l.AuthName != l.DisplayName && l.AuthName != l.ShortName
+}
+
+// withoutLogins is a site whose secrets and secret login names are masked.
+func withoutLogins(s *site.Site) *site.Site {
+	out := s.Masked()
+	for i := range out.Phones {
+		for j := range out.Phones[i].Lines {
+			if l := &out.Phones[i].Lines[j]; secretLogin(*l) {
+				l.AuthName = site.Mask
+			}
+		}
+	}
+	return out
+}
+
+// redactor knows all secrets of the box: those of the settings and of their former versions, the password's hash and the key
+// of the sessions.
+func (b *Box) redactor() redactor {
+	cur := b.current()
+	b.redacting.Lock()
+	defer b.redacting.Unlock()
+	hash, _ := secrets{b.store}.Password()
+	mark := cur.etag + hash
+	if b.redactMark == mark && b.redact.replace != nil {
+		return b.redact
+	}
+	sites := []*site.Site{cur.site}
+	for _, text := range b.formerTexts() {
+		if old, _ := site.Parse(text, site.Catalogue()); old != nil {
+			sites = append(sites, old)
+		}
+	}
+	others := []string{hash}
+	if i := strings.LastIndexByte(hash, '$'); i >= 0 {
+		others = append(others, hash[i+1:])
+	}
+	if key, err := (secrets{b.store}).SessionKey(); err == nil {
+		others = append(others, string(key))
+	}
+	b.redact, b.redactMark = newRedactor(sites, others...), mark
+	return b.redact
+}
