@@ -34,6 +34,7 @@ type rig struct {
 	cfg     web.Config
 	box     *fakeBox
 	shop    *fakeShop
+	system  *fakeSystem
 	secrets *fakeSecrets
 	clock   *fakeClock
 	log     *lockedBuffer
@@ -68,6 +69,7 @@ func newRig(t *testing.T, change func(*web.Config)) *rig {
 		t:       t,
 		box:     newFakeBox(),
 		shop:    &fakeShop{},
+		system:  newFakeSystem(),
 		secrets: &fakeSecrets{key: bytes.Repeat([]byte{7}, 32)},
 		clock:   &fakeClock{now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)},
 		log:     &lockedBuffer{},
@@ -88,6 +90,7 @@ func newRig(t *testing.T, change func(*web.Config)) *rig {
 		Box: r.box, Shop: r.shop, Files: fakeFiles{}, Secrets: r.secrets, Now: r.clock.Now, Uptime: r.clock.Uptime,
 		Log:     slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Metrics: r.metrics, Registerer: r.metrics,
+		System: r.system,
 		Report: func(e web.Event) {
 			r.mu.Lock()
 			defer r.mu.Unlock()

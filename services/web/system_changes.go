@@ -16,7 +16,7 @@ type changesView struct {
 	Kept      int
 	Found     int // entries that the filter leaves
 	Hows      []choiceView
-	Query     string
+	CSV       string // where the same entries are as a file
 	More      bool
 }
 
@@ -88,7 +88,7 @@ func (s *Server) changesFound(r *http.Request) (found []AuditEntry, kept int) {
 
 func (s *Server) changesPage(w http.ResponseWriter, r *http.Request) error {
 	found, kept := s.changesFound(r)
-	v := changesView{Text: r.URL.Query().Get("text"), How: r.URL.Query().Get("how"), Kept: kept, Found: len(found), Hows: howWords, Query: r.URL.RawQuery}
+	v := changesView{Text: r.URL.Query().Get("text"), How: r.URL.Query().Get("how"), Kept: kept, Found: len(found), Hows: howWords, CSV: "/system/changes.csv?" + r.URL.RawQuery}
 	if v.More = len(found) > maxChangeRows; v.More {
 		found = found[:maxChangeRows]
 	}

@@ -23,8 +23,8 @@ type logView struct {
 	Level, Service string
 	Phone, Text    string
 	Problem        string
-	Query          string // of the same lines as a download
-	After          uint64 // the last line of all: the stream goes on behind it
+	TextFile       string // where the same lines are as a file
+	Stream         string // and where those come that are written from now on
 	Gone, More     bool   // older lines are no longer kept; there are more than are shown
 	Supervisor     string
 	Services       []string
@@ -87,7 +87,7 @@ func (s *Server) logPage(w http.ResponseWriter, r *http.Request) error {
 	lines := s.deps.System.Log(f, logPageLines)
 	v := logView{
 		Rows: logRows(lines.Lines, s.deps.Now()), Level: f.Level, Service: f.Service, Phone: q.Get("phone"), Text: f.Text, Problem: problem,
-		Gone: lines.Gone > 0, After: lines.Last, More: len(lines.Lines) >= logPageLines, Services: logServices, Levels: logLevels,
+		Gone: lines.Gone > 0, More: len(lines.Lines) >= logPageLines, Services: logServices, Levels: logLevels,
 		Supervisor: s.deps.System.Machine().Supervisor,
 	}
 	keep := url.Values{}
@@ -96,7 +96,9 @@ func (s *Server) logPage(w http.ResponseWriter, r *http.Request) error {
 			keep.Set(name, value)
 		}
 	}
-	v.Query = keep.Encode()
+	v.TextFile = "/system/log.txt?" + keep.Encode()
+	keep.Set("after", strconv.FormatUint(lines.Last, 10))
+	v.Stream = "/system/log/stream?" + keep.Encode()
 	return s.show(w, r, http.StatusOK, "systemlog", "Log", "/system/log", v)
 }
 
