@@ -55,20 +55,31 @@ func newRedactor(sites []*site.Site, others ...string) redactor {
 	return redactor{strings.NewReplacer(pairs...)}
 }
 
-// forms writes a secret as logs, JSON, XML, TOML and addresses do.
+// forms writes a secret as logs, JSON, XML, TOML and addresses do, and these once more in quotes: a log quotes what an error has
+// quoted already.
 func forms(s string) []string {
 	out := []string{s, url.QueryEscape(s), url.PathEscape(s), hex.EncodeToString([]byte(s)), base64.StdEncoding.EncodeToString([]byte(s)), base64.RawURLEncoding.EncodeToString([]byte(s))}
-	quoted := strconv.Quote(s)
-	out = append(out, quoted[1:len(quoted)-1])
-	if j, err := json.Marshal(s); err == nil {
-		out = append(out, string(j[1:len(j)-1]))
-	}
 	var x strings.Builder
 	if xml.EscapeText(&x, []byte(s)) == nil {
 		out = append(out, x.String())
 	}
-	toml := strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s)
-	return append(out, toml)
+	for range 2 {
+		for _, form := range slices.Clone(out) {
+			out = append(out, inQuotes(form)...)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// inQuotes is what stands between the quotes when a text is written as Go, JSON and TOML do.
+func inQuotes(s string) []string {
+	quoted := strconv.Quote(s)
+	out := []string{quoted[1 : len(quoted)-1], strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s)}
+	if j, err := json.Marshal(s); err == nil {
+		out = append(out, string(j[1:len(j)-1]))
+	}
+	return out
 }
 
 // loginNames are the names that lines log in with where these are not their numbers: half of what a stranger needs.

@@ -45,8 +45,11 @@ func newFakeSystem() *fakeSystem {
 			Supervisor: "gokrazy",
 		},
 		parts: []web.BackupPart{
-			{Name: "settings", Files: 1, Bytes: 4096}, {Name: "files", Files: 3, Bytes: 20 << 10}, {Name: "firmware", Files: 8, Bytes: 12 << 20},
-			{Name: "certificate", Files: 1, Bytes: 700}, {Name: "password", Files: 1, Bytes: 97},
+			{Name: "settings", Files: 1, Bytes: 4096},
+			{Name: "files", Files: 3, Bytes: 20 << 10},
+			{Name: "firmware", Files: 8, Bytes: 12 << 20},
+			{Name: "certificate", Files: 1, Bytes: 700},
+			{Name: "password", Files: 1, Bytes: 97},
 		},
 	}
 }

@@ -24,7 +24,8 @@ type systemView struct {
 // healthView is a service with what it answered when it was asked for a sign of life.
 type healthView struct {
 	serviceView
-	Probe string
+	Probe   string
+	Answers bool
 }
 
 // factView is one fact; a Trouble is a sentence that says what to do.
@@ -143,11 +144,11 @@ func serviceName(key string) string {
 func (h *healthView) setProbe(got ServiceHealth) {
 	switch {
 	case got.State == "off":
-		h.Probe = "not asked"
+		h.Probe = "switched off, so it was not asked"
 	case got.Why != "":
 		h.Probe, h.Mood = got.Why, "bad"
 	default:
-		h.Probe = "answers"
+		h.Answers = true
 	}
 }
 
