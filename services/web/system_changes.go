@@ -42,7 +42,7 @@ func howInWords(how string) string {
 }
 
 // maxChangeRows bounds a page; the CSV has all.
-const maxChangeRows = 200
+const maxChangeRows = 100
 
 // ChangeText writes one difference of the settings as a line.
 func ChangeText(c KeyChange) string {
@@ -77,13 +77,27 @@ func (s *Server) changesFound(r *http.Request) (found []AuditEntry, kept int) {
 		if how != "" && e.How != how {
 			return true
 		}
-		if text == "" {
-			return false
-		}
-		all := strings.ToLower(e.What + "\n" + e.From + "\n" + e.Label + "\n" + e.MAC.String() + "\n" + strings.Join(changeTexts(e.Keys), "\n"))
-		return !strings.Contains(all, text)
+		return text != "" && !e.tells(text)
 	})
 	return found, kept
+}
+
+// tells reports whether a text in lower case stands in one of the entry's.
+func (e *AuditEntry) tells(text string) bool {
+	if foldContains(text, e.What, e.From, e.Label) || !e.MAC.IsZero() && foldContains(text, e.MAC.String()) {
+		return true
+	}
+	return slices.ContainsFunc(e.Keys, func(c KeyChange) bool { return foldContains(text, c.What, c.Who, c.Old, c.New, c.Key) })
+}
+
+// foldContains looks for a text in lower case in texts of whatever case.
+func foldContains(text string, in ...string) bool {
+	for _, s := range in {
+		if len(s) >= len(text) && strings.Contains(strings.ToLower(s), text) {
+			return true
+		}
+	}
+	return false
 }
 
 func (s *Server) changesPage(w http.ResponseWriter, r *http.Request) error {

@@ -13,7 +13,7 @@ import (
 
 // Lines of the log that a page and a download have at most.
 const (
-	logPageLines = 300
+	logPageLines = 200
 	logTextLines = 2000
 )
 
