@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"encoding/xml"
+	"html"
 	"net/url"
 	"slices"
 	"strconv"
@@ -90,7 +91,7 @@ func newRedactor(sites []*site.Site, others ...string) redactor {
 // forms writes a secret as logs, JSON, XML, TOML and addresses do, and these once more in quotes: a log quotes what an error has
 // quoted already.
 func forms(s string) []string {
-	out := []string{s, url.QueryEscape(s), url.PathEscape(s), hex.EncodeToString([]byte(s)), base64.StdEncoding.EncodeToString([]byte(s)), base64.RawURLEncoding.EncodeToString([]byte(s))}
+	out := []string{s, html.EscapeString(s), url.QueryEscape(s), url.PathEscape(s), hex.EncodeToString([]byte(s)), base64.StdEncoding.EncodeToString([]byte(s)), base64.RawURLEncoding.EncodeToString([]byte(s))}
 	var x strings.Builder
 	if xml.EscapeText(&x, []byte(s)) == nil {
 		out = append(out, x.String())
