@@ -47,6 +47,9 @@ func (b *Box) firstSite(ctx context.Context) (*site.Site, []byte, error) {
 			return nil, nil, fmt.Errorf("saving the settings: %w", err)
 		}
 	}
+	if b.formerSite, err = b.store.Value(ctx, keyLastSite); err != nil {
+		b.log.Error("reading the last site", "err", err)
+	}
 	if err := b.store.SetValue(ctx, keyLastSite, text); err != nil {
 		b.log.Error("site not stored", "err", err)
 	}
@@ -113,6 +116,7 @@ func (b *Box) apply(ctx context.Context, s *site.Site, text []byte) error {
 		b.log.Error("site not stored", "err", err)
 	}
 	b.log.Info("settings applied", "phones", len(s.Phones))
+	b.auditSite(ctx, "The settings were changed.", old.site, s)
 	return nil
 }
 

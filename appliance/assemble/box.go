@@ -20,6 +20,7 @@ import (
 	"phonebox/appliance/clock"
 	"phonebox/appliance/convert"
 	"phonebox/appliance/journal"
+	"phonebox/appliance/logbook"
 	"phonebox/appliance/netdev"
 	"phonebox/appliance/site"
 	"phonebox/appliance/store"
@@ -85,6 +86,9 @@ type Box struct {
 	activity  *activity
 	proxy     *proxyWatch
 	desk      *desk
+	keeper    *keeper
+	audit     *audit
+	book      *logbook.Book
 	sup       *supervisor
 	recorder  *recorder
 	metrics   *prometheus.Registry
@@ -117,6 +121,13 @@ type Box struct {
 	http    netip.AddrPort // where phones fetch pages
 	lost    string         // why nothing lasts; "" = it does
 	refused []string       // what was wrong with the site file that was found at start
+
+	restored   string      // a restore that was finished at the start; "" = none
+	formerSite []byte      // the settings that were in force before the start
+	leave      func(error) // ends the daemon for a reason; a no-op until Serve runs it
+	redacting  sync.Mutex
+	redact     redactor
+	redactMark string // of what the redactor knows
 }
 
 // applied is the site that is in force.
@@ -129,7 +140,10 @@ type applied struct {
 
 // New opens what lasts, reads the site and makes all parts; nothing is served yet.
 func New(ctx context.Context, opt Options) (*Box, error) {
+	book := logbook.New()
+	opt.Log = slog.New(book.Handler(opt.Log.Handler(), slog.LevelInfo))
 	b := &Box{opt: opt, log: opt.Log, began: time.Now(), metrics: prometheus.NewRegistry(), started: make(chan struct{})}
+	b.book, b.leave = book, func(error) {}
 	b.floods.perSecond, b.timeAsked.perSecond, b.namesAsked.perSecond = 5, 2, 10
 	b.questions, b.labels = make(chan phone.MAC, 64), make(chan string, 8)
 	b.metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
@@ -171,6 +185,7 @@ func (b *Box) makeData() error {
 
 // make reads the site and makes the parts, in the order in which they need each other.
 func (b *Box) make(ctx context.Context) error {
+	b.recoverRestore()
 	s, text, err := b.firstSite(ctx)
 	if err != nil {
 		return err
@@ -189,6 +204,8 @@ func (b *Box) make(ctx context.Context) error {
 	if b.journal, err = journal.New(journal.Config{Now: b.clock.Now, Metrics: b.metrics}, b.store, b.log.With("svc", "journal")); err != nil {
 		return fmt.Errorf("opening the journal: %w", err)
 	}
+	b.audit = newAudit(ctx, b.store, b.log, b.clock.Now)
+	b.auditStart(ctx, b.formerSite, s)
 	b.tellJournal(s)
 	b.unanswered, b.missing = newUnanswered(b.clock.Now), newMissing(b.clock.Now)
 	if b.recorder, err = newRecorder(b); err != nil {
@@ -265,7 +282,7 @@ func (b *Box) makeServices(p plan) error {
 	if err := os.RemoveAll(filepath.Join(b.opt.Data, importDir)); err != nil {
 		b.log.Warn("uploads of the last run not removed", "err", err)
 	}
-	b.shop = newShop(b)
+	b.shop, b.keeper = newShop(b), newKeeper(b)
 	b.activity, b.proxy = newActivity(b), &proxyWatch{b: b}
 	if b.desk, err = newDesk(b); err != nil {
 		return err
@@ -280,6 +297,7 @@ func (b *Box) makeServices(p plan) error {
 		Converter: converter{b.shop},
 		Editors:   editors{b},
 		Forms:     siteForms{b},
+		System:    b.keeper,
 	}); err != nil {
 		return fmt.Errorf("making the page: %w", err)
 	}

@@ -171,6 +171,7 @@ func (b *Box) onWeb(e web.Event) {
 			b.later(ev)
 		}
 	}
+	b.auditEvent(e)
 	if text, ok := fromPage(e); ok {
 		b.note("web", text)
 	}

@@ -64,7 +64,7 @@ func (b *Box) save(background *sync.WaitGroup) error {
 
 // background are the parts that serve nobody directly.
 func (b *Box) background() map[string]func(context.Context) error {
-	parts := map[string]func(context.Context) error{"journal": b.journal.Run, "clock": b.clock.Run, "house keeping": b.houseKeeping, "conversions": b.director.Run, "questions": b.askWhatRuns, "events": b.keepEvents, "memory": b.rest}
+	parts := map[string]func(context.Context) error{"journal": b.journal.Run, "clock": b.clock.Run, "house keeping": b.houseKeeping, "conversions": b.director.Run, "questions": b.askWhatRuns, "events": b.keepEvents, "memory": b.rest, "changes": b.audit.run}
 	parts["moves"] = b.followMoves
 	parts["activity"], parts["proxy"] = b.activity.run, b.proxy.run
 	parts["what phones got"] = b.desk.run

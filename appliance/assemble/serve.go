@@ -2,17 +2,28 @@ package assemble
 
 import (
 	"context"
+	"errors"
 	"os"
 )
 
-// Serve is the daemon on a real interface: it runs until ctx ends and reads the settings again at each signal.
+// Serve is the daemon on a real interface: it runs until ctx ends and reads the settings again at each signal. It returns
+// [ErrRestart] when a person asked on the page for it to start again.
 func Serve(ctx context.Context, opt Options, reload <-chan os.Signal) error {
 	b, err := New(ctx, opt)
 	if err != nil {
 		return err
 	}
+	ctx, leave := context.WithCancelCause(ctx)
+	defer leave(nil)
+	b.leave = leave
 	go b.reloads(ctx, reload)
-	return b.Run(ctx)
+	if err := b.Run(ctx); err != nil {
+		return err
+	}
+	if errors.Is(context.Cause(ctx), ErrRestart) {
+		return ErrRestart
+	}
+	return nil
 }
 
 // reloads waits for the start: a signal that comes before it is answered after it.

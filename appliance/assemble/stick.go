@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"phonebox/services/web"
 )
 
 // resetFile on a USB stick takes the page's password away (promise 5): who can plug a stick in holds the box, and owns it.
@@ -124,7 +126,7 @@ func (b *Box) watchSticks(ctx context.Context) error {
 			b.log.Warn("USB stick not read", "err", err)
 		}
 		for _, files := range found {
-			b.doStick(ctx, files)
+			b.doStick(web.WithActor(ctx, &web.Actor{How: "stick"}), files)
 		}
 		select {
 		case <-ctx.Done():
@@ -142,5 +144,6 @@ func (b *Box) resetPassword() {
 		return
 	}
 	b.log.Warn("password reset", "file", resetFile)
+	b.audit.add(web.AuditEntry{How: "stick", What: sentence(text)})
 	b.note("box", text)
 }

@@ -66,7 +66,12 @@ func run(args []string, stdout, stderr io.Writer) int {
 	}
 	reload := make(chan os.Signal, 1)
 	signal.Notify(reload, syscall.SIGHUP)
-	if err := serve(ctx, opt, reload); err != nil {
+	err = serve(ctx, opt, reload)
+	if errors.Is(err, assemble.ErrRestart) {
+		opt.Log.Info("starting again, as was asked for on the page")
+		return startAgain(opt.Log)
+	}
+	if err != nil {
 		opt.Log.Error("phoneboxd ends", "err", err)
 		return exitFailed
 	}
@@ -87,6 +92,19 @@ func untilStopped() (context.Context, func() int) {
 		cancel()
 	}()
 	return ctx, func() int { return code }
+}
+
+// startAgain makes the process a new daemon. On the box gokrazy's supervisor does that; elsewhere nobody may be there who would.
+func startAgain(log *slog.Logger) int {
+	if onBox {
+		return exitStopped
+	}
+	exe, err := os.Executable()
+	if err == nil {
+		err = syscall.Exec(exe, os.Args, os.Environ())
+	}
+	log.Error("phoneboxd cannot start itself again", "err", err)
+	return exitFailed
 }
 
 func parse(args []string, stderr io.Writer) (assemble.Options, error) {

@@ -10,16 +10,16 @@ import (
 	"phonebox/services/phone"
 )
 
-// Change is a key that has another value in one site than in another.
-type Change struct {
+// KeyChange is a key that has another value in one site than in another.
+type KeyChange struct {
 	Key, Label string
 	Old, New   string // as a form shows them; "" = not set, a secret is the [Mask] or words
 }
 
 // Changes returns what differs between two sites, but for their phones, contacts and dialling rules, in the order of the
 // file. A map or a table has a change for each entry.
-func Changes(old, next *Site) []Change {
-	var out []Change
+func Changes(old, next *Site) []KeyChange {
+	var out []KeyChange
 	for _, g := range siteGroups() {
 		for _, k := range g.keys {
 			out = append(out, changesOf(k, old, next, k.name)...)
@@ -32,16 +32,16 @@ func Changes(old, next *Site) []Change {
 }
 
 // changesOf compares one key.
-func changesOf[T any](k key[T], old, next *T, name string) []Change {
+func changesOf[T any](k key[T], old, next *T, name string) []KeyChange {
 	a, b := k.get(old), k.get(next)
 	if k.kind != KindMap {
 		if before, after := commas(a), commas(b); before != after {
-			return []Change{{Key: name, Label: k.label, Old: before, New: after}}
+			return []KeyChange{{Key: name, Label: k.label, Old: before, New: after}}
 		}
 		return nil
 	}
 	before, after := pairs(a), pairs(b)
-	var out []Change
+	var out []KeyChange
 	for _, n := range slices.Sorted(maps.Keys(merged(before, after))) {
 		was, there := before[n]
 		is, stays := after[n]
@@ -51,7 +51,7 @@ func changesOf[T any](k key[T], old, next *T, name string) []Change {
 		if SecretParameter(n) {
 			was, is = hidden(there, "the former password"), hidden(stays, "another password")
 		}
-		out = append(out, Change{Key: join(name, n), Label: k.label + ": " + n, Old: was, New: is})
+		out = append(out, KeyChange{Key: join(name, n), Label: k.label + ": " + n, Old: was, New: is})
 	}
 	return out
 }
@@ -90,15 +90,15 @@ func merged(layers ...map[string]string) map[string]string {
 }
 
 // tableChanges compares the entries of a table one by one, in their order.
-func tableChanges[T any](name, label string, keys []key[T], old, next []T, words func(*T) string) []Change {
-	var out []Change
+func tableChanges[T any](name, label string, keys []key[T], old, next []T, words func(*T) string) []KeyChange {
+	var out []KeyChange
 	for i := range max(len(old), len(next)) {
 		path := fmt.Sprintf("%s[%d]", name, i)
 		switch {
 		case i >= len(old):
-			out = append(out, Change{Key: path, Label: label, New: words(&next[i])})
+			out = append(out, KeyChange{Key: path, Label: label, New: words(&next[i])})
 		case i >= len(next):
-			out = append(out, Change{Key: path, Label: label, Old: words(&old[i])})
+			out = append(out, KeyChange{Key: path, Label: label, Old: words(&old[i])})
 		default:
 			for _, k := range keys {
 				for _, c := range changesOf(k, &old[i], &next[i], join(path, k.name)) {

@@ -83,6 +83,14 @@ func (p *Provisioner) Remove(name string) error {
 	return p.remove(name, "firmware file", func(k phone.Kind) bool { return k == phone.KindLoads || k.IsFirmware() })
 }
 
+// Exclusively runs change, which may exchange files of the folder as a whole by renaming, while nothing is uploaded or removed, and
+// looks at the folder afterwards.
+func (p *Provisioner) Exclusively(change func() error) error {
+	p.adding.Lock()
+	defer p.adding.Unlock()
+	return errors.Join(change(), p.Rescan())
+}
+
 // remove removes a file of the folder if it is of a kind.
 func (p *Provisioner) remove(name, what string, of func(phone.Kind) bool) error {
 	p.adding.Lock()

@@ -31,6 +31,7 @@ func (s *Server) routes() []map[string]handlerFunc {
 		s.conversionRoutes(),
 		s.editorRoutes(),
 		s.formRoutes(),
+		s.systemRoutes(),
 		s.wizardRoutes(),
 	}
 }
@@ -60,7 +61,6 @@ func (s *Server) boxRoutes() map[string]handlerFunc {
 		"POST /hold-back":    s.holdBack,
 		"POST /look-again":   s.lookAgain,
 		"GET /help":          s.helpPage,
-		"GET /system":        s.systemPage,
 	}
 }
 
@@ -229,6 +229,7 @@ func (h *headerOnly) WriteHeader(code int)        { h.status = code }
 // nothing but the login without a login. It stands before the mux, so that a stranger learns no path either.
 func (s *Server) guard(next http.Handler) http.Handler {
 	return s.handle(func(w http.ResponseWriter, r *http.Request) error {
+		r = acting(r)
 		hash, err := s.deps.Secrets.Password()
 		if err != nil {
 			return err

@@ -66,9 +66,15 @@ func (c *certificate) fingerprint() string {
 
 // renew takes the stored certificate, or makes a new one where there is none or names or addresses changed. When it
 // can't be stored the page still runs, with a certificate that lasts until the next start.
-func (c *certificate) renew(cfg *Config, log *slog.Logger) {
+func (c *certificate) renew(cfg *Config, log *slog.Logger) { c.refresh(cfg, log, false) }
+
+// refresh is renew; anew, it looks at the disk even where the certificate in use is right.
+func (c *certificate) refresh(cfg *Config, log *slog.Logger, anew bool) {
+	if c.useOwn(cfg, log) {
+		return
+	}
 	names, addrs := certNames(cfg)
-	if cert := c.cur.Load(); cert != nil && coversExactly(cert.Leaf, names, addrs) {
+	if cert := c.cur.Load(); !anew && cert != nil && coversExactly(cert.Leaf, names, addrs) {
 		return
 	}
 	path := filepath.Join(cfg.CertDir, CertFile)

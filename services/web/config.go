@@ -52,6 +52,8 @@ type Deps struct {
 	Desk Desk
 	// Editors shows the bytes of directory, rings and logo to their editors; nil = those pages say that they are not there.
 	Editors Editors
+	// System is the box as a machine: its log, backups, changes and power; nil = its pages are not there.
+	System System
 }
 
 // EventKind says what happened.
@@ -77,6 +79,7 @@ type Event struct {
 	MAC  phone.MAC
 	What string
 	Code int
+	By   *Actor // who, and how; nil = nobody said
 }
 
 // Secrets keeps the password's hash and the session keys over restarts.

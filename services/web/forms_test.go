@@ -23,7 +23,7 @@ var (
 )
 
 // formOf is the form of the settings as a browser without scripts sends it back unchanged.
-func formOf(t *testing.T, body string) url.Values {
+func formOf(t testing.TB, body string) url.Values {
 	t.Helper()
 	_, form, ok := strings.Cut(body, `id="site-form"`)
 	form, _, closed := strings.Cut(form, "</form>")

@@ -36,6 +36,7 @@ type rig struct {
 	shop    *fakeShop
 	fleet   *fakeFleet
 	forms   *fakeForms
+	system  *fakeSystem
 	secrets *fakeSecrets
 	clock   *fakeClock
 	log     *lockedBuffer
@@ -74,6 +75,7 @@ func newRig(t testing.TB, change func(*web.Config)) *rig {
 		t:       t,
 		box:     newFakeBox(),
 		shop:    &fakeShop{},
+		system:  newFakeSystem(),
 		secrets: &fakeSecrets{key: bytes.Repeat([]byte{7}, 32)},
 		clock:   &fakeClock{now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)},
 		log:     &lockedBuffer{},
@@ -105,6 +107,7 @@ func newRig(t testing.TB, change func(*web.Config)) *rig {
 		Converter: &fakeConverter{shop: r.shop},
 		Editors:   r.editors,
 		Forms:     r.forms,
+		System:    r.system,
 		Report: func(e web.Event) {
 			r.mu.Lock()
 			defer r.mu.Unlock()

@@ -65,6 +65,8 @@ func (s *Server) limitBody(next http.Handler) http.Handler {
 		switch {
 		case isUpload(r):
 			limit = maxUpload
+		case isRestore(r):
+			limit = maxRestore
 		case strings.HasPrefix(r.URL.Path, gokrazyPrefix):
 			limit = 0 // updates of the whole system pass through there, after the login
 		}
@@ -157,5 +159,6 @@ func (s *Server) drop(r *http.Request, reason string, code int, what string) {
 func (s *Server) report(r *http.Request, e Event) {
 	e.Time = s.deps.Now()
 	e.From = remoteAddr(r)
+	e.By = ActorOf(r.Context())
 	s.deps.Report(e)
 }

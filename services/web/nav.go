@@ -36,6 +36,12 @@ var sections = []place{
 	}},
 	{Path: "/system", Name: "System", Sub: []place{
 		{Path: "/system", Name: "System"},
+		{Path: "/system/log", Name: "Log"},
+		{Path: "/system/backup", Name: "Backup"},
+		{Path: "/system/changes", Name: "Changes"},
+		{Path: "/system/versions", Name: "Settings of before"},
+		{Path: "/system/diagnostics", Name: "Diagnostics"},
+		{Path: "/system/certificate", Name: "Certificate"},
 		{Path: "/password", Name: "Password"},
 	}},
 }

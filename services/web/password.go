@@ -112,6 +112,12 @@ func (h storedHash) String() string {
 	return fmt.Sprintf("$argon2id$v=%d$m=%d,t=%d,p=%d$%s$%s", argon2.Version, h.memory, h.time, h.threads, b64(h.salt), b64(h.key))
 }
 
+// ValidHash reports whether a text can be the stored hash of a password: one that was restored must not lock people out.
+func ValidHash(s string) bool {
+	_, err := parseHash(s)
+	return err == nil
+}
+
 // parseHash reads what String wrote. Costs beyond 64 MiB or 16 passes are refused: a damaged store must not stop the box.
 func parseHash(s string) (storedHash, error) {
 	bad := errors.New("found something else than an argon2id hash")

@@ -1,0 +1,270 @@
+package site
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"phonebox/services/phone"
+)
+
+// Change is one difference between two sites. It never holds a secret.
+type Change struct {
+	Key  string    // network.gateway; of a phone within its entry: lines[0].password
+	What string    // the key in words: Gateway, Password of line 1
+	MAC  phone.MAC // whose; zero = it is none of a phone
+	Who  string    // the label of that phone
+	// Old and New are the values as the form shows them; both "" for a secret, which Secret says. Of what was added Old is
+	// "", of what was removed New.
+	Old, New string
+	Secret   bool
+	Kind     ChangeKind
+}
+
+// ChangeKind says what happened to a key, an entry of a list or a phone.
+type ChangeKind string
+
+// The kinds of changes.
+const (
+	Changed ChangeKind = "changed"
+	Added   ChangeKind = "added"
+	Removed ChangeKind = "removed"
+)
+
+// String writes the change as one line.
+func (c Change) String() string {
+	what := c.What
+	if c.Who != "" {
+		what = c.Who + ": " + what
+	}
+	switch {
+	case c.Secret:
+		return fmt.Sprintf("%s was %s", what, c.Kind)
+	case c.Kind == Added:
+		return fmt.Sprintf("%s was added: %s", what, c.New)
+	case c.Kind == Removed:
+		return fmt.Sprintf("%s was removed: %s", what, c.Old)
+	}
+	return fmt.Sprintf("%s: %s -> %s", what, orNothing(c.Old), orNothing(c.New))
+}
+
+func orNothing(s string) string {
+	if s == "" {
+		return "nothing"
+	}
+	return s
+}
+
+// Diff tells what differs between two sites, key by key in the order of the file, without secrets: of these it tells only
+// that they changed. Phones are the same when their MACs are, lines when their places are.
+func Diff(old, now *Site) []Change {
+	var out []Change
+	for _, k := range siteKeys() {
+		out = append(out, diffKey(&k, "", k.label, old, now)...)
+	}
+	out = append(out, diffList("dhcp.subnet", "Network behind a relay", tableLines(old.DHCP.Subnets, subnetKeys(), nil), tableLines(now.DHCP.Subnets, subnetKeys(), nil))...)
+	out = append(out, diffList("dhcp.class", "Options for a class", tableLines(old.DHCP.Classes, classKeys(), classOptions), tableLines(now.DHCP.Classes, classKeys(), classOptions))...)
+	out = append(out, diffList("dial_plan.rules", "Rule of the dial plan", tableLines(old.DialPlan.Rules, ruleKeys(), nil), tableLines(now.DialPlan.Rules, ruleKeys(), nil))...)
+	out = append(out, diffList("contacts", "Contact", tableLines(old.Contacts, contactKeys(), nil), tableLines(now.Contacts, contactKeys(), nil))...)
+	return append(out, diffPhones(old.Phones, now.Phones)...)
+}
+
+// Secrets returns every secret of the site, once each: passwords of lines and parameters that hold one.
+func (s *Site) Secrets() []string {
+	seen := map[string]bool{"": true}
+	var out []string
+	s.Clone().secrets(func(_, secret string) string {
+		if !seen[secret] {
+			seen[secret] = true
+			out = append(out, secret)
+		}
+		return secret
+	})
+	return out
+}
+
+// diffKey compares one key of a table.
+func diffKey[T any](k *key[T], prefix, label string, old, now *T) []Change {
+	before, after := k.get(old), k.get(now)
+	if k.kind == KindMap {
+		return diffMap(k, prefix, label, before, after)
+	}
+	a, b := flat(before), flat(after)
+	if a == b {
+		return nil
+	}
+	c := Change{Key: join(prefix, k.name), What: label, Old: a, New: b, Kind: Changed}
+	if k.secret {
+		c.Secret, c.Old, c.New = true, "", ""
+		switch {
+		case a == "":
+			c.Kind = Added
+		case b == "":
+			c.Kind = Removed
+		}
+	}
+	return []Change{c}
+}
+
+// flat writes a value that is no map on one line.
+func flat(in []entry) string {
+	items := make([]string, len(in))
+	for i, e := range in {
+		items[i] = e.text
+	}
+	return strings.Join(items, ", ")
+}
+
+func diffMap[T any](k *key[T], prefix, label string, before, after []entry) []Change {
+	old, now := map[string]string{}, map[string]string{}
+	var names []string
+	for _, e := range before {
+		old[e.name] = e.text
+		names = append(names, e.name)
+	}
+	for _, e := range after {
+		now[e.name] = e.text
+		names = append(names, e.name)
+	}
+	slices.Sort(names)
+	var out []Change
+	for _, name := range slices.Compact(names) {
+		a, had := old[name]
+		b, has := now[name]
+		if had && has && a == b {
+			continue
+		}
+		c := Change{Key: join(join(prefix, k.name), name), What: label + ", " + name, Old: a, New: b, Kind: Changed}
+		switch {
+		case !had:
+			c.Kind = Added
+		case !has:
+			c.Kind = Removed
+		}
+		if k.isSecret(entry{name: name}) {
+			c.Secret, c.Old, c.New = true, "", ""
+		}
+		out = append(out, c)
+	}
+	return out
+}
+
+// tableLines writes each table of a list on one line; more adds what is no key.
+func tableLines[T any](list []T, keys []key[T], more func(*T) string) []string {
+	out := make([]string, len(list))
+	for i := range list {
+		var parts []string
+		for _, k := range keys {
+			if text := flat(k.get(&list[i])); text != "" && text != "false" {
+				parts = append(parts, text)
+			}
+		}
+		if more != nil {
+			if text := more(&list[i]); text != "" {
+				parts = append(parts, text)
+			}
+		}
+		out[i] = strings.Join(parts, " | ")
+	}
+	return out
+}
+
+// classOptions writes the options of a class on one line.
+func classOptions(c *Class) string {
+	var w strings.Builder
+	writeOptions(&w, c.Options)
+	return strings.Join(strings.Fields(strings.ReplaceAll(w.String(), "\n", " ")), " ")
+}
+
+// diffList compares two lists of tables: what is in the one only was added or removed. Where both hold the same in another
+// order, that is one change, for the order of rules matters.
+func diffList(key, what string, before, after []string) []Change {
+	if slices.Equal(before, after) {
+		return nil
+	}
+	left := map[string]int{}
+	for _, s := range before {
+		left[s]++
+	}
+	var out []Change
+	for _, s := range after {
+		if left[s] > 0 {
+			left[s]--
+			continue
+		}
+		out = append(out, Change{Key: key, What: what, New: s, Kind: Added})
+	}
+	for _, s := range before {
+		if left[s] > 0 {
+			left[s]--
+			out = append(out, Change{Key: key, What: what, Old: s, Kind: Removed})
+		}
+	}
+	if len(out) == 0 {
+		return []Change{{Key: key, What: what, Old: "one order", New: "another order", Kind: Changed}}
+	}
+	return out
+}
+
+func diffPhones(before, after []Phone) []Change {
+	old, now := map[phone.MAC]*Phone{}, map[phone.MAC]bool{}
+	for i := range before {
+		old[before[i].MAC] = &before[i]
+	}
+	var out []Change
+	for i := range after {
+		p := &after[i]
+		now[p.MAC] = true
+		if was, ok := old[p.MAC]; ok {
+			out = append(out, diffPhone(was, p)...)
+			continue
+		}
+		out = append(out, Change{Key: "phones", What: "Phone", MAC: p.MAC, Who: p.Label, New: phoneWords(p), Kind: Added})
+	}
+	for i := range before {
+		if p := &before[i]; !now[p.MAC] {
+			out = append(out, Change{Key: "phones", What: "Phone", MAC: p.MAC, Who: p.Label, Old: phoneWords(p), Kind: Removed})
+		}
+	}
+	return out
+}
+
+// phoneWords says which phone it is: its MAC and the numbers of its lines.
+func phoneWords(p *Phone) string {
+	text := p.MAC.String()
+	for i, l := range p.Lines {
+		sep := ", "
+		if i == 0 {
+			sep = " with "
+		}
+		text += sep + l.Name
+	}
+	return text
+}
+
+func diffPhone(old, now *Phone) []Change {
+	var out []Change
+	for _, k := range phoneKeys() {
+		out = append(out, diffKey(&k, "", k.label, old, now)...)
+	}
+	for i := range max(len(old.Lines), len(now.Lines)) {
+		prefix, line := fmt.Sprintf("lines[%d]", i), fmt.Sprintf("of line %d", i+1)
+		switch {
+		case i >= len(old.Lines):
+			out = append(out, Change{Key: prefix, What: fmt.Sprintf("Line %d", i+1), New: now.Lines[i].Name, Kind: Added})
+		case i >= len(now.Lines):
+			out = append(out, Change{Key: prefix, What: fmt.Sprintf("Line %d", i+1), Old: old.Lines[i].Name, Kind: Removed})
+		default:
+			for _, k := range lineKeys() {
+				out = append(out, diffKey(&k, prefix, k.label+" "+line, &old.Lines[i], &now.Lines[i])...)
+			}
+		}
+	}
+	for i := range out {
+		out[i].MAC, out[i].Who = now.MAC, now.Label
+		if out[i].Who == "" {
+			out[i].Who = now.MAC.String()
+		}
+	}
+	return out
+}
