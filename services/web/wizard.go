@@ -139,20 +139,18 @@ func (s *Server) startNotice(at string) *startNotice {
 
 func (s *Server) wizardRoutes() map[string]handlerFunc {
 	return map[string]handlerFunc{
-		"GET /start":                  s.wizard(s.startPage),
-		"GET /start/{step}":           s.wizard(s.startStepPage),
-		"POST /start/{step}":          s.wizard(s.startStepPost),
-		"GET /start/wire/stream":      s.wizard(s.wireStream),
-		"POST /start/wire/look":       s.wizard(s.startLook),
-		"POST /start/wire/serve":      s.wizard(s.startServe),
-		"POST /start/wire/hold-back":  s.wizard(s.startHoldBack),
-		"GET /start/phones/stream":    s.wizard(s.startPhonesStream),
-		"POST /start/address/move":    s.wizard(s.startMove),
-		"POST /start/later":           s.wizard(s.startLater),
-		"POST /start/leave":           s.wizard(s.startLeave),
-		"POST /start/finish":          s.wizard(s.startFinish),
-		"GET /api/v1/neighbours":      s.apiNeighbours,
-		"POST /api/v1/provider/check": s.apiCheckProxy,
+		"GET /start":                 s.wizard(s.startPage),
+		"GET /start/{step}":          s.wizard(s.startStepPage),
+		"POST /start/{step}":         s.wizard(s.startStepPost),
+		"GET /start/wire/stream":     s.wizard(s.wireStream),
+		"POST /start/wire/look":      s.wizard(s.startLook),
+		"POST /start/wire/serve":     s.wizard(s.startServe),
+		"POST /start/wire/hold-back": s.wizard(s.startHoldBack),
+		"GET /start/phones/stream":   s.wizard(s.startPhonesStream),
+		"POST /start/address/move":   s.wizard(s.startMove),
+		"POST /start/later":          s.wizard(s.startLater),
+		"POST /start/leave":          s.wizard(s.startLeave),
+		"POST /start/finish":         s.wizard(s.startFinish),
 	}
 }
 
