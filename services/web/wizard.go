@@ -35,6 +35,7 @@ type startView struct {
 	Count   string // Step 2 of 6
 	Back    string // path of the step before; "" = none
 	Last    bool
+	Gone    bool // the box leaves this address: nothing can be pressed here any more
 	Problem string
 	ETag    string
 	Faults  formFaults
@@ -131,8 +132,11 @@ func (s *Server) startNotice(at string) *startNotice {
 		return nil
 	}
 	text := fmt.Sprintf("Setting up is not finished: %d of %d steps are done.", st.done(), len(startSteps))
-	if st.Problem != "" {
+	switch {
+	case st.Problem != "":
 		text = st.Problem
+	case st.next() == "":
+		text = "All steps of setting up are done."
 	}
 	return &startNotice{Text: text, Path: "/start"}
 }
@@ -302,8 +306,11 @@ func (s *Server) startLater(w http.ResponseWriter, r *http.Request) error {
 	return s.afterStep(w, r, step, "")
 }
 
-// startLeave leaves the wizard as it is.
+// startLeave leaves the wizard as it is; where all is done it ends.
 func (s *Server) startLeave(w http.ResponseWriter, r *http.Request) error {
+	if s.startState().next() == "" {
+		return s.startFinish(w, r)
+	}
 	return s.done(w, r, "/", "You can go on with setting up whenever you like: the link is on this page.")
 }
 
