@@ -457,6 +457,16 @@ func BenchmarkTheWizardWith500Phones(b *testing.B) {
 	}
 }
 
+// Somebody whose browser tells no time, or who presses before its scripts are there, is not held up.
+func TestNoTimeIsNoReasonToStop(t *testing.T) {
+	r, f, c := begun(t)
+	page := r.leads(c, r.form("/start/time", c, url.Values{"etag": {r.etag()}, "time.zone": {"Europe/Brussels"}, "clock": {"1"}, "unix": {""}, "utc": {" "}}), "/start/provider")
+	wantText(t, page, "The clock was left as it is, because no time was given.")
+	if len(r.box.clock) != 0 || stateOf(f.state, "time") != "done" {
+		t.Errorf("the clock was set to %v, kept is %+v", r.box.clock, f.state)
+	}
+}
+
 // What somebody made up as a zone must not become a part of the page.
 func TestTheListOfZonesIsEscaped(t *testing.T) {
 	r, _, c := begun(t)

@@ -12,7 +12,7 @@ import (
 type startTimeView struct {
 	Zones   template.HTML // the list to choose from
 	Zone    string        // that is chosen
-	Propose bool   // a browser may choose its own: nobody chose yet
+	Propose bool          // a browser may choose its own: nobody chose yet
 	Faults  []string
 	Trusted bool
 	Text    string // what the box knows of the time
@@ -30,6 +30,9 @@ func (s *Server) startTimeView(values map[string]string) startTimeView {
 	return v
 }
 
+// placeWords writes the name of a place for people.
+var placeWords = strings.NewReplacer("_", " ", "/", ", ")
+
 // zoneOptions is the list with one chosen, which is added where it does not stand in it. A template takes longer for four hundred
 // places than for all the rest of a page.
 func zoneOptions(chosen string) template.HTML {
@@ -40,7 +43,7 @@ func zoneOptions(chosen string) template.HTML {
 		for _, place := range a.Places {
 			name := a.Area + "/" + place
 			found = found || name == chosen
-			writeOption(&areas, name, strings.NewReplacer("_", " ", "/", ", ").Replace(place), name == chosen)
+			writeOption(&areas, name, placeWords.Replace(place), name == chosen)
 		}
 		areas.WriteString("</optgroup>\n")
 	}
@@ -80,6 +83,10 @@ func (s *Server) startTimePost(w http.ResponseWriter, r *http.Request) error {
 	s.changed(r, "The time zone was set.")
 	if r.PostForm.Get("clock") == "" {
 		return s.stepDone(w, r, "time", "The time zone is saved.")
+	}
+	if r.PostForm.Get("unix") == "" && strings.TrimSpace(r.PostForm.Get("utc")) == "" {
+		// Without JavaScript, or pressed before it was there: no reason to hold anybody up.
+		return s.stepDone(w, r, "time", "The time zone is saved. The clock was left as it is, because no time was given.")
 	}
 	unix, err := strconv.ParseFloat(r.PostForm.Get("unix"), 64)
 	if err != nil {
