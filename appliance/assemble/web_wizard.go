@@ -24,8 +24,9 @@ const (
 
 // starter is what the first-run wizard of the page needs.
 type starter struct {
-	b     *Box
-	moves chan move
+	b        *Box
+	moves    chan move
+	patience time.Duration // with people who are to find the page at its new address
 
 	mu     sync.Mutex
 	state  web.StartState
@@ -46,7 +47,7 @@ const moveDelay = 1500 * time.Millisecond
 // newStarter reads how far the wizard has come. Without any record it is wanted on a box that knows nothing yet: without a password,
 // and with the settings that every new box has. One that was given settings, or was in use before there was a wizard, has none.
 func newStarter(ctx context.Context, b *Box, s *site.Site) (*starter, error) {
-	st := &starter{b: b, moves: make(chan move, 1)}
+	st := &starter{b: b, moves: make(chan move, 1), patience: web.MoveTime}
 	raw, err := b.store.Value(ctx, keyStart)
 	if err != nil {
 		return nil, fmt.Errorf("reading how far the first settings have come: %w", err)
@@ -198,10 +199,10 @@ func (st *starter) keep(m *move) {
 }
 
 // followMoves moves the box, and back where nobody came along. A move that was under way when the power went is followed on.
-func (b *Box) followMoves(ctx context.Context) error { return b.starter.follow(ctx, web.MoveTime) }
+func (b *Box) followMoves(ctx context.Context) error { return b.starter.follow(ctx) }
 
-func (st *starter) follow(ctx context.Context, patience time.Duration) error {
-	over := time.NewTimer(patience)
+func (st *starter) follow(ctx context.Context) error {
+	over := time.NewTimer(st.patience)
 	defer over.Stop()
 	st.resume(ctx)
 	for {
@@ -215,7 +216,7 @@ func (st *starter) follow(ctx context.Context, patience time.Duration) error {
 			case <-time.After(moveDelay):
 			}
 			st.goTo(ctx, m)
-			over.Reset(patience)
+			over.Reset(st.patience)
 		case <-over.C:
 			st.goBack(ctx)
 		}
@@ -343,12 +344,12 @@ func (st *starter) seenNetwork() (seenNetwork, bool) {
 				n.names = strings.Join(strings.Fields(strings.ReplaceAll(option.Value, ",", " ")), "\n")
 			}
 		}
-		if p, err := o.Offered.Prefix(bits); o.Offered.IsValid() && err == nil && bits >= 8 && bits <= 29 {
+		if p, err := o.Offered.Prefix(bits); o.Offered.IsValid() && err == nil && bits >= 8 && bits <= 28 {
 			n.network = p
 			return n, true
 		}
 	}
-	if s := st.b.wire.State(); s.Foreign.IsValid() && s.Foreign.Bits() >= 8 && s.Foreign.Bits() <= 29 {
+	if s := st.b.wire.State(); s.Foreign.IsValid() && s.Foreign.Bits() >= 8 && s.Foreign.Bits() <= 28 {
 		return seenNetwork{network: s.Foreign.Masked(), gateway: s.ForeignGateway}, true
 	}
 	return seenNetwork{}, false
@@ -380,6 +381,9 @@ func (n seenNetwork) propose(free func(netip.Addr) bool) web.Proposal {
 	size := uint32(1) << (32 - n.network.Bits())
 	box := size - min(6, size/4+1)
 	for tries := 0; tries < mostProbes && box > size/2 && (at(box) == n.gateway || at(box).String() == n.server || !free(at(box))); tries++ {
+		box--
+	}
+	if at(box) == n.gateway || at(box).String() == n.server {
 		box--
 	}
 	last := box - 1

@@ -190,6 +190,8 @@ func (s *Server) apiRoutes() map[string]handlerFunc {
 		"POST /api/v1/restart":                     s.apiRestartAll,
 		"GET /api/v1/restart":                      s.apiRestartProgress,
 		"GET /api/v1/dialplan/test":                s.apiTestNumber,
+		"GET /api/v1/neighbours":                   s.apiNeighbours,
+		"POST /api/v1/provider/check":              s.apiCheckProxy,
 	}
 }
 

@@ -41,3 +41,12 @@ func (s *Server) Paths() []string {
 	slices.Sort(out)
 	return out
 }
+
+// StartPage is a step of the wizard without the login before it.
+func (s *Server) StartPage(step string) http.Handler {
+	h := s.handle(s.wizard(s.startStepPage))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.SetPathValue("step", step)
+		h.ServeHTTP(w, r)
+	})
+}

@@ -35,6 +35,7 @@ type startView struct {
 	Count   string // Step 2 of 6
 	Back    string // path of the step before; "" = none
 	Last    bool
+	Gone    bool // the box leaves this address: nothing can be pressed here any more
 	Problem string
 	ETag    string
 	Faults  formFaults
@@ -131,28 +132,29 @@ func (s *Server) startNotice(at string) *startNotice {
 		return nil
 	}
 	text := fmt.Sprintf("Setting up is not finished: %d of %d steps are done.", st.done(), len(startSteps))
-	if st.Problem != "" {
+	switch {
+	case st.Problem != "":
 		text = st.Problem
+	case st.next() == "":
+		text = "All steps of setting up are done."
 	}
 	return &startNotice{Text: text, Path: "/start"}
 }
 
 func (s *Server) wizardRoutes() map[string]handlerFunc {
 	return map[string]handlerFunc{
-		"GET /start":                  s.wizard(s.startPage),
-		"GET /start/{step}":           s.wizard(s.startStepPage),
-		"POST /start/{step}":          s.wizard(s.startStepPost),
-		"GET /start/wire/stream":      s.wizard(s.wireStream),
-		"POST /start/wire/look":       s.wizard(s.startLook),
-		"POST /start/wire/serve":      s.wizard(s.startServe),
-		"POST /start/wire/hold-back":  s.wizard(s.startHoldBack),
-		"GET /start/phones/stream":    s.wizard(s.startPhonesStream),
-		"POST /start/address/move":    s.wizard(s.startMove),
-		"POST /start/later":           s.wizard(s.startLater),
-		"POST /start/leave":           s.wizard(s.startLeave),
-		"POST /start/finish":          s.wizard(s.startFinish),
-		"GET /api/v1/neighbours":      s.apiNeighbours,
-		"POST /api/v1/provider/check": s.apiCheckProxy,
+		"GET /start":                 s.wizard(s.startPage),
+		"GET /start/{step}":          s.wizard(s.startStepPage),
+		"POST /start/{step}":         s.wizard(s.startStepPost),
+		"GET /start/wire/stream":     s.wizard(s.wireStream),
+		"POST /start/wire/look":      s.wizard(s.startLook),
+		"POST /start/wire/serve":     s.wizard(s.startServe),
+		"POST /start/wire/hold-back": s.wizard(s.startHoldBack),
+		"GET /start/phones/stream":   s.wizard(s.startPhonesStream),
+		"POST /start/address/move":   s.wizard(s.startMove),
+		"POST /start/later":          s.wizard(s.startLater),
+		"POST /start/leave":          s.wizard(s.startLeave),
+		"POST /start/finish":         s.wizard(s.startFinish),
 	}
 }
 
@@ -304,8 +306,11 @@ func (s *Server) startLater(w http.ResponseWriter, r *http.Request) error {
 	return s.afterStep(w, r, step, "")
 }
 
-// startLeave leaves the wizard as it is.
+// startLeave leaves the wizard as it is; where all is done it ends.
 func (s *Server) startLeave(w http.ResponseWriter, r *http.Request) error {
+	if s.startState().next() == "" {
+		return s.startFinish(w, r)
+	}
 	return s.done(w, r, "/", "You can go on with setting up whenever you like: the link is on this page.")
 }
 

@@ -165,7 +165,7 @@ func (s *Server) startMove(w http.ResponseWriter, r *http.Request) error {
 		st.settle("address", "done")
 		st.Problem = ""
 	})
-	return s.showStart(w, r, http.StatusOK, "address", startView{Body: addressView{Move: &moveView{
+	return s.showStart(w, r, http.StatusOK, "address", startView{Gone: true, Body: addressView{Move: &moveView{
 		From: from, To: values["network.address"], URL: s.urlAt(next.String()), Minutes: int(MoveTime.Minutes()), Moving: true,
 	}}})
 }

@@ -15,6 +15,7 @@ import (
 // startPhonesStep is the step about the first phones.
 type startPhonesStep struct {
 	Listed  []rowView
+	Also    int // listed phones that are not shown
 	Unknown []startPhone
 	ByHand  startPhone // of which the MAC is typed
 	News    string     // that more showed up
@@ -33,8 +34,11 @@ type startPhone struct {
 	Problem             string
 }
 
-// shownUnknown bounds the forms on the page. Who has more phones than that imports a list.
-const shownUnknown = 12
+// The bounds of the page. Who has more phones than that imports a list, and has a page of their own for them.
+const (
+	shownUnknown = 12
+	shownListed  = 20
+)
 
 func (s *Server) startPhonesView(entered startPhone) startPhonesStep {
 	phones, _ := phonesQuery{}.pick(s.deps.Box.Phones())
@@ -43,7 +47,11 @@ func (s *Server) startPhonesView(entered startPhone) startPhonesStep {
 	var seen []string
 	for _, p := range phones {
 		if p.Known {
-			v.Listed = append(v.Listed, newRow(p, now))
+			if len(v.Listed) < shownListed {
+				v.Listed = append(v.Listed, newRow(p, now))
+			} else {
+				v.Also++
+			}
 			continue
 		}
 		if !isPhone(p) {

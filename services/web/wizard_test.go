@@ -434,3 +434,44 @@ func stateOf(s web.StartState, step string) string {
 	}
 	return ""
 }
+
+// BenchmarkTheWizardWith500Phones makes the steps that show phones, with 500 of them.
+func BenchmarkTheWizardWith500Phones(b *testing.B) {
+	for _, step := range []string{"wire", "time", "phones"} {
+		b.Run(step, func(b *testing.B) {
+			t := &testing.T{}
+			r, _ := wizardRig(t, func(cfg *web.Config) { cfg.CertDir = b.TempDir() })
+			for i := range 500 {
+				m := phone.MAC{0, 7, 0xeb, 0, byte(i >> 8), byte(i)}
+				r.box.phones = append(r.box.phones, web.Phone{MAC: m, Label: fmt.Sprintf("Phone %d", i), Model: "7960", Step: phone.Ready, Known: i%2 == 0})
+			}
+			handler := r.server.StartPage(step)
+			for b.Loop() {
+				w := httptest.NewRecorder()
+				handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/start/"+step, nil))
+				if w.Code != 200 {
+					b.Fatal(w.Code)
+				}
+			}
+		})
+	}
+}
+
+// Somebody whose browser tells no time, or who presses before its scripts are there, is not held up.
+func TestNoTimeIsNoReasonToStop(t *testing.T) {
+	r, f, c := begun(t)
+	page := r.leads(c, r.form("/start/time", c, url.Values{"etag": {r.etag()}, "time.zone": {"Europe/Brussels"}, "clock": {"1"}, "unix": {""}, "utc": {" "}}), "/start/provider")
+	wantText(t, page, "The clock was left as it is, because no time was given.")
+	if len(r.box.clock) != 0 || stateOf(f.state, "time") != "done" {
+		t.Errorf("the clock was set to %v, kept is %+v", r.box.clock, f.state)
+	}
+}
+
+// What somebody made up as a zone must not become a part of the page.
+func TestTheListOfZonesIsEscaped(t *testing.T) {
+	r, _, c := begun(t)
+	r.box.site.set(map[string]string{"time.zone": `"><script>alert(1)</script>`})
+	page := r.do(call{path: "/start/time", cookie: c}).Body.String()
+	wantText(t, page, `<option value="&#34;&gt;&lt;script&gt;alert(1)&lt;/script&gt;" selected>`)
+	wantNoText(t, page, "<script>alert")
+}
