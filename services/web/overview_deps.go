@@ -105,9 +105,10 @@ const (
 type Need struct {
 	Key   string   `json:"key"` // a-z, 0-9 and -; the same as long as it is the same need
 	Level Level    `json:"level"`
-	What  string   `json:"what"` // a short sentence: The box does not know the right time.
-	Why   string   `json:"why"`  // one sentence: what that means, and the cure
-	More  []string `json:"more,omitempty"`
+	What  string   `json:"what"`           // a short sentence: The box does not know the right time.
+	Why   string   `json:"why"`            // one sentence: what that means, and the cure
+	More  []string `json:"more,omitempty"` // sentences: what is known of it
+	Who   []string `json:"who,omitempty"`  // names and addresses of those that it is about; they are shown as they are
 	Do    []Deed   `json:"do"`
 }
 

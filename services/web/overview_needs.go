@@ -288,7 +288,7 @@ func (s *Server) cures(p *Phone) []Trouble {
 // needsOfConversions are about phones that do not get on their way to their firmware.
 func needsOfConversions(l *look) []Need {
 	var failed, blocked, lacking []string
-	var missing []string
+	var missing, more []string
 	for _, c := range l.conversions {
 		name := c.Label
 		if name == "" {
@@ -300,8 +300,10 @@ func needsOfConversions(l *look) []Need {
 		case c.Phase == "blocked" && len(c.Missing) > 0:
 			lacking = append(lacking, name)
 			for _, m := range c.Missing {
-				if !slices.Contains(missing, m) && len(missing) < 2*maxMore {
-					missing = append(missing, m)
+				if file := loadName.FindString(m); file != "" && strings.HasPrefix(m, file) {
+					missing = appendNew(missing, file)
+				} else {
+					more = appendNew(more, endWithStop(m))
 				}
 			}
 		case c.Phase == "blocked":
@@ -313,32 +315,44 @@ func needsOfConversions(l *look) []Need {
 	if n := len(failed); n > 0 {
 		out = append(out, Need{
 			Key: "conversion-failed", Level: Pressing, What: countOf(n, "The conversion of %d phone failed.", "The conversion of %d phones failed."),
-			Why: "Each says what failed and what helps.", More: namesLine(failed), Do: look,
-		})
+			Why: "Each says what failed and what helps.", Do: look,
+		}.named(failed))
 	}
 	if n := len(lacking); n > 0 {
+		why := "The box goes on by itself once it is on the shelf."
+		if len(missing) > 0 {
+			why = fmt.Sprintf("The box goes on by itself once these files are on the shelf: %s.", strings.Join(missing, ", "))
+		}
 		out = append(out, Need{
 			Key: "firmware-missing", Level: Due, What: countOf(n, "Firmware is missing for %d phone.", "Firmware is missing for %d phones."),
-			Why: fmt.Sprintf("These files have to be on the shelf first: %s.", strings.Join(missing, ", ")), More: namesLine(lacking),
-			Do: append([]Deed{{Text: "Put firmware on the shelf", Path: "/firmware"}}, look...),
-		})
+			Why: why, More: more, Do: append([]Deed{{Text: "Put firmware on the shelf", Path: "/firmware"}}, look...),
+		}.named(lacking))
 	}
 	if n := len(blocked); n > 0 {
 		out = append(out, Need{
 			Key: "conversion-blocked", Level: Due, What: countOf(n, "%d phone has no way to its firmware.", "%d phones have no way to their firmware."),
-			Why: "Each says what is in the way.", More: namesLine(blocked), Do: look,
-		})
+			Why: "Each says what is in the way.", Do: look,
+		}.named(blocked))
 	}
 	return out
 }
 
-// namesLine is the names of a few phones in one line.
-func namesLine(names []string) []string {
-	const most = 8
-	if len(names) > most {
-		return []string{fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)}
+// appendNew adds a text that is not in the list yet, up to a number that people read.
+func appendNew(list []string, text string) []string {
+	if slices.Contains(list, text) || len(list) >= 2*maxMore {
+		return list
 	}
-	return []string{strings.Join(names, ", ")}
+	return append(list, text)
+}
+
+// named lists who a need is about: a few by name, the others by number.
+func (n Need) named(names []string) Need {
+	const most = 8
+	n.Who = names[:min(len(names), most)]
+	if left := len(names) - most; left > 0 {
+		n.More = append(n.More, fmt.Sprintf("and %d more", left))
+	}
+	return n
 }
 
 func needOfClock(l *look) []Need {
@@ -366,14 +380,15 @@ func needOfUnlisted(l *look) []Need {
 		Key: "unlisted", Level: Due, What: countOf(len(fresh), "%d phone showed up that nobody listed.", "%d phones showed up that nobody listed."),
 		Why: "A phone gets its lines only once the box knows whose they are. Give it a name and a line.",
 	}
-	for _, p := range fresh[:min(len(fresh), maxMore)] {
-		n.More = append(n.More, unlistedWords(p))
+	var who []string
+	for _, p := range fresh {
+		who = append(who, unlistedWords(p))
 	}
 	n.Do = []Deed{{Text: "Give it a line", Path: "/phones/new?mac=" + fresh[0].MAC.String()}}
 	if len(fresh) > 1 {
 		n.Do = []Deed{{Text: "Give the first one a line", Path: "/phones/new?mac=" + fresh[0].MAC.String()}, {Text: "All phones", Path: "/phones"}}
 	}
-	return []Need{n}
+	return []Need{n.named(who)}
 }
 
 func unlistedWords(p *Phone) string {
@@ -411,11 +426,11 @@ func (s *Server) needOfNames(*look) []Need {
 	for _, m := range missing {
 		names = append(names, m.Name)
 	}
-	return []Need{{
+	return []Need{Need{
 		Key: "names", Level: Someday, What: countOf(len(names), "%d name was asked for that nobody answers.", "%d names were asked for that nobody answers."),
-		Why: "Phones that were set up elsewhere ask for servers of the old site. Lead such a name to this box or to a host.", More: namesLine(shortened(names)),
-		Do: []Deed{{Text: "See the names", Path: "/names"}},
-	}}
+		Why: "Phones that were set up elsewhere ask for servers of the old site. Lead such a name to this box or to a host.",
+		Do:  []Deed{{Text: "See the names", Path: "/names"}},
+	}.named(shortened(names))}
 }
 
 // shortened cuts what would not fit a line.

@@ -36,7 +36,7 @@ func troubled(t *testing.T, r *rig) {
 	r.box.mu.Unlock()
 	r.shop.waiting = []web.ImportReport{{ID: "i1", Name: "stick", Summary: "3 phones added, 1 changed"}}
 	r.shop.converts = []web.Conversion{
-		{MAC: mac(t, "00:0A:41:AA:BB:CD"), Label: "Spare", Phase: "blocked", Missing: []string{"P0S3-8-12-00.sb2"}, Text: "Firmware is missing.", Unplug: true},
+		{MAC: mac(t, "00:0A:41:AA:BB:CD"), Label: "Spare", Phase: "blocked", Missing: []string{"P0S3-8-12-00.sb2 is not on the firmware shelf: the step to P0S3-8-12-00 needs it, upload it"}, Text: "Firmware is missing.", Unplug: true},
 		{MAC: mac(t, "00:07:0E:11:22:33"), Label: "Warehouse", Phase: "failed", Text: "It asked three times for the same image.", Unplug: true},
 		{MAC: mac(t, reception), Label: "Reception", Phase: "going", Text: "It writes the loader.", Unplug: false},
 	}
@@ -78,7 +78,7 @@ func TestTheOverviewTellsWhatNeedsAPersonTheWorstFirst(t *testing.T) {
 	page := r.do(call{path: "/", cookie: r.login()}).Body.String()
 	wantText(t, page,
 		`<a href="/phones/00070E112233">Warehouse</a>`, "Don't unplug", `<a href="/phones/000A41AABBCC">Meeting room, second floor</a>, <a href="/phones/0006D7AA2A2E">Reception</a>`,
-		`<input type="hidden" name="server" value="10.77.0.254">`, `href="/phones/new?mac=00:08:21:0A:0B:0C"`, `href="/firmware"`, `href="/import"`, `href="/names"`, `href="/settings/file"`,
+		`<input type="hidden" name="server" value="10.77.0.254">`, `href="/phones/new?mac=00:08:21:0A:0B:0C"`, "once these files are on the shelf: P0S3-8-12-00.sb2.", `href="/firmware"`, `href="/import"`, `href="/names"`, `href="/settings/file"`,
 		"61 % of 757 KB", "38 KB a second, 10 s to go", "It waits for its turn", "and 9 more files on their way", "41 files sent", "got the address 10.77.1.15 for 8h")
 	wantNoText(t, page, "Nothing needs you", "style=")
 }

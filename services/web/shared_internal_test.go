@@ -91,13 +91,10 @@ func TestPartsOfPlainDataAreMadeOnce(t *testing.T) {
 
 // A pointer may lead to something else than it did when the part was made.
 func TestPartsOfDataWithPointersAreMadeAnew(t *testing.T) {
-	type pointer struct{ p *int }
-	type list struct{ l []string }
-	type any2 struct{ a any }
 	for _, c := range []struct {
 		data any
 		want bool
-	}{{rowView{}, true}, {Phone{}, true}, {pointer{}, false}, {list{}, false}, {any2{}, false}, {struct{ f float64 }{}, false}, {struct{ m map[string]int }{}, false}} {
+	}{{rowView{}, true}, {Phone{}, true}, {struct{ p *int }{}, false}, {struct{ l []string }{}, false}, {struct{ a any }{}, false}, {struct{ f float64 }{}, false}, {struct{ m map[string]int }{}, false}} {
 		if got := plain(reflect.TypeOf(c.data)); got != c.want {
 			t.Errorf("%T is plain: %v, want %v", c.data, got, c.want)
 		}

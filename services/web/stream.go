@@ -17,6 +17,7 @@ const (
 	batchTime   = 500 * time.Millisecond // a page is brought up to date at most twice a second
 	refreshTime = 2 * time.Second        // and looked at this often without an event: a phone gets stuck by silence
 	restTime    = 10                     // a look at thousands of phones takes a while: it rests ten times as long
+	mostRest    = 2 * time.Second        // but no longer: on a busy box a look waits more than it works, and the page must not stand still
 )
 
 // eventStream is one open stream.
@@ -173,7 +174,7 @@ func (s *Server) pageStream(w http.ResponseWriter, r *http.Request, concerns fun
 				lastLook, dirty = now, false
 				began := time.Now()
 				html, err := changes()
-				notBefore = time.Now().Add(restTime * time.Since(began))
+				notBefore = time.Now().Add(min(restTime*time.Since(began), mostRest))
 				if err != nil {
 					s.deps.Log.Warn("bringing a page up to date failed", "path", r.URL.Path, "err", err)
 					return nil

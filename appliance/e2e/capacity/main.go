@@ -43,6 +43,7 @@ func measurements() []measurement {
 		{"dns", "Names: of the zone, and of the world from memory", []string{"dnsperf", "dnsmasq", "unbound"}, true, names},
 		{"sigkill", "SIGKILL of the daemon while leases are given", nil, true, sigkill},
 		{"loss", "One frame in ten lost, in both directions", nil, true, loss},
+		{"page", "The page: five hundred phones boot while five browsers look on", []string{"chromium"}, true, pageRun},
 		{"clock", "The clock: three servers, one that lies, and what is told while they vanish and return", []string{"chronyd"}, false, clockRun},
 		{"soak", "Memory and files over time", nil, false, soak},
 		{"power", "Power cuts of the image in a storm", []string{"qemu-system-aarch64"}, false, power},

@@ -9,6 +9,7 @@ import (
 var debian = map[string]string{
 	"ip": "iproute2", "perfdhcp": "kea-admin", "kea-dhcp4": "kea-dhcp4-server", "dhcpd": "isc-dhcp-server",
 	"dnsmasq": "dnsmasq-base", "atftpd": "atftpd", "chronyd": "chrony", "unbound": "unbound", "dnsperf": "dnsperf", "qemu-system-aarch64": "qemu-system-arm",
+	"chromium": "chromium",
 }
 
 // leaseSeconds is the length of every lease: the 8 hours that are phonebox's default.
