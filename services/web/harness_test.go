@@ -29,7 +29,7 @@ const (
 
 // rig is a page with a fake box behind it.
 type rig struct {
-	t       *testing.T
+	t       testing.TB
 	server  *web.Server
 	cfg     web.Config
 	box     *fakeBox
@@ -63,7 +63,7 @@ func (l *lockedBuffer) String() string {
 }
 
 // newRig makes a page; change may alter its settings before.
-func newRig(t *testing.T, change func(*web.Config)) *rig {
+func newRig(t testing.TB, change func(*web.Config)) *rig {
 	t.Helper()
 	r := &rig{
 		t:       t,
