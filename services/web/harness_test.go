@@ -88,7 +88,7 @@ func newRig(t testing.TB, change func(*web.Config)) *rig {
 	r.fleet = &fakeFleet{rig: r}
 	server, err := web.New(r.cfg, web.Deps{
 		Fleet: r.fleet,
-		Box: r.box, Shop: r.shop, Files: fakeFiles{}, Secrets: r.secrets, Now: r.clock.Now, Uptime: r.clock.Uptime,
+		Box:   r.box, Shop: r.shop, Files: fakeFiles{}, Secrets: r.secrets, Now: r.clock.Now, Uptime: r.clock.Uptime,
 		Log:     slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Metrics: r.metrics, Registerer: r.metrics,
 		Report: func(e web.Event) {

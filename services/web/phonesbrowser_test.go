@@ -292,7 +292,9 @@ func TestPhonesAreAddedByEachWay(t *testing.T) {
 		scan("SEP000B00000001")
 		b.see("The phone 00:0B:00:00:00:01 got the line 231.")
 		b.see("The next phone gets the line 232 · Cellar.")
-		focused := func() bool { return !script || eval[bool](b, `document.activeElement === document.getElementById("scan-code")`) }
+		focused := func() bool {
+			return !script || eval[bool](b, `document.activeElement === document.getElementById("scan-code")`)
+		}
 		waitFor(t, "the field has the focus again", focused)
 		scan("INM08123ABC")
 		b.see("That is no MAC.")
