@@ -72,7 +72,7 @@ func (f fleet) ReadRows(ctx context.Context, text string) (web.ImportReport, err
 	if err != nil {
 		return web.ImportReport{}, err
 	}
-	return f.b.shop.show(ctx, &pendingImport{name: "the pasted rows", file: file, rows: true})
+	return f.b.shop.show(ctx, &pendingImport{name: "Pasted rows", file: file, rows: true})
 }
 
 // ExportSome implements [web.Fleet].

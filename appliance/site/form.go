@@ -163,7 +163,8 @@ func (s *Site) PhoneText(mac phone.MAC) (PhoneText, bool) {
 	if i < 0 {
 		return PhoneText{}, false
 	}
-	p := s.Masked().Phones[i]
+	one := Site{Phones: s.Phones[i : i+1]} // masking all of them, for each of many, would take seconds
+	p := one.Masked().Phones[0]
 	t := PhoneText{
 		MAC: p.MAC.String(), Model: p.Model, Label: p.Label, Address: formatAddr(p.Address),
 		OpenConfig: p.OpenConfig, OwnFiles: p.OwnFiles, Zone: p.Zone, Parameters: p.Parameters, Forced: p.Forced, Load: p.Load, Runs: p.Runs,

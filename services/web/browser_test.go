@@ -482,6 +482,7 @@ func TestTheWorkshopInABrowser(t *testing.T) {
 			b.see("1 phone added of 3 bytes")
 			b.do(chromedp.Click(chromedp.CSS(`button[name=yes][value="1"]`)))
 			waitFor(t, "the import is done", func() bool { return slices.Contains(r.shop.list(), "decide i1 true") })
+			b.see("Done:") // else the next page is loaded while this one comes
 			b.do(chromedp.Navigate(url+"conversions"), chromedp.Click(chromedp.CSS(`button[name=order][value=stop]`)))
 			b.see("That is done.")
 			b.do(chromedp.Navigate(url+"dialplan"), chromedp.SetValue(chromedp.CSS("[name=country]"), "BE"), chromedp.Click(chromedp.CSS("button[value=ready]")))

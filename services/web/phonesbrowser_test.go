@@ -74,7 +74,7 @@ func (b *browser) at(want string) {
 
 func TestPhonesAreSearchedFilteredAndSortedInABrowser(t *testing.T) {
 	bothWays(t, func(t *testing.T, _ *rig, b *browser, url string, script bool) {
-		b.do(chromedp.Navigate(url + "phones"))
+		b.do(chromedp.EmulateViewport(1280, 900), chromedp.Navigate(url+"phones"))
 		b.see("5 phones: 1 ready, 1 stuck, 2 on the way, 1 never seen, 1 not listed")
 		b.see("A phone showed up that is not on the list")
 		enter := ""

@@ -61,7 +61,7 @@ type rowView struct {
 	phone               Phone
 }
 
-// phonesView makes the table; without rows it leaves out what a stream sends row by row.
+// phonesView makes the table.
 func (s *Server) phonesView(q phonesQuery) phonesView {
 	phones := s.deps.Box.Phones()
 	picked, counts := q.pick(phones)

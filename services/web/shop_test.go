@@ -30,6 +30,7 @@ type fakeShop struct {
 
 	rings      []web.Ring
 	logoPixels [][]byte // what was set as the logo
+	restarts   web.RestartProgress
 }
 
 func (f *fakeShop) did(format string, args ...any) error {
@@ -107,7 +108,7 @@ func (f *fakeShop) RestartAll(_ context.Context, macs []phone.MAC) error {
 	return f.did("restart %d", len(macs))
 }
 
-func (f *fakeShop) RestartProgress() web.RestartProgress { return web.RestartProgress{} }
+func (f *fakeShop) RestartProgress() web.RestartProgress { return f.restarts }
 
 func (f *fakeShop) CheckLines(_ context.Context, _ phone.MAC, line int) ([]web.LineCheck, error) {
 	return []web.LineCheck{{Line: max(line, 1), Name: "208", Proxy: "pbx:5060", Verdict: "wrong_password", Text: "The telephone system does not take this password."}}, nil

@@ -263,7 +263,7 @@ func TestTheTableSendsOnlyWhatChanged(t *testing.T) {
 	if strings.Count(got, "<hx-partial") != 1 || !strings.Contains(got, `hx-target="#p-020000000000" hx-swap="outerMorph"`) || !strings.Contains(got, "&lt;b&gt;") {
 		t.Errorf("one row changed, and it sends %s", got)
 	}
-	if got := changes(rows(two)); !strings.Contains(got, `hx-target="#phones"`) || !strings.Contains(got, "#phones-sentence") {
+	if got := changes(rows(two)); !strings.Contains(got, `hx-target="#p-010000000000" hx-swap="delete"`) || !strings.Contains(got, "#phones-sentence") {
 		t.Errorf("a row went, and it sends %s", got)
 	}
 }

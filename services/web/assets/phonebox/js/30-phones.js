@@ -18,6 +18,7 @@
     if (event.target.id === "all" || event.target.name === "mac") count();
   });
   document.addEventListener("htmx:after:swap", count);
+  window.addEventListener("pageshow", count); // browsers tick again what was ticked before a page was loaded again
   document.addEventListener("keydown", (event) => {
     const field = document.querySelector("[data-scan]");
     if (!field || event.key.length !== 1 || event.ctrlKey || event.metaKey || event.altKey) return;
