@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -169,6 +170,13 @@ func TestPhonesAreHelpedFromTheirPages(t *testing.T) {
 	slices.Sort(files)
 	p.do(chromedp.WaitVisible(chromedp.CSS("input[type=file][name=files]")), chromedp.SetUploadFiles(chromedp.CSS("input[type=file][name=files]"), files))
 	p.press(`form[action="/firmware"] button[type=submit]`)
+	deadline := time.Now().Add(time.Minute)
+	for strings.Contains(conversion(t, url, word), `"phase":"blocked"`) { // to leave the page would end the upload
+		if time.Now().After(deadline) {
+			t.Fatalf("the firmware does not arrive; the page says:\n%s", p.text())
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
 	p.until(workshop, "Workshop")
 	p.see("Nothing has to be done: it works.")
 	p.see("P0S3-8-12-00 (SIP)")
@@ -183,7 +191,32 @@ func TestPhonesAreHelpedFromTheirPages(t *testing.T) {
 // knowTheTime sets the clock of the box, without which its pages ask for that.
 func knowTheTime(t *testing.T, url, word string) {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url+"api/v1/clock", strings.NewReader(fmt.Sprintf(`{"unix":%d}`, time.Now().Unix())))
+	deadline := time.Now().Add(time.Minute)
+	for { // until the password that was just entered is set
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url+"api/v1/clock", strings.NewReader(fmt.Sprintf(`{"unix":%d}`, time.Now().Unix())))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.SetBasicAuth("admin", word)
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		switch {
+		case resp.StatusCode == http.StatusNoContent:
+			return
+		case resp.StatusCode != http.StatusForbidden || time.Now().After(deadline):
+			t.Fatalf("setting the clock: %s", resp.Status)
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}
+
+// conversion is what the API says of the conversion of Workshop.
+func conversion(t *testing.T, url, word string) string {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url+"api/v1/phones/0007EB102030/conversion", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -192,10 +225,12 @@ func knowTheTime(t *testing.T, url, word string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	resp.Body.Close()
-	if resp.StatusCode != http.StatusNoContent {
-		t.Fatalf("setting the clock: %s", resp.Status)
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
 	}
+	return string(body)
 }
 
 // html is what the page is made of.
@@ -209,14 +244,20 @@ func (p *person) html() string {
 	return html
 }
 
+func (p *person) open(url string) error {
+	ctx, cancel := context.WithTimeout(p.ctx, time.Minute)
+	defer cancel()
+	return chromedp.Do(ctx, chromedp.Navigate(url))
+}
+
 // until goes to a page until it says text.
 func (p *person) until(url, text string) {
 	p.t.Helper()
 	deadline := time.Now().Add(2 * time.Minute)
 	for {
-		p.do(chromedp.Navigate(url))
+		err := p.open(url) // it is aborted while the answer to a form still comes
 		for range 20 {
-			if strings.Contains(p.text(), text) {
+			if err == nil && strings.Contains(p.text(), text) {
 				return
 			}
 			time.Sleep(100 * time.Millisecond)

@@ -1,6 +1,7 @@
 package web_test
 
 import (
+	"context"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -39,7 +40,7 @@ func TestOnePhoneInABrowser(t *testing.T) {
 			command(b, cdpbrowser.SetDownloadBehavior, cdpbrowser.SetDownloadBehaviorParams{Behavior: cdpbrowser.SetDownloadBehaviorBehaviorAllow, DownloadPath: saved})
 			b.loginAt(url)
 			home := url + "phones/0006D7AA2A2E"
-			press := func(selector string) { b.t.Helper(); b.do(chromedp.Click(chromedp.CSS(selector))) }
+			press := func(selector string) { b.t.Helper(); b.press(selector) }
 
 			// What to do now: its files changed, so it is to be restarted.
 			b.do(chromedp.Navigate(home), chromedp.WaitVisible(chromedp.CSS("#advice .go")))
@@ -66,7 +67,7 @@ func TestOnePhoneInABrowser(t *testing.T) {
 			press(`.checked button[name=line]`)
 			b.see("What to do:")
 			press(`.checked a[role=button]`)
-			b.see("Change")
+			b.do(chromedp.WaitVisible(chromedp.CSS("[name=label]")))
 			b.do(chromedp.Navigate(home))
 			press("button[name=what][value=lines]")
 			b.see("does not take this password")
@@ -127,6 +128,25 @@ func TestOnePhoneInABrowser(t *testing.T) {
 			b.quiet()
 		})
 	}
+}
+
+// press clicks what is there. What was found may belong to a page that is just being exchanged for the same one anew; then it is
+// looked for again, for nothing was pressed.
+func (b *browser) press(selector string) {
+	b.t.Helper()
+	var err error
+	for range 20 {
+		ctx, cancel := context.WithTimeout(b.ctx, 30*time.Second)
+		err = chromedp.Do(ctx, chromedp.Click(chromedp.CSS(selector)))
+		cancel()
+		if err == nil {
+			return
+		}
+		if !strings.Contains(err.Error(), "Could not find node") && !strings.Contains(err.Error(), "does not belong to the document") {
+			break
+		}
+	}
+	b.t.Fatalf("pressing %s: %v; the page says:\n%s", selector, err, b.text())
 }
 
 func savedAs(t *testing.T, dir, name, content string) bool {

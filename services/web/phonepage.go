@@ -114,7 +114,7 @@ func (s *Server) phoneParts(r *http.Request, p Phone, all bool, shown uint64) (p
 		s.deps.Log.Warn("explaining a phone failed", "mac", p.MAC, "err", err)
 	}
 	v.Means = meansView{explained.Waits, explained.Long, explained.Next, explained.Troubles, explained.Clues}
-	if p.Step == phone.Ready {
+	if explained.Step == string(phone.Ready) {
 		v.Means.Waits, v.Means.Long, v.Means.Next = "", "", "" // there is nothing to wait for
 	}
 	if v.Files, err = s.filesView(r, p, explained.Files); err != nil {
