@@ -407,7 +407,6 @@ func (s *fakeSite) Fields() ([]web.Field, string) {
 		{Key: "time.sntp_mode", Group: "Time", Label: "What phones are told", Kind: "choice", Value: "unicast", Choices: []string{"unicast", "multicast", "anycast", "directedbroadcast"}},
 		{Key: "dns.hosts", Group: "Names", Label: "Hosts", Kind: "map", Value: "pbx = 10.77.0.10", Help: "name = address, one a line."},
 		{Key: "sip.port", Group: "Telephony (SIP)", Label: "Port of the proxy", Kind: "number", Value: "5060"},
-		{Key: "firmware.target", Group: "Firmware", Label: "Target", Kind: "text"},
 		{Key: "sip.token", Group: "Telephony (SIP)", Label: "Token", Kind: "text", Value: web.Mask, Secret: true},
 	}
 	fields = append(fields, wizardFields()...)
