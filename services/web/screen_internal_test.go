@@ -41,9 +41,7 @@ func TestDrawnScreens(t *testing.T) {
 		directory.Items = append(directory.Items, e.Name)
 	}
 	long := screenList{Title: "Ring Type", Prompt: "Select a ring", Selected: 7, Keys: []string{"Select", "Play", "Exit", ""}}
-	for _, name := range strings.Fields("Chirp1 Chirp2 Bell Old_Style quick brown fox jumps over") {
-		long.Items = append(long.Items, name)
-	}
+	long.Items = strings.Fields("Chirp1 Chirp2 Bell Old_Style quick brown fox jumps over")
 	var every []string // every character, 16 a line
 	for r := rune(0x20); r <= 0xff; r += 16 {
 		line := ""
