@@ -18,8 +18,8 @@ import (
 	"time"
 )
 
-// person uses the page of a daemon.
-type person struct {
+// fleetPerson uses the page of a daemon.
+type fleetPerson struct {
 	t   *testing.T
 	url string
 }
@@ -27,7 +27,7 @@ type person struct {
 const password = "correct horse battery"
 
 // ask sends a form, or loads a page for nil, and returns the page that it leads to.
-func (p person) ask(path string, form url.Values) string {
+func (p fleetPerson) ask(path string, form url.Values) string {
 	p.t.Helper()
 	method, body := http.MethodGet, io.Reader(nil)
 	if form != nil {
@@ -53,7 +53,7 @@ func (p person) ask(path string, form url.Values) string {
 	return string(text)
 }
 
-func (p person) sees(page string, texts ...string) {
+func (p fleetPerson) sees(page string, texts ...string) {
 	p.t.Helper()
 	for _, text := range texts {
 		if !strings.Contains(page, text) {
@@ -89,7 +89,7 @@ func TestPhonesAreAddedWhileTheDaemonRuns(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	p := person{t: t}
+	p := fleetPerson{t: t}
 	lines := bufio.NewScanner(out)
 	for p.url == "" && lines.Scan() {
 		if m := regexp.MustCompile(`http://127\.0\.0\.1:[0-9]+/`).FindString(lines.Text()); m != "" {
@@ -153,7 +153,7 @@ func TestPhonesAreAddedWhileTheDaemonRuns(t *testing.T) {
 }
 
 // eventually polls; the deadline is generous as machines are slow.
-func (p person) eventually(what string, ok func() bool) {
+func (p fleetPerson) eventually(what string, ok func() bool) {
 	p.t.Helper()
 	deadline := time.After(90 * time.Second)
 	for !ok() {

@@ -40,7 +40,7 @@ func TestOnePhoneInABrowser(t *testing.T) {
 			command(b, cdpbrowser.SetDownloadBehavior, cdpbrowser.SetDownloadBehaviorParams{Behavior: cdpbrowser.SetDownloadBehaviorBehaviorAllow, DownloadPath: saved})
 			b.loginAt(url)
 			home := url + "phones/0006D7AA2A2E"
-			press := func(selector string) { b.t.Helper(); b.press(selector) }
+			press := func(selector string) { b.t.Helper(); b.pushes(selector) }
 
 			// What to do now: its files changed, so it is to be restarted.
 			b.do(chromedp.Navigate(home), chromedp.WaitVisible(chromedp.CSS("#advice .go")))
@@ -130,9 +130,9 @@ func TestOnePhoneInABrowser(t *testing.T) {
 	}
 }
 
-// press clicks what is there. What was found may belong to a page that is just being exchanged for the same one anew; then it is
+// pushes clicks what is there. What was found may belong to a page that is just being exchanged for the same one anew; then it is
 // looked for again, for nothing was pressed.
-func (b *browser) press(selector string) {
+func (b *browser) pushes(selector string) {
 	b.t.Helper()
 	var err error
 	for range 20 {
