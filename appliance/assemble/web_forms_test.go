@@ -105,7 +105,7 @@ func formBox(t *testing.T) (b *Box, get func(path string) string) {
 func TestEveryKeyOfTheSiteIsInAForm(t *testing.T) {
 	_, get := formBox(t)
 	var fields []string
-	for _, path := range []string{"/settings", "/settings/phones", "/time", "/names", "/settings/page", "/dialplan", "/directory", "/phones/0006D7AA2A01/edit"} {
+	for _, path := range []string{"/settings", "/settings/phones", "/time", "/names", "/settings/page", "/dialplan", "/directory", "/phones/lines", "/phones/0006D7AA2A01/edit"} {
 		for _, m := range regexp.MustCompile(` name="([^"]+)"`).FindAllStringSubmatch(get(path), -1) {
 			fields = append(fields, m[1])
 		}
@@ -117,7 +117,7 @@ func TestEveryKeyOfTheSiteIsInAForm(t *testing.T) {
 		fields[i] = f
 	}
 	// Forms of one phone, of the dial plan and of the directory name their fields without the list that they are in.
-	short := map[string]string{"phones.": "", "dial_plan.": "", "contacts.": ""}
+	short := map[string]string{"phones.": "", "dial_plan.": "", "contacts.": "", "lines.": ""}
 	for _, key := range site.Keys() {
 		names := []string{key}
 		for list, with := range short {

@@ -9,7 +9,7 @@ import (
 )
 
 // strictPolicy is word for word what every answer has to say: a test that only looked for words would let one more in.
-const strictPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
+const strictPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; media-src 'self'; " +
 	"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
 // wantStrict fails the test when an answer lacks a header.
