@@ -32,6 +32,15 @@ type browser struct {
 	ctx context.Context
 	mu  sync.Mutex
 	bad []string
+
+	scriptless bool // the page's scripts are off
+}
+
+// scripts switches the page's scripts on or off.
+func (b *browser) scripts(on bool) {
+	b.t.Helper()
+	b.scriptless = !on
+	command(b, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: !on})
 }
 
 func newBrowser(t *testing.T) *browser {
@@ -53,7 +62,11 @@ func newBrowser(t *testing.T) *browser {
 		defer b.mu.Unlock()
 		switch e := ev.(type) {
 		case *runtime.EventExceptionThrown:
-			b.bad = append(b.bad, "exception: "+e.ExceptionDetails.Text)
+			what := e.ExceptionDetails.Text
+			if e.ExceptionDetails.Exception != nil {
+				what += " " + e.ExceptionDetails.Exception.Description
+			}
+			b.bad = append(b.bad, "exception: "+what)
 		case *log.EventEntryAdded:
 			// Expected answers such as 422 are logged by the network, not by the page.
 			if e.Entry.Level == log.EntryLevelError && e.Entry.Source != log.EntrySourceNetwork {
@@ -137,7 +150,7 @@ func (b *browser) shoot(name string) {
 			if eval[bool](b, "document.documentElement.scrollWidth > window.innerWidth") {
 				b.t.Errorf("%s is wider than a screen of %d pixels", name, width)
 			}
-			if width == 320 && scheme == "light" || width == 1440 && scheme == "dark" {
+			if !b.scriptless && (width == 320 && scheme == "light" || width == 1440 && scheme == "dark") {
 				b.axe(fmt.Sprintf("%s at %d, %s", name, width, scheme))
 			}
 			png, err := chromedp.Run(b.ctx, chromedp.FullScreenshot(100))
@@ -222,7 +235,7 @@ func TestPeopleSetUpLogInAndAddAPhoneInABrowser(t *testing.T) {
 			r.run()
 			url := r.server.URL()
 			b := newBrowser(t)
-			command(b, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: !script})
+			b.scripts(script)
 			b.do(chromedp.Navigate(url))
 			b.shoot("setup")
 			b.do(chromedp.SendKeys(chromedp.CSS("[name=password]"), password), chromedp.SendKeys(chromedp.CSS("[name=again]"), password+"x"), chromedp.Click(chromedp.CSS("button[type=submit]")))
@@ -476,7 +489,7 @@ func TestTheWorkshopInABrowser(t *testing.T) {
 			}
 			url := r.server.URL()
 			b := newBrowser(t)
-			command(b, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: !script})
+			b.scripts(script)
 			b.loginAt(url)
 			b.do(chromedp.Navigate(url+"import"), chromedp.SetUploadFiles(chromedp.CSS("[name=file]"), []string{list}), chromedp.Click(chromedp.CSS(`form[action="/import"] button`)))
 			b.see("1 phone added of 3 bytes")

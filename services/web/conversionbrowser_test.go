@@ -26,7 +26,7 @@ func browseConversions(t *testing.T, n int, script bool) (r *rig, b *browser, ur
 	r.run()
 	r.setUpOver(http.DefaultClient)
 	b = newBrowser(t)
-	command(b, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: !script})
+	b.scripts(script)
 	b.loginAt(r.server.URL())
 	return r, b, r.server.URL()
 }

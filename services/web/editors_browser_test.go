@@ -12,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 
 	"phonebox/services/phone"
@@ -46,7 +45,7 @@ func editorsBrowser(t *testing.T, script bool) (*rig, *browser, string) {
 	r.run()
 	r.setUpOver(http.DefaultClient)
 	b := newBrowser(t)
-	command(b, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: !script})
+	b.scripts(script)
 	b.loginAt(r.server.URL())
 	return r, b, r.server.URL()
 }

@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 
 	"phonebox/services/phone/pbx"
@@ -59,7 +58,7 @@ func TestTheSettingsInABrowser(t *testing.T) {
 			r.run()
 			r.setUpOver(http.DefaultClient)
 			b := newBrowser(t)
-			command(b, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: !script})
+			b.scripts(script)
 			url := r.server.URL()
 			b.loginAt(url)
 			networkForm(b, r, url, script)

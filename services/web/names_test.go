@@ -7,7 +7,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 
 	"phonebox/services/web"
@@ -98,7 +97,7 @@ func TestANameIsRescuedInABrowser(t *testing.T) {
 			r.setUpOver(http.DefaultClient)
 			r.box.furnishNames(mac(t, reception), r.clock.Now())
 			b := newBrowser(t)
-			command(b, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: !script})
+			b.scripts(script)
 			url := r.server.URL()
 			b.loginAt(url)
 			b.do(chromedp.Navigate(url+"settings"), chromedp.Click(chromedp.CSS(`a[href="/names"]`)))

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	cdpbrowser "github.com/chromedp/cdproto/browser"
-	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 
 	"phonebox/services/phone"
@@ -35,7 +34,7 @@ func TestOnePhoneInABrowser(t *testing.T) {
 			r.setUpOver(http.DefaultClient)
 			url := r.server.URL()
 			b := newBrowser(t)
-			command(b, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: !script})
+			b.scripts(script)
 			saved := t.TempDir()
 			command(b, cdpbrowser.SetDownloadBehavior, cdpbrowser.SetDownloadBehaviorParams{Behavior: cdpbrowser.SetDownloadBehaviorBehaviorAllow, DownloadPath: saved})
 			b.loginAt(url)

@@ -13,7 +13,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 
 	"phonebox/services/phone"
@@ -134,7 +133,7 @@ func TestTheOverviewInABrowser(t *testing.T) {
 			r.run()
 			r.setUpOver(http.DefaultClient)
 			b := newBrowser(t)
-			command(b, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: !script})
+			b.scripts(script)
 			at := r.server.URL()
 			b.loginAt(at)
 			b.see("DNS is not running.")

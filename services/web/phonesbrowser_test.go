@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
@@ -32,7 +31,7 @@ func bothWays(t *testing.T, test func(t *testing.T, r *rig, b *browser, url stri
 			r.run()
 			r.setUpOver(http.DefaultClient)
 			b := newBrowser(t)
-			command(b, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: !script})
+			b.scripts(script)
 			b.loginAt(r.server.URL())
 			test(t, r, b, r.server.URL(), script)
 			b.quiet()

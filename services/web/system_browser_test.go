@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 
 	"phonebox/services/web"
@@ -38,7 +37,7 @@ func TestTheMachineInABrowser(t *testing.T) {
 			}
 			url := r.server.URL()
 			b := newBrowser(t)
-			command(b, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: !script})
+			b.scripts(script)
 			b.loginAt(url)
 			b.do(click(`nav a[href="/system"]`))
 			b.see("The box is well.")

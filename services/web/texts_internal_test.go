@@ -25,7 +25,7 @@ var speaking = []string{
 }
 
 // notForPeople are constants that look like sentences.
-var notForPeople = regexp.MustCompile(`default-src|max-age=|PRIVATE KEY|^\{"error"|2 January 2006|2 Jan 2006|^Thu, 01 Jan|^name = "|^Cisco Systems, Inc|go run ./appliance|Requests that were refused, by reason`)
+var notForPeople = regexp.MustCompile(`default-src|max-age=|PRIVATE KEY|^\{"error"|2 January 2006|2 Jan 2006|^Thu, 01 Jan|^name = "|^## |^Cisco Systems, Inc|go run ./appliance|Requests that were refused, by reason`)
 
 // source is where texts come from.
 type source struct {

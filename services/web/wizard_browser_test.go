@@ -37,7 +37,7 @@ func TestTheWizardInABrowser(t *testing.T) {
 			f.moves = true
 			r.run()
 			b := newBrowser(t)
-			command(b, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: !script})
+			b.scripts(script)
 			command(b, emulation.SetTimezoneOverride, emulation.SetTimezoneOverrideParams{TimezoneID: "Europe/Amsterdam"})
 			shoot := func(name string) {
 				t.Helper()
