@@ -28,17 +28,21 @@ var tour = []struct {
 	{"overview", "", 1100, false},
 	{"overview-narrow", "", 390, true},
 	{"phones", "phones", 1100, false},
+	{"scan", "phones/scan", 1100, false},
 	{"phone", "phones/0006D7AA2A2E", 1100, false},
 	{"stuck", "phones/00070E112233", 1100, false},
 	{"conversion", "conversions", 1100, false},
 	{"firmware", "firmware", 1100, false},
-	{"settings", "settings", 1100, false},
+	{"network", "settings", 1100, false},
+	{"provider", "settings/phones", 1100, false},
 	{"time", "time", 1100, false},
 	{"names", "names", 1100, false},
 	{"directory", "directory", 1100, false},
 	{"media", "media", 1100, false},
 	{"dialplan", "dialplan?number=112", 1100, false},
 	{"system", "system", 1100, false},
+	{"backup", "system/backup", 1100, false},
+	{"changes", "system/changes", 1100, false},
 }
 
 // TestTour goes through the pages of docs/tour.md. Beside each picture lies the text that the page had when it was taken: when the

@@ -6,7 +6,7 @@ document.addEventListener("input", (event) => {
   if (list && row) {
     list.value = [...new Set([row, ...list.value.split(" ")])].slice(0, 8).join(" ").trim();
   }
-  if (field.matches("[data-find]")) {
+  if (field.matches("[data-find-rows]")) {
     find(field);
   }
 }, true);
@@ -15,7 +15,7 @@ document.addEventListener("input", (event) => {
 function find(field) {
   const plain = (s) => s.normalize("NFKD").replace(/\p{Mn}/gu, "").toLowerCase();
   const words = plain(field.value).split(/\s+/).filter(Boolean);
-  for (const row of document.querySelectorAll(field.dataset.find + " > li")) {
+  for (const row of document.querySelectorAll(field.dataset.findRows + " > li")) {
     const text = plain([...row.querySelectorAll("input")].map((i) => i.value).join(" "));
     row.hidden = text.trim() !== "" && !row.classList.contains("bad") && !words.every((w) => text.includes(w));
   }
