@@ -247,7 +247,7 @@ func TestAPhoneIsConvertedWhileAPersonWatches(t *testing.T) {
 		t.Fatalf("a phone gets firmware before anybody pressed Start:\n%s", text)
 	}
 	p.eval(watch)
-	p.click("form.all button[value=go]")
+	p.click("form.everyone button[value=go]")
 	p.see("goes on")
 	p.eval(watch) // htmx exchanged the body; what is watched is the document
 	shot := false

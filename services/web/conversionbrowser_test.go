@@ -102,13 +102,13 @@ func TestEveryButtonOfConversionsInABrowser(t *testing.T) {
 			b.see("The phone goes back to P0S3-04-4-00")
 			r.shop.asked(t, order(0, "go"))
 
-			b.click("form.all button[value=go]")
+			b.click("form.everyone button[value=go]")
 			b.see("The conversion of 2 phones goes on.")
 			r.shop.asked(t, order(0, "go"), order(4, "go"))
-			b.click("form.all button[value=after]")
+			b.click("form.everyone button[value=after]")
 			b.see("stops after their step.")
 			r.shop.asked(t, order(1, "after"), order(2, "after"), order(5, "after"))
-			b.click("form.all button[value=stop]")
+			b.click("form.everyone button[value=stop]")
 			b.see("3 phones are stopped")
 			b.click("main form button")
 			b.see("The conversion of 3 phones was stopped at once.")
@@ -297,7 +297,7 @@ func TestConversionPagesInPictures(t *testing.T) {
 		}
 		// What is pressed on a phone's screen is large enough for a thumb.
 		b.do(chromedp.EmulateViewport(320, 900))
-		small := eval[[]string](b, `[...document.querySelectorAll("main .actions button, main .find button, main .chips a, main .pick input")].filter(e => { const r = e.getBoundingClientRect(); return r.width > 0 && (r.height < 24 || r.width < 24) }).map(e => e.textContent || e.name)`)
+		small := eval[[]string](b, `[...document.querySelectorAll("main .actions button, main .findphone button, main .chips a, main .pick input")].filter(e => { const r = e.getBoundingClientRect(); return r.width > 0 && (r.height < 24 || r.width < 24) }).map(e => e.textContent || e.name)`)
 		if len(small) > 0 {
 			t.Errorf("%s has too small targets: %q", name, small)
 		}
