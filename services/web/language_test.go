@@ -91,3 +91,13 @@ func TestWhatLivesIsTranslated(t *testing.T) {
 	wantText(t, seen, "haalt bestanden", "Reception")
 	wantNoText(t, seen, "fetching files")
 }
+
+// The first sentence is joined of parts; the names in it stay.
+func TestTheFirstSentenceIsTranslated(t *testing.T) {
+	r := newRig(t, nil)
+	r.setUp()
+	furnish(t, r)
+	body, _, _ := r.pageIn("/", "de", "")
+	wantText(t, body, "1 nie gesehen", "Warehouse")
+	wantNoText(t, body, "never seen")
+}

@@ -103,6 +103,11 @@ func (c *Catalogue) text(english string, depth int) (string, bool) {
 	if f.text, f.ok = c.lookUp(english, depth); !f.ok {
 		f.text, f.ok = c.sentences(english, depth)
 	}
+	if !f.ok {
+		if list, ok := c.list(english, depth); ok {
+			f = found{text: list, ok: true}
+		}
+	}
 	if len(c.known) >= maxKnown {
 		clear(c.known)
 	}
@@ -155,6 +160,25 @@ func (c *Catalogue) sentences(english string, depth int) (string, bool) {
 		out.WriteString(part[len(text):])
 	}
 	return out.String(), all
+}
+
+// list translates what is joined with commas: 3 stuck, 1 never seen. All of it must be known.
+func (c *Catalogue) list(english string, depth int) (string, bool) {
+	parts := strings.Split(english, ", ")
+	for i, p := range parts {
+		words := strings.TrimRight(p, ".:")
+		number := words[:len(words)-len(strings.TrimLeft(words, "0123456789"))]
+		t, ok := c.lookUp(words, depth)
+		if !ok && number != "" && strings.HasPrefix(words[len(number):], " ") {
+			t, ok = c.lookUp(words[len(number)+1:], depth)
+			t = number + " " + t
+		}
+		if !ok {
+			return english, false
+		}
+		parts[i] = t + p[len(words):]
+	}
+	return strings.Join(parts, ", "), true
 }
 
 // sentenceEnd is where the first sentence ends, spaces included; 0 = there is one only.

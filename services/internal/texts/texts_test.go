@@ -58,6 +58,8 @@ func TestText(t *testing.T) {
 		{"Everything runs. Nobody knows why.", "Alles loopt. Nobody knows why.", false},
 		{"not answered", "not answered", false},
 		{"found , allowed x", "found , allowed x", false}, // a value is never empty
+		{"2 ready, 3 phones, ready:", "2 klaar, 3 telefoons, klaar:", true},
+		{"2 ready, 1 lost", "2 ready, 1 lost", false},
 		{"found {2}, allowed {1}", "{2} gevonden, {1} mag", true},
 	} {
 		for range 2 { // the second time it is remembered
