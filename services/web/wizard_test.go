@@ -26,7 +26,7 @@ func wizardRig(t *testing.T, change func(*web.Config)) (*rig, *fakeStarter) {
 	server, err := web.New(r.cfg, web.Deps{
 		Box: r.box, Shop: r.shop, Files: fakeFiles{}, Secrets: r.secrets, Now: r.clock.Now, Uptime: r.clock.Uptime,
 		Log:     slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
-		Metrics: r.metrics, Registerer: r.metrics, Start: f,
+		Metrics: r.metrics, Registerer: r.metrics, Start: f, Forms: r.forms,
 		Report: func(e web.Event) {
 			r.mu.Lock()
 			defer r.mu.Unlock()
