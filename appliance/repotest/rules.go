@@ -86,8 +86,9 @@ func CheckInstance(root string) ([]string, error) {
 		return nil, err
 	}
 	var c struct {
-		Packages      []string
-		PackageConfig map[string]struct{ ExtraFilePaths map[string]string }
+		Packages        []string
+		GokrazyPackages []string // of gokrazy itself
+		PackageConfig   map[string]struct{ ExtraFilePaths map[string]string }
 	}
 	if err := json.Unmarshal(text, &c); err != nil {
 		return nil, err
@@ -101,7 +102,7 @@ func CheckInstance(root string) ([]string, error) {
 	}
 	used := map[string]bool{}
 	for pkg, pc := range c.PackageConfig {
-		if !slices.Contains(c.Packages, pkg) {
+		if !slices.Contains(c.Packages, pkg) && !slices.Contains(c.GokrazyPackages, pkg) {
 			out = append(out, fmt.Sprintf("config.json configures %s, which is not among its packages", pkg))
 		}
 		for target, source := range pc.ExtraFilePaths {
