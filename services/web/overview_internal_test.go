@@ -57,14 +57,17 @@ func TestWhoIsCounted(t *testing.T) {
 
 func TestATransferInWords(t *testing.T) {
 	for want, x := range map[string]Transfer{
-		"61 % of 757 KB | 38 KB a second, 10 s to go": {Size: 756_524, Bytes: 461_824, Took: 12 * time.Second},
-		"0 % of 757 KB | ":  {Size: 756_524, Took: time.Minute},
-		"50 % of 1.0 KB | ": {Size: 1000, Bytes: 500, Took: 10 * time.Millisecond},
+		"61 % of 757 KB | 38 KB a second, 10 s to go":                   {Size: 756_524, Bytes: 461_824, Took: 12 * time.Second},
 		"99 % of 2.0 MB | 2.0 KB a second, a few seconds to go":         {Size: 2_000_000, Bytes: 1_998_000, Took: 999 * time.Second},
 		"1 % of 2.0 MB | 200 bytes a second, more than an hour to go":   {Size: 2_000_000, Bytes: 20_000, Took: 100 * time.Second},
 		"10 % of 2.0 MB | 20 KB a second, 2 minutes to go":              {Size: 2_000_000, Bytes: 200_000, Took: 10 * time.Second},
 		"100 % of 500 bytes | 51 bytes a second, a few seconds to go":   {Size: 500, Bytes: 510, Took: 10 * time.Second},
 		"0 % of 757 KB | It waits for its turn: others are sent first.": {Size: 756_524, Waiting: true, Took: time.Minute},
+
+		"0 % of 757 KB | ": {Size: 756_524, Took: time.Minute},
+
+		"50 % of 1.0 KB | ": {Size: 1000, Bytes: 500, Took: 10 * time.Millisecond},
+
 		"0 % of 0 bytes | ": {Took: time.Minute},
 	} {
 		v := newTransferView(x)
