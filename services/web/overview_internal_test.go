@@ -254,7 +254,7 @@ func BenchmarkOverview500(b *testing.B) {
 	var out bytes.Buffer
 	for b.Loop() {
 		out.Reset()
-		if err := p.templates["overview"].ExecuteTemplate(&out, "layout", view{Title: "Overview", Nav: navAt("/"), Body: s.overviewView(s.look())}); err != nil {
+		if err := p.page(&out, "overview", view{Title: "Overview", Nav: navAt("/"), Body: s.overviewView(s.look())}); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -280,7 +280,7 @@ func benchmarkPhones(b *testing.B, forget bool) {
 		if forget {
 			p.cache.now, p.cache.old, p.cache.bytes = nil, nil, 0
 		}
-		if err := p.templates["phones"].ExecuteTemplate(&out, "layout", view{Title: "Phones", Nav: navAt("/phones"), Body: s.phonesView(phonesQuery{})}); err != nil {
+		if err := p.page(&out, "phones", view{Title: "Phones", Nav: navAt("/phones"), Body: s.phonesView(phonesQuery{})}); err != nil {
 			b.Fatal(err)
 		}
 	}

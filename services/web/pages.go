@@ -22,7 +22,7 @@ var files embed.FS
 
 // pages holds the parsed templates and the assets with their fingerprints.
 type pages struct {
-	templates map[string]*template.Template
+	templates *template.Template
 	assets    map[string]asset // by the name after /assets/
 	languages languages
 	packer    packer
@@ -54,7 +54,7 @@ type view struct {
 }
 
 func parsePages() (*pages, error) {
-	p := &pages{templates: map[string]*template.Template{}, assets: map[string]asset{}}
+	p := &pages{assets: map[string]asset{}}
 	var err error
 	if p.languages, err = readLanguages(); err != nil {
 		return nil, err
@@ -62,28 +62,8 @@ func parsePages() (*pages, error) {
 	if err := p.loadAssets(); err != nil {
 		return nil, err
 	}
-	base, err := template.New("base").Funcs(p.funcs()).ParseFS(files, "templates/layout.html", "templates/parts.html", "templates/part-*.html", "templates/formparts.html")
-	if err != nil {
-		return nil, fmt.Errorf("parsing the layout: %w", err)
-	}
-	names, err := fs.Glob(files, "templates/*.html")
-	if err != nil {
-		return nil, err
-	}
-	for _, file := range names {
-		name := strings.TrimSuffix(path.Base(file), ".html")
-		if name == "layout" || name == "parts" || name == "formparts" || strings.HasPrefix(name, "part-") {
-			continue
-		}
-		t, err := base.Clone()
-		if err != nil {
-			return nil, err
-		}
-		if p.templates[name], err = t.ParseFS(files, file); err != nil {
-			return nil, fmt.Errorf("parsing the page %s: %w", name, err)
-		}
-	}
-	return p, nil
+	p.templates, err = parseTemplates(p.funcs())
+	return p, err
 }
 
 // loadAssets reads the embedded files. Our own styles and scripts have a file for each subject, which are served as one, in the
@@ -139,10 +119,23 @@ func (p *pages) funcs() template.FuncMap {
 // a page.
 func (p *pages) render(w http.ResponseWriter, status int, name string, v view) error {
 	var b bytes.Buffer
-	if err := p.templates[name].ExecuteTemplate(&b, "layout", v); err != nil {
-		return fmt.Errorf("making the page %s: %w", name, err)
+	if err := p.page(&b, name, v); err != nil {
+		return err
 	}
 	p.send(w, status, name, b.Bytes())
+	return nil
+}
+
+// page makes a whole page.
+func (p *pages) page(b *bytes.Buffer, name string, v view) error {
+	for _, part := range []struct {
+		name string
+		data any
+	}{{"head", v}, {local(name, "page"), v.Body}, {"foot", v}} {
+		if err := p.templates.ExecuteTemplate(b, part.name, part.data); err != nil {
+			return fmt.Errorf("making the page %s: %w", name, err)
+		}
+	}
 	return nil
 }
 
@@ -172,7 +165,11 @@ func (p *pages) kept(page, name string, data any) (template.HTML, error) {
 }
 
 func (p *pages) make(b *bytes.Buffer, page, name string, data any) error {
-	if err := p.templates[page].ExecuteTemplate(b, name, data); err != nil {
+	t := find(p.templates, page, name)
+	if t == nil {
+		return fmt.Errorf("the page %s has no part %s", page, name)
+	}
+	if err := t.Execute(b, data); err != nil {
 		return fmt.Errorf("making the part %s of the page %s: %w", name, page, err)
 	}
 	return nil
