@@ -15,11 +15,11 @@ import (
 
 // conversionReport is the hand-over: what was done to each phone. Nothing secret is in it.
 type conversionReport struct {
-	Office   string       `json:"office"`
-	Time     time.Time    `json:"time"`
-	Target   string       `json:"target"`
-	Sentence string       `json:"sentence"`
-	Phones   []reportRow  `json:"phones"`
+	Office   string      `json:"office"`
+	Time     time.Time   `json:"time"`
+	Target   string      `json:"target"`
+	Sentence string      `json:"sentence"`
+	Phones   []reportRow `json:"phones"`
 }
 
 // reportRow is one phone of the report.
