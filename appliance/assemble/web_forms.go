@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
-	"reflect"
 
 	"phonebox/appliance/site"
 	"phonebox/services/phone/pbx"
@@ -43,7 +42,7 @@ func webFields(in []site.FieldValue) []web.Field {
 func (f siteForms) Check(_ context.Context, values map[string]string) web.SiteCheck {
 	cur := f.b.current().site
 	next, faults := cur.SetFields(values, site.Catalogue())
-	return f.said(cur, next, faults)
+	return f.said(cur, next, faults, site.DiffSettings)
 }
 
 // CheckText implements [web.SiteForms].
@@ -52,15 +51,11 @@ func (f siteForms) CheckText(_ context.Context, text []byte) web.SiteCheck {
 	opts := site.Catalogue()
 	opts.Old = cur
 	next, faults := site.Parse(text, opts)
-	c := f.said(cur, next, faults)
-	if next != nil {
-		c.Changes = append(c.Changes, listChanges(cur, next)...)
-	}
-	return c
+	return f.said(cur, next, faults, site.Diff)
 }
 
-// said puts what the site's own checks found in the page's words. next is nil where it is refused.
-func (f siteForms) said(cur, next *site.Site, faults []site.Fault) web.SiteCheck {
+// said puts what the site's own checks found in the page's words, and what diff sees. next is nil where it is refused.
+func (f siteForms) said(cur, next *site.Site, faults []site.Fault, diff func(old, now *site.Site) []site.Change) web.SiteCheck {
 	var c web.SiteCheck
 	for _, one := range faults {
 		fault := web.Fault{Line: one.Line, Key: one.Key, Found: one.Found, Allowed: one.Allowed}
@@ -73,13 +68,11 @@ func (f siteForms) said(cur, next *site.Site, faults []site.Fault) web.SiteCheck
 	if next == nil {
 		return c
 	}
-	for _, one := range site.Changes(cur, next) {
-		c.Changes = append(c.Changes, web.SiteChange(one))
-	}
+	c.Changes = keyChanges(diff(cur, next))
 	for _, one := range site.Effects(cur, next) {
 		c.Effects = append(c.Effects, web.SiteEffect(one))
 	}
-	if outside := f.outside(next); len(c.Changes) > 0 && outside > 0 && outside != f.outside(cur) {
+	if outside := f.outside(next); outside > 0 && outside != f.outside(cur) {
 		c.Effects = append(c.Effects, web.SiteEffect{Text: fmt.Sprintf("%d phones have an address outside of the new ranges now, and get another one when they renew it.", outside)})
 	}
 	c.Moves = f.moves(cur, next)
@@ -118,24 +111,6 @@ func (f siteForms) moves(cur, next *site.Site) string {
 		return ""
 	}
 	return "https://" + to.String() + "/"
-}
-
-// listChanges says what a file changes in the lists that no form of the site shows.
-func listChanges(cur, next *site.Site) (out []web.SiteChange) {
-	out = appendCounted(out, "phones", "Listed phones", cur.Phones, next.Phones)
-	out = appendCounted(out, "contacts", "Contacts", cur.Contacts, next.Contacts)
-	return appendCounted(out, "dial_plan.rules", "Rules of the dial plan", cur.DialPlan.Rules, next.DialPlan.Rules)
-}
-
-func appendCounted[T any](out []web.SiteChange, key, label string, old, next []T) []web.SiteChange {
-	if reflect.DeepEqual(old, next) {
-		return out
-	}
-	c := web.SiteChange{Key: key, Label: label, Old: fmt.Sprint(len(old)), New: fmt.Sprint(len(next))}
-	if len(old) == len(next) {
-		c.New += " (some are changed)"
-	}
-	return append(out, c)
 }
 
 // Lines implements [web.SiteForms].

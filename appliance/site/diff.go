@@ -10,10 +10,10 @@ import (
 
 // Change is one difference between two sites. It never holds a secret.
 type Change struct {
-	Key  string    // network.gateway; of a phone within its entry: lines[0].password
-	What string    // the key in words: Gateway, Password of line 1
+	Key  string    // network.gateway, dhcp.subnet[0].pool; of a phone within its entry: lines[0].password
+	What string    // the key in words: Router, Password of line 1
 	MAC  phone.MAC // whose; zero = it is none of a phone
-	Who  string    // the label of that phone
+	Who  string    // the label of that phone, or the entry of a list: Contact Fire
 	// Old and New are the values as the form shows them; both "" for a secret, which Secret says. Of what was added Old is
 	// "", of what was removed New.
 	Old, New string
@@ -31,42 +31,27 @@ const (
 	Removed ChangeKind = "removed"
 )
 
-// String writes the change as one line.
-func (c Change) String() string {
-	what := c.What
-	if c.Who != "" {
-		what = c.Who + ": " + what
-	}
-	switch {
-	case c.Secret:
-		return fmt.Sprintf("%s was %s", what, c.Kind)
-	case c.Kind == Added:
-		return fmt.Sprintf("%s was added: %s", what, c.New)
-	case c.Kind == Removed:
-		return fmt.Sprintf("%s was removed: %s", what, c.Old)
-	}
-	return fmt.Sprintf("%s: %s -> %s", what, orNothing(c.Old), orNothing(c.New))
-}
-
-func orNothing(s string) string {
-	if s == "" {
-		return "nothing"
-	}
-	return s
-}
-
 // Diff tells what differs between two sites, key by key in the order of the file, without secrets: of these it tells only
-// that they changed. Phones are the same when their MACs are, lines when their places are.
+// that they changed. Phones are the same when their MACs are, lines of a phone when their places are, entries of other lists
+// when their names are.
 func Diff(old, now *Site) []Change {
+	return slices.Concat(
+		DiffSettings(old, now),
+		ruleList().diff(old.DialPlan.Rules, now.DialPlan.Rules),
+		contactList().diff(old.Contacts, now.Contacts),
+		waitingList().diff(old.Lines, now.Lines),
+		diffPhones(old.Phones, now.Phones),
+	)
+}
+
+// DiffSettings is [Diff] of what the forms of the settings show: all but dialling rules, contacts, lines that wait
+// and phones.
+func DiffSettings(old, now *Site) []Change {
 	var out []Change
 	for _, k := range siteKeys() {
 		out = append(out, diffKey(&k, "", k.label, old, now)...)
 	}
-	out = append(out, diffList("dhcp.subnet", "Network behind a relay", tableLines(old.DHCP.Subnets, subnetKeys(), nil), tableLines(now.DHCP.Subnets, subnetKeys(), nil))...)
-	out = append(out, diffList("dhcp.class", "Options for a class", tableLines(old.DHCP.Classes, classKeys(), classOptions), tableLines(now.DHCP.Classes, classKeys(), classOptions))...)
-	out = append(out, diffList("dial_plan.rules", "Rule of the dial plan", tableLines(old.DialPlan.Rules, ruleKeys(), nil), tableLines(now.DialPlan.Rules, ruleKeys(), nil))...)
-	out = append(out, diffList("contacts", "Contact", tableLines(old.Contacts, contactKeys(), nil), tableLines(now.Contacts, contactKeys(), nil))...)
-	return append(out, diffPhones(old.Phones, now.Phones)...)
+	return slices.Concat(out, subnetList().diff(old.DHCP.Subnets, now.DHCP.Subnets), classList().diff(old.DHCP.Classes, now.DHCP.Classes))
 }
 
 // Secrets returns every secret of the site, once each: passwords of lines and parameters that hold one.
@@ -89,7 +74,7 @@ func diffKey[T any](k *key[T], prefix, label string, old, now *T) []Change {
 	if k.kind == KindMap {
 		return diffMap(k, prefix, label, before, after)
 	}
-	a, b := flat(before), flat(after)
+	a, b := flat(k.kind, before), flat(k.kind, after)
 	if a == b {
 		return nil
 	}
@@ -106,14 +91,8 @@ func diffKey[T any](k *key[T], prefix, label string, old, now *T) []Change {
 	return []Change{c}
 }
 
-// flat writes a value that is no map on one line.
-func flat(in []entry) string {
-	items := make([]string, len(in))
-	for i, e := range in {
-		items[i] = e.text
-	}
-	return strings.Join(items, ", ")
-}
+// flat writes a value on one line.
+func flat(kind string, in []entry) string { return strings.ReplaceAll(formText(kind, in), "\n", ", ") }
 
 func diffMap[T any](k *key[T], prefix, label string, before, after []entry) []Change {
 	old, now := map[string]string{}, map[string]string{}
@@ -145,63 +124,6 @@ func diffMap[T any](k *key[T], prefix, label string, before, after []entry) []Ch
 			c.Secret, c.Old, c.New = true, "", ""
 		}
 		out = append(out, c)
-	}
-	return out
-}
-
-// tableLines writes each table of a list on one line; more adds what is no key.
-func tableLines[T any](list []T, keys []key[T], more func(*T) string) []string {
-	out := make([]string, len(list))
-	for i := range list {
-		var parts []string
-		for _, k := range keys {
-			if text := flat(k.get(&list[i])); text != "" && text != "false" {
-				parts = append(parts, text)
-			}
-		}
-		if more != nil {
-			if text := more(&list[i]); text != "" {
-				parts = append(parts, text)
-			}
-		}
-		out[i] = strings.Join(parts, " | ")
-	}
-	return out
-}
-
-// classOptions writes the options of a class on one line.
-func classOptions(c *Class) string {
-	var w strings.Builder
-	writeOptions(&w, c.Options)
-	return strings.Join(strings.Fields(strings.ReplaceAll(w.String(), "\n", " ")), " ")
-}
-
-// diffList compares two lists of tables: what is in the one only was added or removed. Where both hold the same in another
-// order, that is one change, for the order of rules matters.
-func diffList(key, what string, before, after []string) []Change {
-	if slices.Equal(before, after) {
-		return nil
-	}
-	left := map[string]int{}
-	for _, s := range before {
-		left[s]++
-	}
-	var out []Change
-	for _, s := range after {
-		if left[s] > 0 {
-			left[s]--
-			continue
-		}
-		out = append(out, Change{Key: key, What: what, New: s, Kind: Added})
-	}
-	for _, s := range before {
-		if left[s] > 0 {
-			left[s]--
-			out = append(out, Change{Key: key, What: what, Old: s, Kind: Removed})
-		}
-	}
-	if len(out) == 0 {
-		return []Change{{Key: key, What: what, Old: "one order", New: "another order", Kind: Changed}}
 	}
 	return out
 }

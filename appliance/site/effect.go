@@ -3,113 +3,11 @@ package site
 import (
 	"fmt"
 	"maps"
-	"net/netip"
 	"slices"
 	"strings"
 
 	"phonebox/services/phone"
 )
-
-// KeyChange is a key that has another value in one site than in another.
-type KeyChange struct {
-	Key, Label string
-	Old, New   string // as a form shows them; "" = not set, a secret is the [Mask] or words
-}
-
-// Changes returns what differs between two sites, but for their phones, contacts and dialling rules, in the order of the
-// file. A map or a table has a change for each entry.
-func Changes(old, next *Site) []KeyChange {
-	var out []KeyChange
-	for _, g := range siteGroups() {
-		for _, k := range g.keys {
-			out = append(out, changesOf(k, old, next, k.name)...)
-		}
-	}
-	out = append(out, tableChanges("dhcp.subnet", "Network", subnetKeys(), old.DHCP.Subnets, next.DHCP.Subnets,
-		func(s *Subnet) string { return tableText(s.Name, s.Network) })...)
-	return append(out, tableChanges("dhcp.class", "Options", append(classKeys(), optionsKey()), old.DHCP.Classes, next.DHCP.Classes,
-		func(c *Class) string { return tableText(c.Name, netip.Prefix{}) })...)
-}
-
-// changesOf compares one key.
-func changesOf[T any](k key[T], old, next *T, name string) []KeyChange {
-	a, b := k.get(old), k.get(next)
-	if k.kind != KindMap {
-		if before, after := commas(a), commas(b); before != after {
-			return []KeyChange{{Key: name, Label: k.label, Old: before, New: after}}
-		}
-		return nil
-	}
-	before, after := pairs(a), pairs(b)
-	var out []KeyChange
-	for _, n := range slices.Sorted(maps.Keys(merged(before, after))) {
-		was, there := before[n]
-		is, stays := after[n]
-		if there == stays && was == is {
-			continue
-		}
-		if SecretParameter(n) {
-			was, is = hidden(there, "the former password"), hidden(stays, "another password")
-		}
-		out = append(out, KeyChange{Key: join(name, n), Label: k.label + ": " + n, Old: was, New: is})
-	}
-	return out
-}
-
-// hidden stands for a secret.
-func hidden(set bool, words string) string {
-	if set {
-		return words
-	}
-	return ""
-}
-
-func commas(in []entry) string {
-	texts := make([]string, len(in))
-	for i, e := range in {
-		texts[i] = e.text
-	}
-	return strings.Join(texts, ", ")
-}
-
-func pairs(in []entry) map[string]string {
-	out := make(map[string]string, len(in))
-	for _, e := range in {
-		out[e.name] = e.text
-	}
-	return out
-}
-
-// merged returns the maps as one; the later wins.
-func merged(layers ...map[string]string) map[string]string {
-	out := map[string]string{}
-	for _, m := range layers {
-		maps.Copy(out, m)
-	}
-	return out
-}
-
-// tableChanges compares the entries of a table one by one, in their order.
-func tableChanges[T any](name, label string, keys []key[T], old, next []T, words func(*T) string) []KeyChange {
-	var out []KeyChange
-	for i := range max(len(old), len(next)) {
-		path := fmt.Sprintf("%s[%d]", name, i)
-		switch {
-		case i >= len(old):
-			out = append(out, KeyChange{Key: path, Label: label, New: words(&next[i])})
-		case i >= len(next):
-			out = append(out, KeyChange{Key: path, Label: label, Old: words(&old[i])})
-		default:
-			for _, k := range keys {
-				for _, c := range changesOf(k, &old[i], &next[i], join(path, k.name)) {
-					c.Label = label + " " + words(&next[i]) + ": " + c.Label
-					out = append(out, c)
-				}
-			}
-		}
-	}
-	return out
-}
 
 // Effect is what a change of settings does, in a sentence.
 type Effect struct {
@@ -198,9 +96,9 @@ func (e *effects) addresses() {
 	e.say(!a.PingCheck && b.PingCheck, "The box looks whether somebody uses an address before it gives it.")
 	e.warn(!a.Authoritative && b.Authoritative, "The box gives addresses although another DHCP server answers on this network. Some phones will listen to the other one.")
 	e.say(a.Authoritative && !b.Authoritative, "The box holds back as soon as another DHCP server answers on this network.")
-	e.say(len(tableChanges("", "", subnetKeys(), a.Subnets, b.Subnets, func(*Subnet) string { return "" })) > 0,
+	e.say(len(subnetList().diff(a.Subnets, b.Subnets)) > 0,
 		"Clients behind relays get the new settings of their networks when they renew their address.")
-	e.say(len(tableChanges("", "", append(classKeys(), optionsKey()), a.Classes, b.Classes, func(*Class) string { return "" })) > 0,
+	e.say(len(classList().diff(a.Classes, b.Classes)) > 0,
 		"Other phones get the new options when they renew their address; most read them only when they start.")
 }
 
@@ -275,7 +173,10 @@ func (s *Site) proxyOf(p *Phone, own func(*Line) string, all string) string {
 func (s *Site) parametersOf(p *Phone) string {
 	var b strings.Builder
 	write := func(layers ...map[string]string) {
-		m := merged(layers...)
+		m := map[string]string{} // the later layer wins
+		for _, layer := range layers {
+			maps.Copy(m, layer)
+		}
 		for _, name := range slices.Sorted(maps.Keys(m)) {
 			b.WriteString(name + "=" + m[name] + "\n")
 		}

@@ -19,7 +19,7 @@ func effectsOf(t *testing.T, values map[string]string) (changes, effects []strin
 	if next == nil {
 		t.Fatal(faultLines(faults))
 	}
-	for _, c := range site.Changes(s, next) {
+	for _, c := range site.DiffSettings(s, next) {
 		changes = append(changes, fmt.Sprintf("%s: %q to %q", c.Key, c.Old, c.New))
 	}
 	for _, e := range site.Effects(s, next) {
@@ -71,7 +71,7 @@ func TestChangesAndEffects(t *testing.T) {
 		},
 		{
 			map[string]string{"dhcp.subnet": "0"},
-			[]string{`dhcp.subnet[0]: "Warehouse, 10.78.0.0/24" to ""`},
+			[]string{`dhcp.subnet[0]: "Warehouse, 10.78.0.0/24, 10.78.0.1, 10.78.0.50-10.78.0.250, 2h, Gi1/0/1, 0x000401020304" to ""`},
 			[]string{"Clients behind relays get the new settings of their networks when they renew their address."},
 		},
 		{
@@ -133,7 +133,7 @@ func checkEffect(t *testing.T, s *site.Site, key, value string) {
 		return
 	}
 	for way, pair := range map[string][2]*site.Site{"to": {s, next}, "back from": {next, s}} {
-		if len(site.Changes(pair[0], pair[1])) == 0 {
+		if len(site.DiffSettings(pair[0], pair[1])) == 0 {
 			t.Errorf("%s: no change is seen %s %q", key, way, value)
 		}
 		if len(site.Effects(pair[0], pair[1])) == 0 {

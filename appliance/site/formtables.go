@@ -4,7 +4,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"maps"
-	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -178,12 +177,4 @@ func optionForm(code uint8, text string) (o Option, found, allowed string) {
 		o.Addresses = append(o.Addresses, a)
 	}
 	return o, "", ""
-}
-
-// tableText writes an entry of a table in a few words: its name and what it is about.
-func tableText(name string, network netip.Prefix) string {
-	if !network.IsValid() {
-		return name
-	}
-	return name + ", " + network.String()
 }

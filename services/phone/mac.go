@@ -44,11 +44,27 @@ func separatorsRegular(s string) bool {
 
 // String writes the address as it stands in JSON and TOML: 00:06:D7:AA:2A:2E.
 func (m MAC) String() string {
-	return fmt.Sprintf("%02X:%02X:%02X:%02X:%02X:%02X", m[0], m[1], m[2], m[3], m[4], m[5])
+	b := make([]byte, 0, 3*len(m))
+	for i, x := range m {
+		if i > 0 {
+			b = append(b, ':')
+		}
+		b = append(b, upperHex[x>>4], upperHex[x&15])
+	}
+	return string(b)
 }
 
 // Name writes the address as it stands in file names: 0006D7AA2A2E (phones.md a.1).
-func (m MAC) Name() string { return fmt.Sprintf("%X", m[:]) }
+func (m MAC) Name() string {
+	b := make([]byte, 0, 2*len(m))
+	for _, x := range m {
+		b = append(b, upperHex[x>>4], upperHex[x&15])
+	}
+	return string(b)
+}
+
+// upperHex are the digits. Pages write a thousand addresses; package fmt takes its time with each.
+const upperHex = "0123456789ABCDEF"
 
 // IsZero reports whether the address is not known.
 func (m MAC) IsZero() bool { return m == MAC{} }

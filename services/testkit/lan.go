@@ -10,9 +10,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
+
+	"phonebox/services/testkit/netns"
 )
 
 // Interface is the name of every host's one interface.
@@ -120,45 +121,17 @@ func (l *LAN) remove(t testing.TB) {
 		names = append(names, n.ns)
 	}
 	for _, name := range names {
-		if err := removeNamespace(name); err != nil {
+		if err := netns.Remove(name); err != nil {
 			t.Logf("removing the namespace %s: %v", name, err)
 		}
 	}
 }
 
-// removeNamespace kills the processes in a namespace of ours and removes it.
-func removeNamespace(name string) error {
-	out, err := exec.Command("ip", "netns", "pids", name).Output()
-	if err != nil {
-		return nil // it was never made, or another test's sweep was faster
-	}
-	for _, f := range strings.Fields(string(out)) {
-		if pid, err := strconv.Atoi(f); err == nil && pid != os.Getpid() {
-			_ = syscall.Kill(pid, syscall.SIGKILL)
-		}
-	}
-	return exec.Command("ip", "netns", "del", name).Run()
-}
-
-// sweep removes what tests left behind that were killed before their cleanup ran: the namespaces of processes that
-// are gone.
+// sweep removes what tests left behind that were killed before their cleanup ran.
 func sweep(t testing.TB) {
 	t.Helper()
-	entries, err := os.ReadDir("/run/netns")
-	if err != nil {
-		return // no namespace was ever made
-	}
-	for _, e := range entries {
-		rest, ok := strings.CutPrefix(e.Name(), namePrefix)
-		if !ok {
-			continue
-		}
-		number, _, _ := strings.Cut(rest, "-")
-		pid, err := strconv.Atoi(number)
-		if err == nil && syscall.Kill(pid, 0) == syscall.ESRCH {
-			t.Logf("removing %s, left by a test that was killed", e.Name())
-			_ = removeNamespace(e.Name())
-		}
+	for _, name := range netns.Sweep(namePrefix) {
+		t.Logf("removed %s, left by a test that was killed", name)
 	}
 }
 
@@ -185,16 +158,7 @@ func batch(t testing.TB, ns string, lines ...string) {
 // disableIPv6 keeps router and neighbour discovery off the wire; it is a setting of that namespace alone.
 func disableIPv6(t testing.TB, ns string) {
 	t.Helper()
-	err := inNamespace(ns, func() error {
-		for _, of := range []string{"all", "default"} {
-			err := os.WriteFile("/proc/sys/net/ipv6/conf/"+of+"/disable_ipv6", []byte("1"), 0)
-			if err != nil && !os.IsNotExist(err) {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
+	if err := netns.Do(ns, netns.WithoutIPv6); err != nil {
 		t.Fatalf("switching IPv6 off in %s: %v", ns, err)
 	}
 }

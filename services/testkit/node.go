@@ -1,19 +1,15 @@
 package testkit
 
 import (
-	"errors"
 	"fmt"
 	"net"
 	"net/netip"
-	"os"
 	"os/exec"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
-	"unsafe"
 
-	"golang.org/x/sys/unix"
+	"phonebox/services/testkit/netns"
 )
 
 // patience is how long the kernel may take to bring a link up.
@@ -45,7 +41,7 @@ func (n *Node) plug(t testing.TB) {
 		lines = append(lines, fmt.Sprintf("addr add %s brd + dev %s", n.Addr, Interface))
 	}
 	batch(t, n.ns, append(lines, "link set "+Interface+" up")...)
-	if err := inNamespace(n.ns, sendChecksums); err != nil {
+	if err := netns.Do(n.ns, func() error { return netns.SendChecksums(Interface) }); err != nil {
 		t.Fatalf("asking %s for checksums: %v", n.ns, err)
 	}
 }
@@ -140,7 +136,7 @@ func (n *Node) waitForwarding(t testing.TB) {
 func In[T any](t testing.TB, n *Node, f func() (T, error)) T {
 	t.Helper()
 	var v T
-	err := inNamespace(n.ns, func() (err error) {
+	err := netns.Do(n.ns, func() (err error) {
 		v, err = f()
 		return err
 	})
@@ -154,47 +150,4 @@ func In[T any](t testing.TB, n *Node, f func() (T, error)) T {
 func (n *Node) Do(t testing.TB, f func() error) {
 	t.Helper()
 	In(t, n, func() (struct{}, error) { return struct{}{}, f() })
-}
-
-func inNamespace(ns string, f func() error) error {
-	done := make(chan error, 1)
-	go func() {
-		// Never unlocked: the runtime ends the thread with the goroutine, so no other goroutine gets into the namespace.
-		runtime.LockOSThread()
-		done <- func() error {
-			h, err := os.Open("/run/netns/" + ns)
-			if err != nil {
-				return err
-			}
-			defer h.Close()
-			if err := unix.Setns(int(h.Fd()), unix.CLONE_NEWNET); err != nil {
-				return fmt.Errorf("entering %s: %w", ns, err)
-			}
-			return f()
-		}()
-	}()
-	return <-done
-}
-
-// sendChecksums makes eth0 of this thread's namespace compute checksums itself. A veth leaves them out, for its frames
-// touch no wire, and whoever reads raw frames would take them for damaged. ETHTOOL_STXCSUM is in linux/ethtool.h.
-func sendChecksums() error {
-	const ethtoolSTXCSUM = 0x17
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM, 0)
-	if err != nil {
-		return err
-	}
-	defer unix.Close(fd)
-	value := struct{ cmd, data uint32 }{cmd: ethtoolSTXCSUM}
-	ifr := struct {
-		name [unix.IFNAMSIZ]byte
-		data unsafe.Pointer
-		_    [16]byte
-	}{data: unsafe.Pointer(&value)}
-	copy(ifr.name[:], Interface)
-	_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.SIOCETHTOOL, uintptr(unsafe.Pointer(&ifr)))
-	if errno != 0 && !errors.Is(errno, unix.EOPNOTSUPP) {
-		return errno
-	}
-	return nil
 }

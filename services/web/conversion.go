@@ -252,21 +252,36 @@ func (s *Server) conversionOf(mac phone.MAC) *conversionView {
 	return &v
 }
 
+// urgencies are in which order phones stand: those that wait for a person, those whose power must not be cut, and the rest.
+var urgencies = []string{"failed", "blocked", "by hand", "stopped", "in the middle", "going", "waiting", "skipped", "arrived"}
+
 // sort puts what needs a person first and what has arrived last; names order what is alike.
 func (v *conversionsView) sort() {
-	slices.SortStableFunc(v.Rows, func(a, b conversionView) int { return a.urgency() - b.urgency() })
+	places := make([][]int, len(urgencies)) // the rows of each: they are large, so that none is moved twice
+	for i := range v.Rows {
+		at := max(slices.Index(urgencies, v.Rows[i].urgency()), 0)
+		places[at] = append(places[at], i)
+	}
+	sorted := make([]conversionView, 0, len(v.Rows))
+	for _, rows := range places {
+		for _, i := range rows {
+			sorted = append(sorted, v.Rows[i])
+		}
+	}
+	v.Rows = sorted
 }
 
-// urgency orders the phones: those that wait for a person, those whose power must not be cut, and the rest.
-func (v *conversionView) urgency() int {
-	order := []string{"failed", "blocked", "by hand", "stopped", "in the middle", "going", "waiting", "skipped", "arrived"}
+// urgency is one of urgencies; a phase that is none of them comes first.
+func (v *conversionView) urgency() string {
 	switch {
-	case v.ByHand && v.Phase != "failed" && v.Phase != "blocked":
-		return slices.Index(order, "by hand")
-	case !v.Unplug && v.Phase != "failed" && v.Phase != "blocked":
-		return slices.Index(order, "in the middle")
+	case v.Phase == "failed" || v.Phase == "blocked":
+		return v.Phase
+	case v.ByHand:
+		return "by hand"
+	case !v.Unplug:
+		return "in the middle"
 	}
-	return slices.Index(order, v.Phase)
+	return v.Phase
 }
 
 // conversionSentence sums the phases up.

@@ -15,13 +15,11 @@ import (
 
 // conversionReport is the hand-over: what was done to each phone. Nothing secret is in it.
 type conversionReport struct {
-	Office   string       `json:"office"`
-	Time     time.Time    `json:"time"`
-	Target   string       `json:"target"`
-	Sentence string       `json:"sentence"`
-	Phones   []reportRow  `json:"phones"`
-	When     string       `json:"-"`
-	Ports    []switchView `json:"-"`
+	Office   string      `json:"office"`
+	Time     time.Time   `json:"time"`
+	Target   string      `json:"target"`
+	Sentence string      `json:"sentence"`
+	Phones   []reportRow `json:"phones"`
 }
 
 // reportRow is one phone of the report.
@@ -41,21 +39,36 @@ type reportRow struct {
 	Address  string            `json:"address"`
 	Checks   []string          `json:"checks"` // that it passed, in words
 	Port     PhonePort         `json:"port,omitzero"`
+}
 
-	Name, Word, Numbers, Way, Began, Ended string `json:"-"`
-	Changed                                bool   `json:"-"` // it runs something else than when it set out
+// reportView is the report as a page.
+type reportView struct {
+	conversionReport
+	When  string
+	Lines []reportLine
+	Ports []switchView
+}
+
+// reportLine is a row of the page. It holds nothing but texts, so that what was made of it can be kept.
+type reportLine struct {
+	Name, MAC, Model, Numbers string
+	Labelled                  bool   // Name is not the MAC
+	From, To, Way             string // From is "" where it runs what it ran when it set out
+	Began, Ended              string
+	Word, Why                 string // Why is "" where it arrived
+	Address, Checks, Port     string
 }
 
 // switchView is a switch with the phones on it.
 type switchView struct {
-	Name string
-	Rows []reportRow
+	Name  string
+	Lines []reportLine
 }
 
 func (s *Server) conversionReport() conversionReport {
 	now := s.deps.Now()
 	fields, _ := s.deps.Box.Settings().Fields()
-	v := conversionReport{Time: now, When: dateWords(now, now)}
+	v := conversionReport{Time: now}
 	for _, f := range fields {
 		switch f.Key {
 		case "name":
@@ -73,22 +86,22 @@ func (s *Server) conversionReport() conversionReport {
 	v.Phones = make([]reportRow, 0, len(list))
 	for _, c := range list {
 		counts[c.Phase]++
-		v.Phones = append(v.Phones, s.reportRow(c, phones[c.MAC], now))
+		v.Phones = append(v.Phones, s.reportRow(c, phones[c.MAC]))
 	}
 	v.Sentence = conversionSentence(len(list), counts)
 	slices.SortStableFunc(v.Phones, func(a, b reportRow) int {
-		return cmp.Or(strings.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name)), bytes.Compare(a.MAC[:], b.MAC[:]))
+		return cmp.Or(strings.Compare(strings.ToLower(a.name()), strings.ToLower(b.name())), bytes.Compare(a.MAC[:], b.MAC[:]))
 	})
-	v.Ports = switches(v.Phones)
 	return v
 }
 
-func (s *Server) reportRow(c Conversion, p Phone, now time.Time) reportRow {
+func (row *reportRow) name() string { return cmp.Or(row.Label, row.MAC.String()) }
+
+func (s *Server) reportRow(c Conversion, p Phone) reportRow {
 	row := reportRow{
 		Label: c.Label, MAC: c.MAC, Model: p.Model, From: c.Start, To: c.Runs, Target: c.Target, Steps: orEmpty(c.Taken), Started: c.Set,
-		Phase: c.Phase, Text: c.Text, Address: p.Address, Name: cmp.Or(c.Label, c.MAC.String()),
+		Phase: c.Phase, Text: c.Text, Address: p.Address,
 	}
-	row.Word, _ = phaseWords(c.Phase)
 	more := Handover{}
 	if s.deps.Converter != nil {
 		more = s.deps.Converter.Handover(c.MAC)
@@ -97,16 +110,40 @@ func (s *Server) reportRow(c Conversion, p Phone, now time.Time) reportRow {
 	if c.Phase == "arrived" && !c.Set.IsZero() {
 		row.Finished = c.Changed
 	}
-	row.Changed = row.From != "" && row.From != row.To
-	row.Numbers = strings.Join(row.Lines, ", ")
-	row.Began, row.Ended = dateWords(row.Started, now), dateWords(row.Finished, now)
-	var way []string
-	for _, t := range c.Taken {
-		way = append(way, t.To)
-	}
-	row.Way = strings.Join(way, ", ")
 	row.Checks = passed(c, p, more)
 	return row
+}
+
+// newReportView is the report in words.
+func newReportView(report conversionReport) reportView {
+	now := report.Time
+	v := reportView{conversionReport: report, When: dateWords(now, now), Lines: make([]reportLine, len(report.Phones))}
+	for i := range report.Phones {
+		v.Lines[i] = report.Phones[i].line(now)
+	}
+	v.Ports = switches(report.Phones, v.Lines)
+	return v
+}
+
+func (row *reportRow) line(now time.Time) reportLine {
+	l := reportLine{
+		Name: row.name(), MAC: row.MAC.String(), Labelled: row.Label != "", Model: row.Model, Numbers: strings.Join(row.Lines, ", "), To: row.To,
+		Began: dateWords(row.Started, now), Ended: dateWords(row.Finished, now), Address: row.Address, Port: row.Port.Port,
+		Checks: cmp.Or(strings.Join(row.Checks, ", "), "none"),
+	}
+	l.Word, _ = phaseWords(row.Phase)
+	if row.Phase != "arrived" {
+		l.Why = row.Text
+	}
+	if row.From != row.To {
+		l.From = row.From
+	}
+	var way []string
+	for _, t := range row.Steps {
+		way = append(way, t.To)
+	}
+	l.Way = strings.Join(way, ", ")
+	return l
 }
 
 // passed are the checks that a phone passed by itself: each is something that the box saw.
@@ -128,22 +165,23 @@ func passed(c Conversion, p Phone, more Handover) []string {
 }
 
 // switches arranges the phones by where they are plugged in; those of which nobody told it are in none.
-func switches(rows []reportRow) []switchView {
+func switches(rows []reportRow, lines []reportLine) []switchView {
 	var out []switchView
-	for _, row := range rows {
-		if row.Port.Port == "" && row.Port.Switch == "" {
+	for i := range rows {
+		port := rows[i].Port
+		if port.Port == "" && port.Switch == "" {
 			continue
 		}
-		i := slices.IndexFunc(out, func(s switchView) bool { return s.Name == row.Port.Switch })
-		if i < 0 {
-			i = len(out)
-			out = append(out, switchView{Name: row.Port.Switch})
+		at := slices.IndexFunc(out, func(s switchView) bool { return s.Name == port.Switch })
+		if at < 0 {
+			at = len(out)
+			out = append(out, switchView{Name: port.Switch})
 		}
-		out[i].Rows = append(out[i].Rows, row)
+		out[at].Lines = append(out[at].Lines, lines[i])
 	}
 	slices.SortFunc(out, func(a, b switchView) int { return strings.Compare(a.Name, b.Name) })
 	for _, one := range out {
-		slices.SortStableFunc(one.Rows, func(a, b reportRow) int { return naturally(a.Port.Port, b.Port.Port) })
+		slices.SortStableFunc(one.Lines, func(a, b reportLine) int { return naturally(a.Port, b.Port) })
 	}
 	return out
 }
@@ -184,7 +222,7 @@ func dateWords(t, now time.Time) string {
 }
 
 func (s *Server) reportPage(w http.ResponseWriter, r *http.Request) error {
-	return s.show(w, r, http.StatusOK, "conversionreport", "Hand-over report", "/conversions/report", s.conversionReport())
+	return s.show(w, r, http.StatusOK, "conversionreport", "Hand-over report", "/conversions/report", newReportView(s.conversionReport()))
 }
 
 // reportColumns are the heads of the CSV.
@@ -204,17 +242,19 @@ func (v conversionReport) csv() ([]byte, error) {
 		return t.UTC().Format(time.RFC3339)
 	}
 	_ = w.Write(reportColumns) // what goes wrong is known at the end
-	for _, row := range v.Phones {
+	for i := range v.Phones {
+		row := &v.Phones[i]
+		word, _ := phaseWords(row.Phase)
 		var steps []string
 		for _, t := range row.Steps {
 			steps = append(steps, t.From+" > "+t.To)
 		}
 		fields := []string{
-			row.Label, row.MAC.String(), row.Model, strings.Join(row.Lines, " "), row.From, row.To, row.Target, row.Word, strings.Join(steps, "; "),
+			row.Label, row.MAC.String(), row.Model, strings.Join(row.Lines, " "), row.From, row.To, row.Target, word, strings.Join(steps, "; "),
 			stamp(row.Started), stamp(row.Finished), row.Address, strings.Join(row.Checks, "; "), row.Port.Switch, row.Port.Port, row.Text,
 		}
 		for i := range fields {
-			fields[i] = plainCell(fields[i])
+			fields[i] = cell(fields[i])
 		}
 		_ = w.Write(fields)
 	}
@@ -223,14 +263,6 @@ func (v conversionReport) csv() ([]byte, error) {
 		return nil, fmt.Errorf("writing the report as CSV: %w", err)
 	}
 	return b.Bytes(), nil
-}
-
-// plainCell keeps a spreadsheet from taking a text that a switch or a person chose for a formula.
-func plainCell(s string) string {
-	if s != "" && strings.ContainsRune("=+-@\t\r", rune(s[0])) {
-		return "'" + s
-	}
-	return s
 }
 
 // reportCSV gives the report as a table for a spreadsheet.

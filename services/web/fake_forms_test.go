@@ -102,7 +102,7 @@ func (f *fakeForms) Check(_ context.Context, values map[string]string) (c web.Si
 			c.Warnings = append(c.Warnings, web.Fault{Key: key, Found: `"odd"`, Allowed: "a better name"})
 		}
 		if old := now[key].Value; old != v {
-			c.Changes = append(c.Changes, web.SiteChange{Key: key, Label: now[key].Label, Old: old, New: v})
+			c.Changes = append(c.Changes, web.KeyChange{Key: key, What: now[key].Label, Old: old, New: v, Kind: "changed"})
 		}
 	}
 	for _, one := range c.Changes {
@@ -131,7 +131,7 @@ func (f *fakeForms) CheckText(_ context.Context, text []byte) (c web.SiteCheck) 
 		}
 	}
 	if len(c.Faults) == 0 {
-		c.Changes = []web.SiteChange{{Key: "name", Label: "Name of the site", Old: "a", New: "b"}}
+		c.Changes = []web.KeyChange{{Key: "name", What: "Name of the site", Old: "a", New: "b", Kind: "changed"}}
 		c.Effects = []web.SiteEffect{{Text: "Phones show the new name."}}
 	}
 	return c

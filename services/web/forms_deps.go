@@ -39,18 +39,10 @@ type SiteTable struct {
 type SiteCheck struct {
 	Faults   []Fault      `json:"faults"`   // with one of them nothing is saved
 	Warnings []Fault      `json:"warnings"` // they refuse nothing
-	Changes  []SiteChange `json:"changes"`
+	Changes  []KeyChange  `json:"changes"`
 	Effects  []SiteEffect `json:"effects"`
 	// Moves is the address of the page afterwards; "" = it stays where it is.
 	Moves string `json:"moves,omitempty"`
-}
-
-// SiteChange is one value that would be another.
-type SiteChange struct {
-	Key   string `json:"key"`
-	Label string `json:"label"`
-	Old   string `json:"old"` // "" = not set; a secret is never shown
-	New   string `json:"new"`
 }
 
 // SiteEffect is what a change does.

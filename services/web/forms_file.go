@@ -20,7 +20,9 @@ type fileCheckView struct {
 	Asked    bool
 	Faults   []lineFault
 	Warnings []lineFault
-	Changes  []SiteChange
+	Changes  []KeyChange // the first of them
+	More     int
+	Count    int
 	Effects  []effectView
 }
 
@@ -89,10 +91,12 @@ func (s *Server) checkFile(r *http.Request, text string) fileCheckView {
 		return fileCheckView{}
 	}
 	c := forms.CheckText(r.Context(), []byte(text))
-	return fileCheckView{
+	v := fileCheckView{
 		Asked: true, Faults: withLines(c.Faults, text), Warnings: withLines(c.Warnings, text),
-		Changes: c.Changes, Effects: s.effectViews(c.Effects),
+		Changes: c.Changes[:min(len(c.Changes), maxPreviewKeys)], Count: len(c.Changes), Effects: s.effectViews(c.Effects),
 	}
+	v.More = v.Count - len(v.Changes)
+	return v
 }
 
 // longestLine is how much of a line of the file is quoted.

@@ -115,7 +115,7 @@ func BenchmarkSettings(b *testing.B) {
 		}
 	})
 	b.Run("preview of 500 phones", func(b *testing.B) {
-		v := view{Title: "x", Nav: navAt("/settings"), Body: previewView{Page: formPages[0], Effects: effects, Changes: make([]SiteChange, 50)}}
+		v := view{Title: "x", Nav: navAt("/settings"), Body: previewView{Page: formPages[0], Effects: effects, Changes: make([]KeyChange, 50)}}
 		for b.Loop() {
 			if err := p.render(httptest.NewRecorder(), 200, "settingspreview", v); err != nil {
 				b.Fatal(err)

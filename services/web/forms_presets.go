@@ -3,6 +3,7 @@ package web
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"phonebox/services/phone/pbx"
@@ -12,6 +13,7 @@ import (
 type presetView struct {
 	pbx.Preset
 	Sets []presetSetting
+	Left []leftSetting // of the preset before it
 }
 
 type presetSetting struct {
@@ -21,43 +23,99 @@ type presetSetting struct {
 	Same  bool // it stands there already
 }
 
+// leftSetting is what another preset left. What it filled in goes back, what it asked for stays.
+type leftSetting struct {
+	pbx.Left
+	Label, ID string
+	Now       string
+}
+
+// presetForm is the form while a preset fills it in.
+type presetForm struct {
+	state  formState
+	params []entryRow // sip.parameters
+	fields map[string]Field
+}
+
 // newPresetForm is the form of all phones, filled in by a preset. Nothing is saved.
 func newPresetForm(page formPage, form SiteForm, etag, key string) (*siteFormView, error) {
 	preset, ok := pbx.Lookup(key)
 	if !ok || page.Key != "phones" {
 		return nil, public(http.StatusNotFound, "There is no such preset.")
 	}
-	st := formState{values: form.only(page.Key).values(), why: map[string]string{}}
-	shown := &presetView{Preset: preset}
-	labels := map[string]string{}
-	for _, f := range form.Fields {
-		labels[f.Key] = f.Label
+	f := presetForm{state: formState{values: form.only(page.Key).values(), why: map[string]string{}}, fields: map[string]Field{}}
+	for _, one := range form.Fields {
+		f.fields[one.Key] = one
 	}
-	params := mapLines(st.values["sip.parameters"])
+	f.params = mapLines(f.state.values["sip.parameters"])
+	shown := &presetView{Preset: preset}
+	for _, left := range preset.Leaves(f.value) {
+		shown.Left = append(shown.Left, f.leave(left))
+	}
 	for _, set := range preset.Sets {
-		one := presetSetting{Setting: set, Label: labels[set.Key], ID: fieldID(set.Key)}
-		st.why[set.Key] = set.Why
-		switch {
-		case set.Parameter:
-			one.Label, one.ID = set.Key, fieldID("sip.parameters."+set.Key)
-			params, one.Same = presetParameter(params, set)
-			st.params = append(st.params, "sip.parameters "+set.Key)
-		case set.Asked:
-			one.Value = st.values[set.Key]
-		default:
-			one.Same = st.values[set.Key] == set.Value
-			st.values[set.Key] = set.Value
-		}
-		shown.Sets = append(shown.Sets, one)
+		shown.Sets = append(shown.Sets, f.fill(set))
 	}
 	var lines []string
-	for _, row := range params {
+	for _, row := range f.params {
 		lines = append(lines, row.Name+" = "+row.Value)
 	}
-	st.values["sip.parameters"] = strings.Join(lines, "\n")
-	v := newSiteForm(page, form, etag, st)
+	f.state.values["sip.parameters"] = strings.Join(lines, "\n")
+	v := newSiteForm(page, form, etag, f.state)
 	v.Preset = shown
 	return v, nil
+}
+
+// value is what stands in a setting.
+func (f *presetForm) value(set pbx.Setting) string {
+	if !set.Parameter {
+		return f.state.values[set.Key]
+	}
+	i := slices.IndexFunc(f.params, func(row entryRow) bool { return strings.EqualFold(row.Name, set.Key) })
+	if i < 0 {
+		return ""
+	}
+	return f.params[i].Value
+}
+
+// labels are the name of a setting and the anchor of its field.
+func (f *presetForm) labels(set pbx.Setting) (label, id string) {
+	if set.Parameter {
+		return set.Key, fieldID("sip.parameters." + set.Key)
+	}
+	return f.fields[set.Key].Label, fieldID(set.Key)
+}
+
+// leave puts back what another preset filled in: a key to what it is by itself, a parameter to what the phone has by itself.
+func (f *presetForm) leave(left pbx.Left) leftSetting {
+	one := leftSetting{Left: left, Now: f.value(left.Setting)}
+	one.Label, one.ID = f.labels(left.Setting)
+	switch {
+	case left.Stays:
+	case left.Parameter:
+		left.Value = ""
+		f.params, _ = presetParameter(f.params, left.Setting)
+	default:
+		f.state.values[left.Key] = f.fields[left.Key].Default
+	}
+	return one
+}
+
+// fill fills in one setting.
+func (f *presetForm) fill(set pbx.Setting) presetSetting {
+	one := presetSetting{Setting: set}
+	one.Label, one.ID = f.labels(set)
+	f.state.why[set.Key] = set.Why
+	switch {
+	case set.Parameter:
+		f.params, one.Same = presetParameter(f.params, set)
+		f.state.params = append(f.state.params, "sip.parameters "+set.Key)
+	case set.Asked:
+		one.Value = f.state.values[set.Key]
+	default:
+		one.Same = f.state.values[set.Key] == set.Value
+		f.state.values[set.Key] = set.Value
+	}
+	return one
 }
 
 // presetParameter sets a parameter; "" takes it out, so that the phone's own default holds.

@@ -169,7 +169,7 @@ func (p *postedForm) stale(w http.ResponseWriter, r *http.Request) error {
 // previewView says what a form would change.
 type previewView struct {
 	Page     formPage
-	Changes  []SiteChange
+	Changes  []KeyChange
 	Effects  []effectView
 	Warnings []string
 	Moves    string
@@ -281,7 +281,7 @@ func (p *postedForm) save(w http.ResponseWriter, r *http.Request) error {
 }
 
 // changedSentence is what the journal keeps of a change: which keys, and none of their values.
-func changedSentence(page formPage, changes []SiteChange) string {
+func changedSentence(page formPage, changes []KeyChange) string {
 	const most = 8
 	var keys []string
 	for _, c := range changes {

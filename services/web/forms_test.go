@@ -31,24 +31,35 @@ func formOf(t testing.TB, body string) url.Values {
 		t.Fatalf("no form of settings in\n%s", body)
 	}
 	v := url.Values{}
-	for _, tag := range inputTag.FindAllStringSubmatch(form, -1) {
-		attrs := map[string]string{}
-		for _, a := range attribute.FindAllStringSubmatch(tag[2], -1) {
-			attrs[a[1]] = html.UnescapeString(a[2])
-		}
-		_, checked := attrs["checked"]
-		if tag[1] == "input" && attrs["name"] != "" && (attrs["type"] != "checkbox" || checked) {
-			v.Add(attrs["name"], attrs["value"])
-		}
-	}
-	for _, s := range selectTag.FindAllStringSubmatch(form, -1) {
-		for _, o := range option.FindAllStringSubmatch(s[2], -1) {
-			if o[2] != "" {
-				v.Add(html.UnescapeString(s[1]), html.UnescapeString(o[1]))
+	for rest := form; ; { // in the order of the page, as a browser sends them: names and values are paired by it
+		tag, sel := inputTag.FindStringSubmatchIndex(rest), selectTag.FindStringSubmatchIndex(rest)
+		switch {
+		case tag == nil && sel == nil:
+			return v
+		case sel == nil || tag != nil && tag[0] < sel[0]:
+			addInput(v, rest[tag[2]:tag[3]], rest[tag[4]:tag[5]])
+			rest = rest[tag[1]:]
+		default:
+			for _, o := range option.FindAllStringSubmatch(rest[sel[4]:sel[5]], -1) {
+				if o[2] != "" {
+					v.Add(html.UnescapeString(rest[sel[2]:sel[3]]), html.UnescapeString(o[1]))
+				}
 			}
+			rest = rest[sel[1]:]
 		}
 	}
-	return v
+}
+
+// addInput adds what an input sends.
+func addInput(v url.Values, tag, text string) {
+	attrs := map[string]string{}
+	for _, a := range attribute.FindAllStringSubmatch(text, -1) {
+		attrs[a[1]] = html.UnescapeString(a[2])
+	}
+	_, checked := attrs["checked"]
+	if tag == "input" && attrs["name"] != "" && (attrs["type"] != "checkbox" || checked) {
+		v.Add(attrs["name"], attrs["value"])
+	}
 }
 
 // open shows a page of the settings and returns its form.
@@ -412,6 +423,50 @@ func TestPresetsFillInTheForm(t *testing.T) {
 	}
 	wantCode(t, r.do(call{path: "/settings/phones?preset=nothing", cookie: c}), 404)
 	wantCode(t, r.do(call{path: "/settings?preset=callcentric", cookie: c}), 404)
+}
+
+// Who chooses another preset gets rid of what the former one filled in, and of nothing of their own.
+func TestAnotherPresetTakesBackWhatTheFormerSet(t *testing.T) {
+	r, c := formRig(t)
+	choose := func(preset string, own map[string]string) (body, params, proxy string) {
+		t.Helper()
+		body, v := r.open("/settings/phones?preset="+preset, c)
+		for i, name := range v["sip.parameters/name"] {
+			if value, ok := own[name]; ok {
+				v["sip.parameters/value"][i] = value
+			}
+		}
+		if value, ok := own["sip.proxy"]; ok {
+			v.Set("sip.proxy", value)
+		}
+		if value, ok := own["outbound_proxy"]; ok {
+			v.Set("sip.parameters/maybe/outbound_proxy", value)
+		}
+		v.Set("do", "save")
+		wantCode(t, r.form("/settings/phones", c, v), 303)
+		return body, r.box.site.values["sip.parameters"], r.box.site.values["sip.proxy"]
+	}
+	r.box.site.values = map[string]string{"sip.proxy": "", "sip.parameters": "call_waiting = 0"}
+	body, _, _ := choose("callcentric", map[string]string{"preferred_codec": "g711alaw"})
+	if strings.Contains(body, "What the former choice left") {
+		t.Error("the first preset takes something back")
+	}
+	body, params, proxy := choose("asterisk-pjsip", nil)
+	wantText(t, body, "What the former choice left", `<code>callcentric.com</code>. Callcentric had set it`, `timer_register_expires</code></a>: <code>120</code>. Callcentric had set it`)
+	if proxy != "" || strings.Contains(params, "timer_register_expires") || !strings.Contains(params, "preferred_codec = g711alaw") || !strings.Contains(params, "call_waiting = 0") {
+		t.Errorf("the proxy is %q and the parameters are %q; want no proxy and no timer of Callcentric, and the person's own codec", proxy, params)
+	}
+	choose("provider", map[string]string{"sip.proxy": "sip.provider.example", "outbound_proxy": "sbc.provider.example"})
+	body, params, proxy = choose("freepbx", nil)
+	wantText(t, body, `<code>sbc.provider.example</code>. It was filled in for Another provider and stays`, "Another provider had set it")
+	if proxy != "sip.provider.example" || strings.Contains(params, "timer_register_expires") || !strings.Contains(params, "outbound_proxy = sbc.provider.example") {
+		t.Errorf("the proxy is %q and the parameters are %q; want what the person typed, and no timer", proxy, params)
+	}
+	// Whose preset it was cannot be known when its values were changed: nothing goes.
+	r.box.site.values["sip.parameters"] = "timer_register_expires = 120\nnat_enable = 0"
+	if body, params, _ = choose("freepbx", nil); strings.Contains(body, "What the former choice left") || !strings.Contains(params, "timer_register_expires = 120") {
+		t.Errorf("the parameters are %q, want the timer of nobody's preset kept", params)
+	}
 }
 
 func TestSnippetsHideThePasswordsUntilAskedFor(t *testing.T) {

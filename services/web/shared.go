@@ -1,6 +1,7 @@
 package web
 
 import (
+	"bytes"
 	"reflect"
 	"sync"
 	"time"
@@ -77,6 +78,18 @@ func (c *partCache) keep(k partKey, html []byte) {
 	c.bytes += len(html)
 }
 
+// isPlain is plain for the type of a whole part. Every row asks it, so the answer is kept for each type.
+func isPlain(t reflect.Type) bool {
+	if known, ok := plainTypes.Load(t); ok {
+		return known.(bool)
+	}
+	is := t.Kind() == reflect.Struct && plain(t)
+	plainTypes.Store(t, is)
+	return is
+}
+
+var plainTypes sync.Map // of [reflect.Type] to bool
+
 // plain reports whether values of a type are equal only when all that can be reached from them is: then what was made of one can
 // stand for what would be made of the other. A pointer may lead to something that changes.
 func plain(t reflect.Type) bool {
@@ -97,5 +110,26 @@ func plain(t reflect.Type) bool {
 		return true
 	default:
 		return t.Kind() >= reflect.Int && t.Kind() <= reflect.Uint64
+	}
+}
+
+// maxBuffer is how much of a page's memory is kept for the next one.
+const maxBuffer = 1 << 20
+
+// buffers are those in which pages are made. A page of 500 phones would otherwise cost as much again in memory that grows.
+type buffers struct{ pool sync.Pool }
+
+func (b *buffers) get() *bytes.Buffer {
+	if one, ok := b.pool.Get().(*bytes.Buffer); ok {
+		return one
+	}
+	return new(bytes.Buffer)
+}
+
+// put takes a buffer back, of whose bytes nobody may keep any.
+func (b *buffers) put(one *bytes.Buffer) {
+	if one.Cap() <= maxBuffer {
+		one.Reset()
+		b.pool.Put(one)
 	}
 }

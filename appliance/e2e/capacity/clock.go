@@ -17,6 +17,7 @@ import (
 	"github.com/beevik/ntp"
 
 	ntpserver "phonebox/services/sntp"
+	"phonebox/services/testkit/netns"
 )
 
 // The upstream servers of the run: three chronyd that serve the clock of this machine, and one that lies.
@@ -131,7 +132,7 @@ func (x *run) askBox() (*ntp.Response, error) {
 	a, err := ntp.QueryWithOptions(serverIP, ntp.QueryOptions{
 		Timeout: 5 * time.Second,
 		Dialer: func(_, remote string) (c net.Conn, err error) {
-			err = inside(x.lab.client, func() error {
+			err = netns.Do(x.lab.client, func() error {
 				c, err = net.DialUDP("udp4", &net.UDPAddr{IP: net.ParseIP(clientIP)}, net.UDPAddrFromAddrPort(netip.MustParseAddrPort(remote)))
 				return err
 			})
@@ -244,7 +245,7 @@ func (u *upstreams) setLiar(ctx context.Context, on bool) error {
 	}
 	ctx, u.silence = context.WithCancel(ctx)
 	u.lied = make(chan error, 1)
-	go func() { u.lied <- inside(u.x.lab.client, func() error { return s.Run(ctx) }) }()
+	go func() { u.lied <- netns.Do(u.x.lab.client, func() error { return s.Run(ctx) }) }()
 	return nil
 }
 

@@ -1,21 +1,15 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
-	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
-	"syscall"
-	"unsafe"
-
-	"golang.org/x/sys/unix"
 
 	"phonebox/appliance/e2e/capacity/load"
+	"phonebox/services/testkit/netns"
 )
 
 // The network that every server gets.
@@ -40,14 +34,14 @@ type lab struct{ server, client string }
 
 // newLab makes the namespaces. IPv6 is off in them, and the senders compute checksums, as on a wire.
 func newLab() (*lab, error) {
-	sweep()
+	netns.Sweep(namePrefix)
 	prefix := namePrefix + strconv.Itoa(os.Getpid())
 	l := &lab{server: prefix + "-server", client: prefix + "-client"}
 	for _, ns := range []string{l.server, l.client} {
 		if err := ip("netns", "add", ns); err != nil {
 			return nil, err
 		}
-		if err := inside(ns, withoutIPv6); err != nil {
+		if err := netns.Do(ns, netns.WithoutIPv6); err != nil {
 			return nil, fmt.Errorf("switching IPv6 off in %s: %w", ns, err)
 		}
 	}
@@ -63,7 +57,7 @@ func newLab() (*lab, error) {
 		}
 	}
 	for _, ns := range []string{l.server, l.client} {
-		if err := inside(ns, sendChecksums); err != nil {
+		if err := netns.Do(ns, func() error { return netns.SendChecksums(iface) }); err != nil {
 			return nil, fmt.Errorf("asking %s for checksums: %w", ns, err)
 		}
 	}
@@ -76,14 +70,14 @@ func (l *lab) fresh() error { return ip("-n", l.server, "neigh", "flush", "all",
 // close removes the namespaces and what still runs in them.
 func (l *lab) close() {
 	for _, ns := range []string{l.server, l.client} {
-		removeNamespace(ns)
+		_ = netns.Remove(ns)
 	}
 }
 
 // wire opens a packet socket on the load's side.
 func (l *lab) wire() (*load.Wire, error) {
 	var w *load.Wire
-	err := inside(l.client, func() (err error) {
+	err := netns.Do(l.client, func() (err error) {
 		w, err = load.Open(iface)
 		return err
 	})
@@ -93,7 +87,7 @@ func (l *lab) wire() (*load.Wire, error) {
 // dial connects from the load's side.
 func (l *lab) dial(proto, addr string) (net.Conn, error) {
 	var c net.Conn
-	err := inside(l.client, func() (err error) {
+	err := netns.Do(l.client, func() (err error) {
 		c, err = net.DialTimeout(proto, addr, dialPatience)
 		return err
 	})
@@ -103,82 +97,6 @@ func (l *lab) dial(proto, addr string) (net.Conn, error) {
 func ip(args ...string) error {
 	if out, err := exec.Command("ip", args...).CombinedOutput(); err != nil {
 		return fmt.Errorf("ip %s: %w: %s", strings.Join(args, " "), err, out)
-	}
-	return nil
-}
-
-// removeNamespace kills the processes in a namespace of ours and removes it.
-func removeNamespace(ns string) {
-	out, _ := exec.Command("ip", "netns", "pids", ns).Output()
-	for f := range strings.FieldsSeq(string(out)) {
-		if pid, err := strconv.Atoi(f); err == nil && pid != os.Getpid() {
-			_ = syscall.Kill(pid, syscall.SIGKILL)
-		}
-	}
-	_ = ip("netns", "del", ns)
-}
-
-// sweep removes what runs left behind that were killed.
-func sweep() {
-	left, _ := filepath.Glob("/run/netns/" + namePrefix + "*")
-	for _, path := range left {
-		number, _, _ := strings.Cut(strings.TrimPrefix(filepath.Base(path), namePrefix), "-")
-		if pid, err := strconv.Atoi(number); err == nil && syscall.Kill(pid, 0) == syscall.ESRCH {
-			removeNamespace(filepath.Base(path))
-		}
-	}
-}
-
-// inside runs f in a namespace, on a thread that is not used again: it ends with the goroutine. Sockets that f opens and
-// processes that it starts stay there.
-func inside(ns string, f func() error) error {
-	done := make(chan error, 1)
-	go func() {
-		runtime.LockOSThread()
-		done <- func() error {
-			h, err := os.Open("/run/netns/" + ns)
-			if err != nil {
-				return err
-			}
-			defer h.Close()
-			if err := unix.Setns(int(h.Fd()), unix.CLONE_NEWNET); err != nil {
-				return fmt.Errorf("entering %s: %w", ns, err)
-			}
-			return f()
-		}()
-	}()
-	return <-done
-}
-
-// withoutIPv6 keeps router and neighbour discovery off the wire. It is a setting of the namespace alone.
-func withoutIPv6() error {
-	for _, of := range []string{"all", "default"} {
-		err := os.WriteFile("/proc/sys/net/ipv6/conf/"+of+"/disable_ipv6", []byte("1"), 0)
-		if err != nil && !errors.Is(err, os.ErrNotExist) {
-			return err
-		}
-	}
-	return nil
-}
-
-// sendChecksums makes the interface compute checksums itself, which a veth leaves out: a reader of raw frames would take
-// them for damaged. ETHTOOL_STXCSUM is in linux/ethtool.h.
-func sendChecksums() error {
-	const ethtoolSTXCSUM = 0x17
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return err
-	}
-	defer unix.Close(fd)
-	value := struct{ cmd, data uint32 }{cmd: ethtoolSTXCSUM}
-	ifr := struct {
-		name [unix.IFNAMSIZ]byte
-		data unsafe.Pointer
-		_    [16]byte
-	}{data: unsafe.Pointer(&value)}
-	copy(ifr.name[:], iface)
-	if _, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.SIOCETHTOOL, uintptr(unsafe.Pointer(&ifr))); errno != 0 && errno != unix.EOPNOTSUPP {
-		return errno
 	}
 	return nil
 }

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"phonebox/services/testkit/netns"
 )
 
 const (
@@ -41,7 +43,7 @@ func start(ns, dir string, env []string, args ...string) (*process, error) {
 	p.cmd.Env = append(os.Environ(), env...)
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	p.cmd.WaitDelay = stopPatience
-	if err := inside(ns, p.cmd.Start); err != nil {
+	if err := netns.Do(ns, p.cmd.Start); err != nil {
 		return nil, fmt.Errorf("starting %s: %w", p.name, err)
 	}
 	go func() {

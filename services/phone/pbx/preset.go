@@ -21,137 +21,68 @@ type Setting struct {
 	Key   string // of the site, or the name of a parameter in sip.parameters
 	Value string // "" = a person has to fill it in, and it is shown as empty
 	Why   string // a sentence
-	Asked bool   // the value is a person's: nothing is filled in over what is there
+	Asked bool   // the value is a person's: nothing is filled in over what is there, but for what another preset filled in
 	// Parameter says that Key is the name of a parameter.
 	Parameter bool
 }
 
 // Presets returns all presets in the order in which people are shown them.
-func Presets() []Preset {
-	return []Preset{pjsip(), chanSIP(), freePBX(), genericPBX(), callcentric(), genericProvider()}
-}
+func Presets() []Preset { return slices.Clone(presets) }
 
 // Lookup returns a preset by its key.
 func Lookup(key string) (Preset, bool) {
-	all := Presets()
-	i := slices.IndexFunc(all, func(p Preset) bool { return p.Key == key })
+	i := slices.IndexFunc(presets, func(p Preset) bool { return p.Key == key })
 	if i < 0 {
 		return Preset{}, false
 	}
-	return all[i], true
+	return presets[i], true
 }
 
-func parameter(name, value, why string) Setting {
-	return Setting{Key: name, Value: value, Why: why, Parameter: true}
+// Left is a value that another preset left and that its successor does not set.
+type Left struct {
+	Setting
+	Of    string // the name of that preset
+	Stays bool   // a person filled it in for that preset, and has to decide
 }
 
-// What several presets have in common.
-var (
-	askedPBX  = Setting{Key: "sip.proxy", Asked: true, Why: "The name or address of your telephone system. A name has to be known: add it to the hosts under Names, or name a name server there."}
-	port5060  = Setting{Key: "sip.port", Value: "5060", Why: "The port of SIP over UDP, which is all that these phones speak."}
-	registers = Setting{Key: "sip.register", Value: "true", Why: "The telephone system finds a phone by its registration."}
-	ownPort   = parameter("nat_enable", "1", "The phone then sends from the port on which it listens. Otherwise it sends from another one, and Asterisk's answers miss it.")
-	noPublic  = parameter("nat_received_processing", "0", "The phones and the telephone system are in one network: the phones' own addresses are the right ones.")
-	events    = parameter("dtmf_outofband", "avt", "Keys are sent as events (RFC 2833), which voice menus and voice mail understand.")
-)
-
-func pjsip() Preset {
-	return Preset{
-		Key: "asterisk-pjsip", Name: "Asterisk (PJSIP)", What: "Asterisk 13 or later with pjsip.conf. Asterisk 21 and later know nothing else.",
-		Sets: []Setting{askedPBX, port5060, registers, ownPort, noPublic, events},
-		Steps: []string{
-			"Put the text below into pjsip.conf, or into a file that it includes.",
-			"If pjsip.conf has no transport for UDP yet, keep the first section; otherwise leave it out.",
-			"Put the context in which your phones may dial in place of from-internal.",
-			"Run: asterisk -rx 'pjsip reload'. Then 'pjsip show endpoints' lists each line, and once its phone is there, its contact.",
-		},
-		Write: writePJSIP, File: "pjsip.conf",
+// Leaves returns what is left of other presets where this one takes their place: what they filled in and nobody changed since,
+// which goes back, and what they asked a person for. value says what stands in a setting now.
+func (p Preset) Leaves(value func(Setting) string) []Left {
+	var out []Left
+	for _, former := range presets {
+		if former.Key == p.Key || !former.stands(value) {
+			continue
+		}
+		for _, set := range former.Sets {
+			now := value(set)
+			own := p.find(set.Key)
+			known := slices.ContainsFunc(out, func(l Left) bool { return l.Key == set.Key })
+			switch {
+			case now == "" || known || own != nil && !own.Asked:
+			case set.Asked && own == nil:
+				out = append(out, Left{Setting: set, Of: former.Name, Stays: true})
+			case !set.Asked && now == set.Value:
+				out = append(out, Left{Setting: set, Of: former.Name})
+			}
+		}
 	}
+	return out
 }
 
-func chanSIP() Preset {
-	return Preset{
-		Key: "asterisk-sip", Name: "Asterisk (chan_sip)", What: "Asterisk up to 20 with sip.conf. Later ones have PJSIP alone.",
-		Sets: []Setting{askedPBX, port5060, registers, ownPort, noPublic, events},
-		Steps: []string{
-			"Put the text below into sip.conf, or into a file that it includes.",
-			"Put the context in which your phones may dial in place of from-internal.",
-			"Run: asterisk -rx 'sip reload'. Then 'sip show peers' lists each line, and once its phone is there, its address.",
-		},
-		Write: writeSIP, File: "sip.conf",
+// stands reports whether the settings are those of the preset. One that names its telephone system is known by that, whatever
+// else a person changed; another by all that it fills in.
+func (p Preset) stands(value func(Setting) string) bool {
+	if proxy := p.find("sip.proxy"); proxy != nil && !proxy.Asked {
+		return value(*proxy) == proxy.Value
 	}
+	return !slices.ContainsFunc(p.Sets, func(s Setting) bool { return !s.Asked && value(s) != s.Value })
 }
 
-func freePBX() Preset {
-	return Preset{
-		Key: "freepbx", Name: "FreePBX", What: "FreePBX and what is built on it. Its extensions are made in its own page.",
-		Sets: []Setting{askedPBX, port5060, registers, ownPort, noPublic, events},
-		Steps: []string{
-			"Look in FreePBX under Settings, Asterisk SIP Settings, on which port its driver listens for UDP: 5060 or, for chan_sip beside PJSIP, 5160. Enter that port here.",
-			"For each line add an extension under Applications, Extensions, with the fields below.",
-			"Press Submit, and then Apply Config on top of FreePBX.",
-		},
-		Write: writeFreePBX, File: "the fields of each extension",
+// find returns what the preset says of a key; nil = nothing.
+func (p Preset) find(key string) *Setting {
+	i := slices.IndexFunc(p.Sets, func(s Setting) bool { return s.Key == key })
+	if i < 0 {
+		return nil
 	}
-}
-
-func genericPBX() Preset {
-	return Preset{
-		Key: "pbx", Name: "Another PBX", What: "Any telephone system of your own that speaks SIP over UDP.",
-		Sets: []Setting{askedPBX, port5060, registers, parameter("nat_enable", "0", "The phones and the telephone system are in one network. If lines do not register, try 1: the phone then sends from the port on which it listens."), noPublic, events},
-		Steps: []string{
-			"Make an account for each line below in your telephone system.",
-			"Let it offer G.711 (A-law or µ-law): these phones have no wide band codecs.",
-			"Switch off encryption (TLS, SRTP) for these accounts; these phones have none.",
-		},
-		Write: writeAccounts, File: "the accounts",
-	}
-}
-
-// behindNAT are the settings of phones whose telephone system is in the internet.
-func behindNAT() []Setting {
-	return []Setting{
-		parameter("nat_enable", "1", "The phones are behind a router with address translation: they have to send from the port on which they listen."),
-		parameter("nat_received_processing", "1", "The phone takes its public address from the provider's answers, so that nobody has to look it up and it may change."),
-		parameter("timer_register_expires", "120", "Registering every two minutes keeps the way through the router open. Otherwise calls stop coming in after a while."),
-		events,
-	}
-}
-
-func callcentric() Preset {
-	return Preset{
-		Key: "callcentric", Name: "Callcentric", What: "Accounts at Callcentric, whose numbers begin with 1777.", Provider: true,
-		Sets: append([]Setting{
-			{Key: "sip.proxy", Value: "callcentric.com", Why: "The phones look up SRV records of this name, and find a server that runs. An address instead of the name would end with that server."},
-			{Key: "sip.port", Value: "5060", Why: "What the phones use where no SRV record says otherwise; Callcentric's records name the right port."},
-			registers,
-			parameter("outbound_proxy", "", "Must be empty: through it the phones would not look for SRV records."),
-			parameter("preferred_codec", "g711ulaw", "The codec of the American network."),
-		}, behindNAT()...),
-		Steps: []string{
-			"Enter a name server under Names: without one nobody finds callcentric.com.",
-			"Enter the router of your network under Network: the phones reach the internet through it.",
-			"Give each line its account: the number that begins with 1777 as number and as login name, and its SIP password, which is not the one of Callcentric's page.",
-			"Give each phone another voip_control_port where several stand behind one router that mixes them up.",
-			"Leave backup and emergency proxies empty: with them, and no dial plan that names them, lines were seen to stay unregistered.",
-		},
-	}
-}
-
-func genericProvider() Preset {
-	return Preset{
-		Key: "provider", Name: "Another provider", What: "Accounts at a provider in the internet.", Provider: true,
-		Sets: append([]Setting{
-			{Key: "sip.proxy", Asked: true, Why: "The provider calls it registrar, SIP server or domain. Take a name, not an address, where it gives one."},
-			port5060, registers,
-			{Key: "outbound_proxy", Asked: true, Parameter: true, Why: "Only where the provider names an outbound proxy or session border controller besides the registrar."},
-		}, behindNAT()...),
-		Steps: []string{
-			"Enter a name server under Names, so that the provider's name is found.",
-			"Enter the router of your network under Network: the phones reach the internet through it.",
-			"Give each line the account that the provider names: often the number, and a login name that differs from it.",
-			"Ask the provider to allow SIP over UDP without encryption: these phones have nothing else.",
-			"Give each phone another voip_control_port where several stand behind one router that mixes them up.",
-		},
-	}
+	return &p.Sets[i]
 }

@@ -13,7 +13,7 @@ const border = "\x02"
 
 var (
 	action  = regexp.MustCompile(`(?s)\{\{-?\s*(/\*.*?\*/|.*?)\s*-?\}\}`)
-	control = regexp.MustCompile(`^(/\*|if\b|else\b|end\b|range\b|with\b|template\b|define\b|block\b|break\b|continue\b|\$\w+\s*:?=)`)
+	control = regexp.MustCompile(`^(/\*|if\b|else\b|end\b|range\b|with\b|template\b|define\b|block\b|break\b|continue\b|kept\b|\$\w+\s*:?=)`)
 	quoted  = regexp.MustCompile(`"(?:[^"\\]|\\.)*"|` + "`[^`]*`")
 )
 
