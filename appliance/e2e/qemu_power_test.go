@@ -42,6 +42,9 @@ func (m *machine) browser() *browser {
 // logIn opens a session.
 func (b *browser) logIn() {
 	b.m.t.Helper()
+	if code, body := b.try(http.MethodGet, "/system", "", nil); code != http.StatusSeeOther {
+		b.m.t.Errorf("the page without a session: found %d: %.300s", code, body)
+	}
 	if code, body := b.post("/login", url.Values{"password": {password}}); code != http.StatusSeeOther {
 		b.m.t.Fatalf("logging in: found %d: %.300s", code, body)
 	}
@@ -119,6 +122,10 @@ func (b *browser) ownCertificate() {
 	})
 	if code, text := b.try(http.MethodPost, "/system/certificate", kind, body); code != http.StatusSeeOther {
 		b.m.t.Fatalf("uploading a certificate: found %d: %s", code, text)
+	}
+	b.trustOnly(newAuthority(b.m.t).pool())
+	if code, text := b.try(http.MethodGet, "/system/certificate", "", nil); code != 0 || !strings.Contains(text, "certificate") {
+		b.m.t.Errorf("a browser that does not trust the certificate: found %d %s", code, text)
 	}
 	b.trustOnly(ca.pool())
 	b.wantPage("/system/certificate", "Authority of the test")
@@ -252,20 +259,33 @@ func (m *machine) putAway(since int) {
 // cleanDisk looks at the file system that leases and settings are in, while the computer is off.
 func (m *machine) cleanDisk() {
 	m.t.Helper()
+	at := m.permPartition()
+	if m.wantsRepair() {
+		m.t.Error("the file system was not put away: the next start has to repair it")
+	}
+	if out, err := exec.Command("e2fsck", "-fn", at).CombinedOutput(); err != nil {
+		m.t.Errorf("e2fsck: %v: %s", err, out)
+	}
+}
+
+// wantsRepair reports whether the file system was in use when the power went.
+func (m *machine) wantsRepair() bool {
+	m.t.Helper()
+	head, err := exec.Command("dumpe2fs", "-h", m.permPartition()).CombinedOutput()
+	if err != nil || !strings.Contains(string(head), "Filesystem features:") {
+		m.t.Fatalf("dumpe2fs: %v: %s", err, head)
+	}
+	return strings.Contains(string(head), "needs_recovery")
+}
+
+// permPartition is /perm in the file of the disk, as the programs of e2fsprogs find it.
+func (m *machine) permPartition() string {
+	m.t.Helper()
 	out, err := exec.Command("partx", "--raw", "--noheadings", "--output", "START", "--nr", "4", m.disk).Output()
 	start, wrong := strconv.ParseInt(strings.TrimSpace(string(out)), 10, 64)
 	if err != nil || wrong != nil {
 		m.t.Fatalf("looking for the partition: %v, %v: %q", err, wrong, out)
 	}
-	at := m.disk + "?offset=" + strconv.FormatInt(start*512, 10)
-	head, err := exec.Command("dumpe2fs", "-h", at).CombinedOutput()
-	if err != nil {
-		m.t.Fatalf("dumpe2fs: %v: %s", err, head)
-	}
-	if strings.Contains(string(head), "needs_recovery") {
-		m.t.Errorf("the file system was not put away:\n%s", head)
-	}
-	if out, err := exec.Command("e2fsck", "-fn", at).CombinedOutput(); err != nil {
-		m.t.Errorf("e2fsck: %v: %s", err, out)
-	}
+	const sector = 512
+	return m.disk + "?offset=" + strconv.FormatInt(start*sector, 10)
 }

@@ -106,18 +106,22 @@ func (r *qemuRun) bringBack(b *browser) {
 	}
 }
 
-// cutWhileRestoring cuts the power at some moment of the time that a restore takes.
+// cutWhileRestoring cuts the power at some moment of the time that a restore takes, but for its first third, in which the backup
+// only arrives.
 func (r *qemuRun) cutWhileRestoring(took time.Duration) {
 	r.t.Helper()
 	answered := make(chan int, 1)
 	go func() { answered <- r.restoring() }()
-	after := rand.N(took + time.Millisecond)
+	after := took/3 + rand.N(took*2/3+time.Millisecond)
 	select {
 	case <-time.After(after):
 	case code := <-answered:
 		answered <- code
 	}
 	r.cut()
+	if !r.wantsRepair() { // or the look after the shutdown would see nothing
+		r.t.Error("after a power cut the file system looks as if it was put away")
+	}
 	r.t.Logf("the power was cut %s into a restore of %s, whose answer was %d", after, took, <-answered)
 }
 
