@@ -22,9 +22,41 @@ func imageSite() string {
 	}.text()
 }
 
+// imageCA is an authority that the image of a Pi trusts, because the computer that built it did.
+var imageCA = sync.OnceValues(makeAuthority)
+
+func imageAuthority(t *testing.T) *authority {
+	t.Helper()
+	ca, err := imageCA()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ca
+}
+
+// trusting runs a program on a computer that trusts one authority more: whatever the file of all authorities is that gokrazy
+// looks for first, the program sees another one in its place. Nobody else does, for it has mounts of its own.
+const trusting = `extra=$1; shift
+for all in /etc/ssl/certs/ca-certificates.crt /etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem /etc/pki/tls/certs/ca-bundle.crt; do
+	if [ -f "$all" ]; then
+		cat "$all" "$extra" >"$extra.all"
+		mount --bind "$extra.all" "$all"
+		exec "$@"
+	fi
+done
+echo "this computer has no file of authorities (Debian: ca-certificates)" >&2
+exit 1`
+
+// ownMounts reports whether a program may have mounts of its own, as whoever makes network namespaces may: nobody else asks a
+// booted image for its authorities.
+func ownMounts() bool {
+	return exec.Command("unshare", "--mount", "mount", "--bind", "/tmp", "/tmp").Run() == nil
+}
+
 // imageBuild is one run of the image builder.
 type imageBuild struct {
 	file, gaf string
+	authority string // a file with one that this computer trusts while it builds; "" = none more than it does
 	output    string
 	took      time.Duration
 }
@@ -59,6 +91,15 @@ func buildSharedImage(arch string) (imageBuild, error) {
 	if arch == "amd64" {
 		return b, b.run("../..", args...)
 	}
+	// The image takes its authorities from the computer that builds it.
+	ca, err := imageCA()
+	if err != nil {
+		return imageBuild{}, err
+	}
+	b.authority = filepath.Join(dir, "authority.pem")
+	if err := os.WriteFile(b.authority, ca.pem(), 0o600); err != nil {
+		return imageBuild{}, err
+	}
 	seed := filepath.Join(dir, "seed", "phonebox")
 	if err := os.MkdirAll(seed, 0o755); err != nil {
 		return imageBuild{}, err
@@ -71,7 +112,11 @@ func buildSharedImage(arch string) (imageBuild, error) {
 
 // run runs the image builder in a checkout.
 func (b *imageBuild) run(checkout string, args ...string) error {
-	cmd := exec.Command("go", append([]string{"run", "./appliance/image"}, args...)...)
+	args = append([]string{"go", "run", "./appliance/image"}, args...)
+	if b.authority != "" && ownMounts() {
+		args = append([]string{"unshare", "--mount", "sh", "-ec", trusting, "sh", b.authority}, args...)
+	}
+	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Dir = checkout
 	began := time.Now()
 	out, err := cmd.CombinedOutput()

@@ -100,14 +100,6 @@ func (m *machine) logDaemon() {
 	m.t.Logf("the daemon's log (%d):\n%s", code, strings.ReplaceAll(body, "\n\n", "\n"))
 }
 
-// reboot restarts the computer through gokrazy's page, which may be gone before it has answered.
-func (m *machine) reboot() {
-	m.t.Helper()
-	if code, body := m.quickly(http.MethodPost, "/gokrazy/reboot"); code >= 400 {
-		m.t.Fatalf("rebooting: found %d: %s", code, body)
-	}
-}
-
 // quickly is a call that may get no answer, 0, also while the test ends.
 func (m *machine) quickly(method, path string) (code int, body string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(m.t.Context()), 3*time.Second)

@@ -2,7 +2,6 @@ package e2e_test
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
 	"net/netip"
 	"os"
@@ -38,13 +37,17 @@ type qemuRun struct {
 	site         string
 	shown        time.Time // the latest that its system clock showed before the power was cut
 	acknowledged map[phone.MAC]netip.Addr
+
+	backup            []byte // of the settings and the firmware
+	inBackup, changed string // the settings in it, and those that were changed afterwards
+	names             *encrypted
 }
 
-// TestBoxInQEMU is the image on a wire: a phone boots against it, power is cut, power is cut again in a storm of phones,
-// and nothing is lost that was promised.
+// TestBoxInQEMU is the image on a wire: a phone boots against it, it is restarted and shut down on its page, power is cut, cut
+// again in a storm of phones and in the middle of a restore, and nothing is lost that was promised.
 func TestBoxInQEMU(t *testing.T) {
 	working.enter(t)
-	testkit.Need(t, "mkfs.vfat", "mmd", "mcopy")
+	testkit.Need(t, "mkfs.vfat", "mmd", "mcopy", "dig", "partx", "dumpe2fs", "e2fsck")
 	m := newMachine(t, "arm64")
 	r := &qemuRun{machine: m, capture: m.node.Capture(t), wire: newWire(t, m.lan.Node("wire")), mac: mustMAC("00:06:d7:77:00:00")}
 	r.stick = makeStick(t, map[string]string{"phonebox/phones.csv": stickPhones})
@@ -56,7 +59,8 @@ func TestBoxInQEMU(t *testing.T) {
 	r.bootPhone()
 	r.silence()
 	r.memory()
-	r.rebootKeepsTime()
+	r.askEncrypted()
+	r.restartByPage()
 	r.stickWaits()
 	r.remember()
 	r.shown = r.systemClock()
@@ -67,6 +71,7 @@ func TestBoxInQEMU(t *testing.T) {
 	r.waitPage()
 	r.recalled()
 	r.withoutRTC()
+	r.namesOfTheWorld("before-the-time-is-known.example.org")
 	r.oneClick()
 	r.storm()
 
@@ -75,13 +80,17 @@ func TestBoxInQEMU(t *testing.T) {
 	r.leasesKept()
 	r.withoutRTC()
 	r.stormAgain()
-	r.cut()
+	r.restartDaemon()
+	r.leasesKept()
+	r.cutWhileRestoring(r.backUpAndRestore())
 
 	r.stick, r.noRTC = makeStick(t, map[string]string{"phonebox/reset-password": ""}), false
 	r.power("utc")
 	r.waitPage()
 	r.passwordReset()
+	r.oldOrNew()
 	r.byRTC()
+	r.loggedIn().shutDown()
 }
 
 // firstBoot measures how long the computer takes from being switched on to its first offer.
@@ -196,25 +205,6 @@ func (r *qemuRun) silence() {
 func (r *qemuRun) memory() {
 	r.t.Helper()
 	r.t.Logf("FIGURE image: daemon's memory in the virtual computer %.0f MB", r.gauge("process_resident_memory_bytes")/1e6)
-}
-
-// rebootKeepsTime restarts the computer, whose real-time clock was 2020: it must have been corrected with the system clock.
-func (r *qemuRun) rebootKeepsTime() {
-	r.t.Helper()
-	began := time.Now()
-	r.reboot()
-	// That it does not answer for a moment can have other reasons on a busy machine.
-	testkit.Eventually(r.t, bootPatience, "the daemon runs anew", func() bool {
-		code, body := r.quickly(http.MethodGet, "/api/v1/status")
-		var s struct {
-			Uptime float64 `json:"uptime_s"`
-		}
-		return code == http.StatusOK && json.Unmarshal([]byte(body), &s) == nil && s.Uptime < time.Since(began).Seconds()
-	})
-	if c := r.status().Clock; !c.Trusted || !strings.Contains(c.Source, "real-time clock") {
-		r.t.Errorf("after a reboot the clock is %+v, wanted it from the real-time clock, which was set too", c)
-	}
-	r.rightTime("after a reboot")
 }
 
 // remember notes what the next boot has to know.
@@ -436,6 +426,7 @@ func (r *qemuRun) stormAgain() {
 // all of the box is well and it offers an address.
 func TestPCImageBoots(t *testing.T) {
 	working.enter(t)
+	testkit.Need(t, "partx", "dumpe2fs", "e2fsck")
 	m := newMachine(t, "amd64")
 	began := time.Now()
 	m.power("utc")
@@ -445,4 +436,5 @@ func TestPCImageBoots(t *testing.T) {
 	})
 	m.waitOffer() // from the pool of the settings that a new box begins with
 	t.Logf("FIGURE image: a PC is healthy %.1f s after QEMU's start", time.Since(began).Seconds())
+	m.restartAndShutDown()
 }

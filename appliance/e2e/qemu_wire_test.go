@@ -32,22 +32,33 @@ func (b *box) askTime() *ntp.Response {
 	return a
 }
 
-// uploadFirmware uploads files as a person does on the page, in one form, and wants each to be taken.
-func (m *machine) uploadFirmware(files map[string][]byte) {
-	m.t.Helper()
-	var body bytes.Buffer
-	form := multipart.NewWriter(&body)
+// formOf makes a form that uploads files, all in one field, or each in a field of its own name for field "".
+func formOf(t *testing.T, field string, files map[string][]byte) (body *bytes.Buffer, kind string) {
+	t.Helper()
+	body = &bytes.Buffer{}
+	form := multipart.NewWriter(body)
 	for name, content := range files {
-		part, err := form.CreateFormFile("files", name)
+		in := field
+		if in == "" {
+			in = name
+		}
+		part, err := form.CreateFormFile(in, name)
 		if err != nil {
-			m.t.Fatal(err)
+			t.Fatal(err)
 		}
 		_, _ = part.Write(content) // to memory
 	}
 	if err := form.Close(); err != nil {
-		m.t.Fatal(err)
+		t.Fatal(err)
 	}
-	code, answer, _ := m.call(m.laptop, http.MethodPost, "/api/v1/firmware", body.Bytes(), "Content-Type", form.FormDataContentType())
+	return body, form.FormDataContentType()
+}
+
+// uploadFirmware uploads files as a person does on the page, in one form, and wants each to be taken.
+func (m *machine) uploadFirmware(files map[string][]byte) {
+	m.t.Helper()
+	body, kind := formOf(m.t, "files", files)
+	code, answer, _ := m.call(m.laptop, http.MethodPost, "/api/v1/firmware", body.Bytes(), "Content-Type", kind)
 	if code != http.StatusOK {
 		m.t.Fatalf("uploading firmware: found %d: %s", code, answer)
 	}

@@ -4,163 +4,17 @@ package main_test
 
 import (
 	"archive/zip"
-	"bufio"
-	"context"
 	"encoding/json"
-	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
-	"sync"
-	"syscall"
 	"testing"
-	"time"
 
 	"github.com/chromedp/chromedp"
 
 	"phonebox/services/phone"
 	"phonebox/services/testkit"
 )
-
-// conversionPatience is how long a step of the test may take on a busy machine; a virtual phone needs seconds for it.
-const conversionPatience = 3 * time.Minute
-
-// technician is a person with a browser in front of the page of a real box.
-type technician struct {
-	t   *testing.T
-	ctx context.Context
-	url string
-}
-
-// tryBox starts the daemon as a newcomer does and returns its page.
-func tryBox(t *testing.T) string {
-	t.Helper()
-	exe, err := daemon()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(exe, "-try")
-	cmd.Env = append(os.Environ(), "TMPDIR="+t.TempDir())
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	url, found := "", make(chan struct{})
-	var once sync.Once
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		for lines := bufio.NewScanner(out); lines.Scan(); {
-			if m := regexp.MustCompile(`http://127\.0\.0\.1:[0-9]+/`).FindString(lines.Text()); m != "" {
-				once.Do(func() { url = m; close(found) })
-			}
-		}
-	}()
-	t.Cleanup(func() {
-		_ = cmd.Process.Signal(syscall.SIGTERM)
-		<-ended
-		_ = cmd.Wait()
-	})
-	select {
-	case <-found:
-	case <-ended:
-		t.Fatal("the daemon ended before it told its page")
-	case <-time.After(conversionPatience):
-		t.Fatal("the daemon does not tell its page")
-	}
-	return url
-}
-
-func newTechnician(t *testing.T, url string) *technician {
-	t.Helper()
-	testkit.Need(t, "chromium")
-	opts := append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath("chromium"), chromedp.UserDataDir(t.TempDir()), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.WindowSize(1280, 900))
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 4*conversionPatience)
-	t.Cleanup(cancel)
-	ctx, cancel = chromedp.NewExecAllocator(ctx, opts...)
-	t.Cleanup(cancel)
-	ctx, cancel = chromedp.NewContext(ctx)
-	t.Cleanup(func() { _ = chromedp.Cancel(ctx); cancel() })
-	p := &technician{t: t, ctx: ctx, url: url}
-	if err := chromedp.Do(ctx); err != nil {
-		t.Fatal(err)
-	}
-	return p
-}
-
-func (p *technician) do(actions ...chromedp.Action[chromedp.Void]) {
-	p.t.Helper()
-	ctx, cancel := context.WithTimeout(p.ctx, time.Minute)
-	defer cancel()
-	if err := chromedp.Do(ctx, actions...); err != nil {
-		p.t.Fatalf("driving the browser: %v; the page says:\n%s", err, p.text())
-	}
-}
-
-func (p *technician) open(path string) {
-	p.t.Helper()
-	p.do(chromedp.Navigate(p.url+path), chromedp.WaitVisible(chromedp.CSS("main")))
-}
-
-func (p *technician) click(css string) {
-	p.t.Helper()
-	p.do(chromedp.WaitVisible(chromedp.CSS(css)), chromedp.Click(chromedp.CSS(css)))
-}
-
-func (p *technician) text() string {
-	ctx, cancel := context.WithTimeout(p.ctx, 10*time.Second)
-	defer cancel()
-	text, err := chromedp.Run(ctx, chromedp.Text(chromedp.CSS("body")))
-	if err != nil {
-		return err.Error()
-	}
-	return text
-}
-
-// see waits until the page says all of these.
-func (p *technician) see(texts ...string) {
-	p.t.Helper()
-	testkit.Eventually(p.t, conversionPatience, fmt.Sprintf("the page says %q", texts), func() bool {
-		page := p.text()
-		for _, text := range texts {
-			if !strings.Contains(page, text) {
-				return false
-			}
-		}
-		return true
-	})
-}
-
-func (p *technician) eval(js string) string {
-	p.t.Helper()
-	v, err := chromedp.Run(p.ctx, chromedp.Evaluate[string](js))
-	if err != nil {
-		p.t.Fatalf("evaluating %s: %v", js, err)
-	}
-	return v
-}
-
-// shoot keeps pictures of the page as it is, on a phone's screen and on a laptop.
-func (p *technician) shoot(name string) {
-	p.t.Helper()
-	for _, width := range []int64{320, 1440} {
-		p.do(chromedp.EmulateViewport(width, 900))
-		png, err := chromedp.Run(p.ctx, chromedp.FullScreenshot(100))
-		if err != nil {
-			p.t.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(p.t.ArtifactDir(), fmt.Sprintf("live-%s-%d.png", name, width)), png, 0o600); err != nil {
-			p.t.Fatal(err)
-		}
-	}
-	p.do(chromedp.EmulateViewport(1280, 900))
-}
 
 // bundleZip is the archive of a load as it comes, in the sizes of a real one.
 func bundleZip(t *testing.T, load string) string {
@@ -207,15 +61,9 @@ const watch = `(() => {
 // missing, the upload, the plan, start later and start, the step on the page as it happens, and the report.
 func TestAPhoneIsConvertedWhileAPersonWatches(t *testing.T) {
 	const load = "P0S3-8-12-00"
-	url := tryBox(t)
-	p := newTechnician(t, url)
+	p := newPerson(t, startTry(t))
 	p.do(chromedp.EmulateViewport(1280, 900))
-	p.open("")
-	for _, field := range []string{"password", "again"} {
-		p.do(chromedp.WaitVisible(chromedp.CSS("[name="+field+"]")), chromedp.SendKeys(chromedp.CSS("[name="+field+"]"), "a long enough password"))
-	}
-	p.click("main button[type=submit]")
-	p.see("Log out")
+	p.setUp()
 
 	// The workshop's phone has no way yet: the page says which files it needs, and the shelf for whom.
 	p.open("conversions")
@@ -251,7 +99,7 @@ func TestAPhoneIsConvertedWhileAPersonWatches(t *testing.T) {
 	p.see("goes on")
 	p.eval(watch) // htmx exchanged the body; what is watched is the document
 	shot := false
-	testkit.Eventually(t, conversionPatience, "the phone has arrived", func() bool {
+	testkit.Eventually(t, patience, "the phone has arrived", func() bool {
 		text := p.text()
 		if !shot && strings.Contains(text, "don't unplug") {
 			shot = true

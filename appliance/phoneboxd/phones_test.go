@@ -3,17 +3,11 @@
 package main_test
 
 import (
-	"bufio"
-	"context"
 	"encoding/json"
-	"io"
 	"net/http"
 	"net/url"
-	"os"
-	"os/exec"
 	"regexp"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -24,33 +18,15 @@ type fleetPerson struct {
 	url string
 }
 
-const password = "correct horse battery"
-
 // ask sends a form, or loads a page for nil, and returns the page that it leads to.
 func (p fleetPerson) ask(path string, form url.Values) string {
 	p.t.Helper()
-	method, body := http.MethodGet, io.Reader(nil)
-	if form != nil {
-		method, body = http.MethodPost, strings.NewReader(form.Encode())
+	if form == nil {
+		_, text := ask(p.t, http.MethodGet, p.url+path, nil)
+		return text
 	}
-	req, err := http.NewRequestWithContext(p.t.Context(), method, p.url+path, body)
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	req.SetBasicAuth("admin", password)
-	if form != nil {
-		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	return string(text)
+	_, text := ask(p.t, http.MethodPost, p.url+path, []byte(form.Encode()), "Content-Type", "application/x-www-form-urlencoded")
+	return text
 }
 
 func (p fleetPerson) sees(page string, texts ...string) {
@@ -74,39 +50,11 @@ func hidden(page, name string) string {
 // The ways to add phones, on the daemon that a newcomer runs: the phone that showed up gets the line that waits, and starts with it.
 func TestPhonesAreAddedWhileTheDaemonRuns(t *testing.T) {
 	const stranger = "00:0D:29:55:66:77"
-	exe, err := daemon()
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute) // a phone without a configuration asks for it every half minute
-	defer cancel()
-	cmd := exec.CommandContext(ctx, exe, "-try")
-	cmd.Env = append(os.Environ(), "TMPDIR="+t.TempDir())
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	p := fleetPerson{t: t}
-	lines := bufio.NewScanner(out)
-	for p.url == "" && lines.Scan() {
-		if m := regexp.MustCompile(`http://127\.0\.0\.1:[0-9]+/`).FindString(lines.Text()); m != "" {
-			p.url = strings.TrimSuffix(m, "/")
-		}
-	}
-	if p.url == "" {
-		t.Fatal("the output ended without a page")
-	}
-	go func() { _, _ = io.Copy(io.Discard, out) }() // nobody else empties the pipe
-	resp, err := http.Post(p.url+"/api/v1/setup", "application/json", strings.NewReader(`{"password":"`+password+`"}`))
-	if err != nil || resp.StatusCode != http.StatusNoContent {
-		t.Fatalf("setting the password: %v %v", resp, err)
-	}
-	resp.Body.Close()
+	page := startTry(t)
+	firstPassword(t, page)
+	p := fleetPerson{t: t, url: strings.TrimSuffix(page, "/")}
 
-	page := p.ask("/phones/paste", url.Values{"rows": {"MAC\tName\tExtension\tPassword\n\tPorter\t300\tsecret-300\n\tRoof\t301\tsecret-301\n000b.0000.0009\tDoor\t302\tsecret-302\n"}})
+	page = p.ask("/phones/paste", url.Values{"rows": {"MAC\tName\tExtension\tPassword\n\tPorter\t300\tsecret-300\n\tRoof\t301\tsecret-301\n000b.0000.0009\tDoor\t302\tsecret-302\n"}})
 	p.sees(page, "Not done yet:", "1 phone added, 2 lines wait for a phone.", "the line 300 waits for a phone (Porter)")
 	p.sees(p.ask("/import/decide", url.Values{"id": {hidden(page, "id")}, "yes": {"1"}}), "Done:")
 
@@ -143,13 +91,6 @@ func TestPhonesAreAddedWhileTheDaemonRuns(t *testing.T) {
 		}
 		return false
 	})
-	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
-	_ = cmd.Wait()
-	if code := cmd.ProcessState.ExitCode(); code != 143 {
-		t.Errorf("exit code %d, want 143", code)
-	}
 }
 
 // eventually polls; the deadline is generous as machines are slow.
