@@ -177,8 +177,11 @@ func busyRestoring() error {
 // refusedBackup makes a public error of a refusal.
 func refusedBackup(err error) error {
 	var r *backup.Refusal
-	if errors.As(err, &r) {
+	switch {
+	case errors.As(err, &r):
 		return &web.PublicError{Status: http.StatusUnprocessableEntity, Text: r.Why}
+	case errors.Is(err, backup.ErrDisk):
+		return notKept(err)
 	}
 	return err
 }
@@ -383,7 +386,12 @@ func (k *keeper) Restore(ctx context.Context, id string, names []string) error {
 	err = k.exchange(func() error {
 		return k.folder.Restore(s.contents, parts, hash, k.b.clock.Now().Round(0), live{k.b, ctx})
 	})
-	if err != nil {
+	switch {
+	case errors.Is(err, backup.ErrHalf):
+		return &web.PublicError{
+			Status: http.StatusInternalServerError, Text: "The backup was restored in part only. Restart the box: it brings this to an end at its start.", Cause: err,
+		}
+	case err != nil:
 		return &web.PublicError{
 			Status: http.StatusInternalServerError, Text: "The backup was not restored; all is as it was before. The log says more.", Cause: err,
 		}
@@ -420,11 +428,15 @@ func (k *keeper) Undo(ctx context.Context) error {
 	return nil
 }
 
-// exchange runs change while nobody else changes the settings or the files, and makes the box see the new files.
+// exchange runs change while nobody else changes the settings or the files, and makes the box see the new files. Its error is that of
+// change alone: files that cannot be looked through now are looked through again soon.
 func (k *keeper) exchange(change func() error) error {
 	k.b.changing.Lock()
 	defer k.b.changing.Unlock()
-	err := k.b.provision.Exclusively(change)
+	var err error
+	if seen := k.b.provision.Exclusively(func() error { err = change(); return nil }); seen != nil {
+		k.b.log.Warn("looking through the files after a restore", "err", seen)
+	}
 	k.b.web.ReloadCertificate()
 	return err
 }

@@ -52,7 +52,7 @@ func (nopCloser) Close() error { return nil }
 
 var someFiles = map[string]string{
 	"site.toml": "name = \"x\"\n", "password": "$argon2id$hash", "certs/page.pem": "PEM",
-	"tftp/Ring.raw": "rrr", "tftp/.ringnames": "Bell\tRing.raw\n", "tftp/P0S3-8-12-00.loads": "loads", "tftp/sub/own.xml": "<x/>",
+	"tftp/Ring.raw": "rrr", "tftp/.ringnames": "Bell\tRing.raw\n", "tftp/.ringorder": "ring.raw\n", "tftp/P0S3-8-12-00.loads": "loads", "tftp/sub/own.xml": "<x/>",
 }
 
 func TestWhatWasBackedUpIsRead(t *testing.T) {
@@ -424,3 +424,84 @@ func BenchmarkRead(b *testing.B) {
 		}
 	}
 }
+
+// A card that fails at the moment when a restore begins leaves all as it was, also for the next start.
+func TestARestoreThatCouldNotBeginIsForgotten(t *testing.T) {
+	dir := t.TempDir()
+	fill(t, dir, before)
+	f, live := Open(dir), liveDir{dir: dir}
+	c, err := f.Stage(bytes.NewReader(backup(t, inBackup)), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	begun := false
+	f.hook = func(step string) { begun = begun || step == "sync the beginning" }
+	f.sync = func() error {
+		if begun {
+			return errors.New("input/output error")
+		}
+		return nil
+	}
+	if err := f.Restore(c, allButFirmware, "hash before", made, live); err == nil || errors.Is(err, ErrHalf) {
+		t.Fatalf("got %v, want what the card said", err)
+	}
+	if said, err := Open(dir).Recover(live); err != nil || said != "" {
+		t.Errorf("the next start says %q, %v, want nothing: a person was told that nothing was restored", said, err)
+	}
+	if got := contents(t, dir); !maps.Equal(got, before) {
+		t.Errorf("got %v, want all as before: %v", got, before)
+	}
+}
+
+// Where a restore that failed cannot be taken back either, nobody is told that all is as it was; the next start brings it to an end.
+func TestARestoreThatCannotBeTakenBackSaysSo(t *testing.T) {
+	dir := t.TempDir()
+	fill(t, dir, before)
+	f := Open(dir)
+	c, err := f.Stage(bytes.NewReader(backup(t, inBackup)), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	failed := false
+	f.hook = func(step string) { failed = failed || step == "do site.toml" }
+	f.sync = func() error {
+		if failed {
+			return errors.New("input/output error")
+		}
+		return nil
+	}
+	if err := f.Restore(c, allButFirmware, "hash before", made, liveDir{dir: dir, fail: "after"}); !errors.Is(err, ErrHalf) {
+		t.Errorf("got %v, want that it is neither done nor taken back", err)
+	}
+	for range 2 {
+		if _, err := Open(dir).Recover(liveDir{dir: dir}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := contents(t, dir); !maps.Equal(got, after) && !maps.Equal(got, before) {
+		t.Errorf("after the next start: a mixture: %v", got)
+	}
+}
+
+// A card that takes no more is not the fault of the backup.
+func TestACardThatTakesNoMoreSaysSo(t *testing.T) {
+	dir := t.TempDir()
+	f := Open(dir)
+	f.sync = func() error { return errors.Join(ErrDisk, errors.New("no space left on device")) }
+	_, err := f.Stage(bytes.NewReader(backup(t, inBackup)), "")
+	if !errors.Is(err, ErrDisk) {
+		t.Errorf("got %v, want that the card is at fault", err)
+	}
+	full := func(string, int64) (io.WriteCloser, error) { return fullDisk{}, nil }
+	if _, err := read(bytes.NewReader(backup(t, inBackup)), "", full); !errors.Is(err, ErrDisk) {
+		t.Errorf("got %v, want that the card is at fault", err)
+	}
+	if left, _ := filepath.Glob(filepath.Join(dir, "restore*")); len(left) != 0 {
+		t.Errorf("left behind: %v", left)
+	}
+}
+
+type fullDisk struct{}
+
+func (fullDisk) Write([]byte) (int, error) { return 0, errors.New("no space left on device") }
+func (fullDisk) Close() error              { return nil }

@@ -43,6 +43,7 @@ type Live interface {
 type Folder struct {
 	dir  string
 	hook func(step string) // for tests: called before each step of a restore
+	sync func() error      // for tests: in place of syncing
 }
 
 // Open returns the data folder; it touches nothing.
@@ -74,14 +75,17 @@ type op struct {
 	Had  bool   `json:"had"` // there was one before
 }
 
+// ErrDisk says that the box could not keep a backup, whatever that holds.
+var ErrDisk = errors.New("the box could not keep the backup")
+
 // Stage reads a backup and keeps it beside the data until it is restored or dropped; what was staged before is dropped. The
-// error is a *[Refusal] where the backup is at fault.
+// error is a *[Refusal] where the backup is at fault, and [ErrDisk] where the card is.
 func (f *Folder) Stage(r io.Reader, passphrase string) (*Contents, error) {
 	if err := f.Drop(); err != nil {
 		return nil, err
 	}
 	if err := os.MkdirAll(f.in(stageDir, newDir), 0o700); err != nil {
-		return nil, fmt.Errorf("making room for the backup: %w", err)
+		return nil, fmt.Errorf("%w: %w", ErrDisk, err)
 	}
 	c, err := read(r, passphrase, f.keep)
 	if err == nil {
@@ -104,13 +108,16 @@ func (f *Folder) keep(name string, size int64) (io.WriteCloser, error) {
 	}
 	file := f.in(stageDir, newDir, filepath.FromSlash(name))
 	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
-		return nil, fmt.Errorf("keeping %s of the backup: %w", name, err)
+		return nil, fmt.Errorf("%w: %w", ErrDisk, err)
 	}
 	w, err := os.OpenFile(file, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, fs.ErrExist) || errors.Is(err, unix.ENOTDIR) {
 		return nil, refuse("In the backup, %.80q is a file and a folder at the same time. Nothing was changed.", name)
 	}
-	return w, err
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrDisk, err)
+	}
+	return w, nil
 }
 
 // Drop forgets a staged backup.
@@ -128,13 +135,16 @@ func (f *Folder) Staged(name string) ([]byte, error) {
 
 // flush makes all that was written to the card's file system last.
 func (f *Folder) flush() error {
+	if f.sync != nil {
+		return f.sync()
+	}
 	d, err := os.Open(f.dir)
 	if err != nil {
-		return fmt.Errorf("syncing the data folder: %w", err)
+		return fmt.Errorf("%w: syncing the data folder: %w", ErrDisk, err)
 	}
 	defer d.Close()
 	if err := unix.Syncfs(int(d.Fd())); err != nil {
-		return fmt.Errorf("syncing the data folder: %w", err)
+		return fmt.Errorf("%w: syncing the data folder: %w", ErrDisk, err)
 	}
 	return nil
 }

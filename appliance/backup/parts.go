@@ -36,8 +36,8 @@ const (
 // certEntries are the files of certs/.
 var certEntries = []string{"certs/page.pem", "certs/own.pem"}
 
-// ringNames is the one file of tftp/ that begins with a dot and lasts: the names of rings.
-const ringNames = ".ringnames"
+// dotFiles are the files of tftp/ that begin with a dot and last: the names of rings, and their order in the phones' menu.
+var dotFiles = []string{".ringnames", ".ringorder"}
 
 const (
 	maxName  = 255 // bytes of an entry's name
@@ -74,7 +74,7 @@ func acceptable(name string) bool {
 		}
 	}
 	for part := range strings.SplitSeq(name, "/") {
-		if part == "" || strings.HasPrefix(part, ".") && part != ringNames {
+		if part == "" || strings.HasPrefix(part, ".") && !slices.Contains(dotFiles, part) {
 			return false
 		}
 	}

@@ -205,11 +205,11 @@ func (in *reading) entry(h *tar.Header) error {
 	closeErr := w.Close()
 	switch {
 	case failing.err != nil:
-		return fmt.Errorf("keeping %s of the backup: %w", h.Name, failing.err)
+		return fmt.Errorf("%w: %w", ErrDisk, failing.err)
 	case err != nil:
 		return in.src.damaged()
 	case closeErr != nil:
-		return fmt.Errorf("keeping %s of the backup: %w", h.Name, closeErr)
+		return fmt.Errorf("%w: %w", ErrDisk, closeErr)
 	}
 	in.contents.Entries = append(in.contents.Entries, Entry{Name: h.Name, Size: n, SHA256: hex.EncodeToString(sum.Sum(nil))})
 	return nil

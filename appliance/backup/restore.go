@@ -16,7 +16,7 @@ import (
 
 // Restore makes the chosen parts of the staged backup the data: afterwards these parts are what the backup holds, and nothing
 // else. passwordNow is the hash that is in force. When a step fails, what was done is taken back and the error says what it
-// was. The caller sees to it that nobody else writes these files meanwhile.
+// was; where that failed as well it is [ErrHalf]. The caller sees to it that nobody else writes these files meanwhile.
 func (f *Folder) Restore(c *Contents, parts []Part, passwordNow string, now time.Time, live Live) error {
 	p := plan{Made: now, From: c.Header, Parts: parts}
 	put := map[string]bool{}
@@ -52,10 +52,16 @@ func (f *Folder) Restore(c *Contents, parts []Part, passwordNow string, now time
 		return errors.Join(err, f.Drop())
 	}
 	if err := f.carryOut(p, live); err != nil {
-		return errors.Join(err, f.takeBack(live))
+		if again := f.takeBack(live); again != nil {
+			return errors.Join(ErrHalf, err, again)
+		}
+		return err
 	}
 	return nil
 }
+
+// ErrHalf says that a restore failed in its middle and could not be taken back: the next start brings it to an end.
+var ErrHalf = errors.New("the restore is neither done nor taken back")
 
 // sortOps puts the files first, then the settings, which may fail, then the password.
 func sortOps(ops []op) {
@@ -143,12 +149,19 @@ func (f *Folder) begin(p plan) error {
 	}
 	f.step("sync the beginning")
 	if err := f.flush(); err != nil {
-		return err
+		return errors.Join(err, f.notBegun())
 	}
-	if err := os.RemoveAll(f.in(formerDir)); err != nil {
-		return fmt.Errorf("beginning the restore: %w", err)
-	}
+	_ = os.RemoveAll(f.in(formerDir)) // what cannot be removed now is removed at the next start
 	return nil
+}
+
+// notBegun makes the active restore none, where the card did not say that it has it: nothing of it was done, and the next start must
+// not do what a person was told has failed.
+func (f *Folder) notBegun() error {
+	if err := os.RemoveAll(f.in(activeDir)); err != nil {
+		return fmt.Errorf("giving the restore up: %w", err)
+	}
+	return f.bringFormerBack()
 }
 
 // bringFormerBack makes the restore that was put aside the last one again, where none took its place.

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/netip"
 	"sync"
 	"time"
 )
@@ -52,18 +51,18 @@ func newAuthority(secrets Secrets, now func() time.Time) (*authority, error) {
 	}, nil
 }
 
-// check verifies a password that came from an address: nil, errWrong, errBusy, a *slowedError or a failure of the store.
-func (a *authority) check(ctx context.Context, from netip.Addr, password string) error {
-	return a.attempt(from, func() error { return a.verify(ctx, password) })
+// check verifies a password that somebody typed: nil, errWrong, errBusy, a *slowedError or a failure of the store.
+func (a *authority) check(r *http.Request, password string) error {
+	return a.attempt(a.guesserOf(r), func() error { return a.verify(r.Context(), password) })
 }
 
-// attempt lets an address try a password, unless it has to wait because of wrong ones.
-func (a *authority) attempt(from netip.Addr, try func() error) error {
-	if err := a.slow.begin(from, a.uptime()); err != nil {
+// attempt lets somebody try a password, unless he has to wait because of wrong ones.
+func (a *authority) attempt(who guesser, try func() error) error {
+	if err := a.slow.begin(who, a.uptime()); err != nil {
 		return err
 	}
 	outcome := tryFailed
-	defer func() { a.slow.end(from, a.uptime(), outcome) }()
+	defer func() { a.slow.end(who, a.uptime(), outcome) }()
 	err := try()
 	switch {
 	case err == nil:
@@ -105,7 +104,7 @@ func (a *authority) basic(r *http.Request) (bool, error) {
 	if err != nil {
 		return false, fmt.Errorf("reading the password: %w", err)
 	}
-	from, mark := remoteAddr(r), a.mark(hash, password)
+	from, mark := fromAddress(remoteAddr(r)), a.mark(hash, password)
 	// What is remembered is not looked at while an address has to wait: it would tell a right guess from a wrong one at once.
 	if err := a.slow.waits(from, a.uptime()); err != nil {
 		return false, err

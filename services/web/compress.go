@@ -47,17 +47,23 @@ func acceptsGzip(r *http.Request) bool {
 
 // takesGzip is acceptsGzip for who has the writer of an answer and not its request.
 func takesGzip(w http.ResponseWriter) bool {
+	s, ok := wrapped[*statusWriter](w)
+	return ok && s.gzip
+}
+
+// wrapped finds the writer of a kind among those that lie around that of the connection.
+func wrapped[T http.ResponseWriter](w http.ResponseWriter) (found T, ok bool) {
 	for w != nil {
-		if s, ok := w.(*statusWriter); ok {
-			return s.gzip
+		if found, ok = w.(T); ok {
+			return found, true
 		}
-		u, ok := w.(interface{ Unwrap() http.ResponseWriter })
-		if !ok {
-			return false
+		u, more := w.(interface{ Unwrap() http.ResponseWriter })
+		if !more {
+			break
 		}
 		w = u.Unwrap()
 	}
-	return false
+	return found, false
 }
 
 // packer compresses pages, one at a time: a compressor takes a megabyte.
@@ -99,7 +105,7 @@ func (p *pages) send(w http.ResponseWriter, status int, name string, body []byte
 		w.Header().Add("Vary", "Accept-Encoding")
 		if takesGzip(w) {
 			w.Header().Set("Content-Encoding", "gzip")
-			body = p.packer.pack(body)
+			body = p.packer.pack(translated(w, body))
 		}
 	}
 	w.WriteHeader(status)

@@ -46,7 +46,7 @@ func conversionBack(r *http.Request, otherwise string) string {
 	if back == "conversions" {
 		return "/conversions"
 	}
-	if u, err := url.Parse(back); err == nil && u.Host == "" && u.Path == "/conversions" {
+	if u, err := url.Parse(back); err == nil && u.Scheme == "" && u.Host == "" && u.Path == "/conversions" {
 		return back
 	}
 	return otherwise

@@ -18,14 +18,14 @@ func (s *Server) NewSession() (*http.Cookie, error) { return s.auth.session(true
 
 // WrongPasswordFrom is a wrong password without its hash.
 func (s *Server) WrongPasswordFrom(addr string) {
-	_ = s.auth.attempt(netip.MustParseAddr(addr), func() error { return errWrong })
+	_ = s.auth.attempt(fromAddress(netip.MustParseAddr(addr)), func() error { return errWrong })
 }
 
 // Throttled is how many addresses are remembered because of wrong passwords.
 func (s *Server) Throttled() int {
 	s.auth.slow.mu.Lock()
 	defer s.auth.slow.mu.Unlock()
-	return len(s.auth.slow.addrs)
+	return len(s.auth.slow.all)
 }
 
 // Paths are the paths of all pages that can be looked at, with their placeholders.

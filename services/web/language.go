@@ -139,6 +139,7 @@ func (s *Server) chooseLanguage(w http.ResponseWriter, r *http.Request, q url.Va
 type translator struct {
 	http.ResponseWriter
 	catalogue *texts.Catalogue
+	done      bool // what is written was translated already
 }
 
 // Unwrap gives [http.ResponseController] the writer of the connection.
@@ -146,6 +147,9 @@ func (t *translator) Unwrap() http.ResponseWriter { return t.ResponseWriter }
 
 // Write implements [http.ResponseWriter].
 func (t *translator) Write(b []byte) (int, error) {
+	if t.done {
+		return t.ResponseWriter.Write(b)
+	}
 	var out bytes.Buffer
 	switch kind, _, _ := strings.Cut(t.Header().Get("Content-Type"), ";"); kind {
 	case "text/html":
@@ -159,6 +163,19 @@ func (t *translator) Write(b []byte) (int, error) {
 		return 0, err
 	}
 	return len(b), nil
+}
+
+// translated returns a page in the language of whoever it is for, and sees to it that it is not translated again: what was compressed
+// cannot be.
+func translated(w http.ResponseWriter, page []byte) []byte {
+	t, ok := wrapped[*translator](w)
+	if !ok {
+		return page
+	}
+	var out bytes.Buffer
+	t.catalogue.HTML(&out, page)
+	t.done = true
+	return out.Bytes()
 }
 
 // stream translates the messages of an event stream: the lines of data are a part of a page.

@@ -3,6 +3,7 @@ package web_test
 import (
 	"bufio"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 )
@@ -100,4 +101,28 @@ func TestTheFirstSentenceIsTranslated(t *testing.T) {
 	body, _, _ := r.pageIn("/", "de", "")
 	wantText(t, body, "1 nie gesehen", "Warehouse")
 	wantNoText(t, body, "never seen")
+}
+
+// Browsers take pages compressed, and get them in their language all the same.
+func TestACompressedPageIsTranslated(t *testing.T) {
+	r := newRig(t, nil)
+	r.setUp()
+	furnish(t, r)
+	for _, path := range []string{"/", "/phones", "/conversions", "/firmware", "/names", "/time", "/help", "/login"} {
+		ask := func(encoding string) *httptest.ResponseRecorder {
+			t.Helper()
+			w := r.do(call{path: path, basic: true, header: map[string]string{"Accept-Language": "de", "Accept-Encoding": encoding}})
+			wantCode(t, w, 200)
+			return w
+		}
+		plain, packed := ask("identity"), ask("gzip, deflate, br")
+		if packed.Header().Get("Content-Encoding") != "gzip" && path != "/login" { // that is too short
+			t.Errorf("%s is not compressed", path)
+		}
+		body := unpacked(t, packed)
+		wantText(t, body, `<html lang="de">`, "</html>")
+		if body != plain.Body.String() {
+			t.Errorf("%s says something else when it is compressed", path)
+		}
+	}
 }

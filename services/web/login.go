@@ -120,6 +120,9 @@ func (s *Server) openSession(w http.ResponseWriter, r *http.Request, next string
 		return err
 	}
 	http.SetCookie(w, cookie)
+	if err := s.auth.know(w, r); err != nil {
+		return err
+	}
 	http.Redirect(w, r, next, http.StatusSeeOther)
 	return nil
 }
@@ -135,7 +138,7 @@ func (s *Server) loginPost(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	next := safeNext(r.PostForm.Get("next"))
-	if err := s.auth.check(r.Context(), remoteAddr(r), r.PostForm.Get("password")); err != nil {
+	if err := s.auth.check(r, r.PostForm.Get("password")); err != nil {
 		err = s.authFailure(r, err)
 		var pub *PublicError
 		if !errors.As(err, &pub) {
@@ -207,7 +210,7 @@ func (s *Server) passwordPost(w http.ResponseWriter, r *http.Request) error {
 	}
 	err := acceptable(password)
 	if err == nil {
-		if err = s.auth.check(r.Context(), remoteAddr(r), r.PostForm.Get("current")); err != nil {
+		if err = s.auth.check(r, r.PostForm.Get("current")); err != nil {
 			err = s.authFailure(r, err)
 		}
 	}
@@ -236,7 +239,7 @@ func (s *Server) changed(r *http.Request, what string) {
 // safeNext keeps the path to go to after the login on this box.
 func safeNext(next string) string {
 	u, err := url.Parse(next)
-	if err != nil || u.IsAbs() || u.Host != "" || u.User != nil || !strings.HasPrefix(next, "/") ||
+	if err != nil || u.IsAbs() || u.Host != "" || u.User != nil || !strings.HasPrefix(next, "/") || strings.HasPrefix(next, "//") ||
 		strings.ContainsAny(next, "\\\r\n\t") {
 		return "/"
 	}

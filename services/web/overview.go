@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -93,17 +92,19 @@ func (l *look) head() headView {
 	case v.Empty && v.BoxMood == "good":
 		v.Mood = "quiet"
 	}
+	writing := map[phone.MAC]bool{}
 	for i := range l.phones {
 		p := &l.phones[i]
 		if p.Known && p.Step == phone.Stuck {
 			v.Stuck, v.More = addName(v.Stuck, v.More, p)
 		}
 		if p.Step == phone.Upgrading {
+			writing[p.MAC] = true
 			v.Unplug, v.Others = addName(v.Unplug, v.Others, p)
 		}
 	}
 	for _, c := range l.conversions {
-		if c.Phase == "going" && !c.Unplug && !slices.ContainsFunc(l.phones, func(p Phone) bool { return p.MAC == c.MAC && p.Step == phone.Upgrading }) {
+		if c.Phase == "going" && !c.Unplug && !writing[c.MAC] {
 			v.Unplug, v.Others = addName(v.Unplug, v.Others, &Phone{MAC: c.MAC, Label: c.Label})
 		}
 	}

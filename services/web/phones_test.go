@@ -276,3 +276,30 @@ func BenchmarkThePageOfPhones(b *testing.B) {
 		}
 	}
 }
+
+// A table that is sorted by what phones do is in another order by the time of the yes: each phone gets the line and the number that
+// stood beside it when the page asked.
+func TestAChangeOfManyKeepsTheOrderThatItShowed(t *testing.T) {
+	r, c := formRig(t)
+	r.fleet.wait("230/Attic/x", "231/Cellar/y")
+	at := r.clock.Now()
+	first, second := phone.MAC{0, 0x0b, 0, 0, 0, 1}, phone.MAC{0, 0x0b, 0, 0, 0, 2}
+	r.box.phones = append(r.box.phones, web.Phone{MAC: first, Step: phone.Seen, Updated: at.Add(time.Minute)}, web.Phone{MAC: second, Step: phone.Seen, Updated: at})
+	sorted := url.Values{"do": {"lines"}, "sort": {"seen"}, "mac": {first.String(), second.String()}}
+	page := r.form("/phones/many", c, sorted).Body.String()
+	if i, j := strings.Index(page, `value="`+first.String()), strings.Index(page, `value="`+second.String()); i < 0 || i > j {
+		t.Fatalf("the page shows the phones at %d and %d, want the one that was seen last first", i, j)
+	}
+	for i := range r.box.phones { // the other one asks for something
+		if r.box.phones[i].MAC == second {
+			r.box.phones[i].Updated = at.Add(time.Hour)
+		}
+	}
+	_, etag := r.fleet.WaitingLines()
+	sorted.Set("etag", etag)
+	wantCode(t, r.form("/phones/many/do", c, sorted), 200)
+	got := r.box.site.snapshot()
+	if got[first].Lines[0].Name != "230" || got[second].Lines[0].Name != "231" {
+		t.Errorf("the first phone got the line %q, the second %q", got[first].Lines[0].Name, got[second].Lines[0].Name)
+	}
+}

@@ -68,7 +68,8 @@ type manyView struct {
 	Faults                   []string
 	Done                     bool
 
-	Loads         []string // for "load"
+	waiting       []WaitingLine // for "lines": those that are given, in order
+	Loads         []string      // for "load"
 	Load, Site    string
 	Pattern, From string // for "name"
 }
@@ -132,6 +133,18 @@ func (s *Server) chosenPhones(r *http.Request, q phonesQuery) ([]Phone, error) {
 	return picked, nil
 }
 
+// asShown puts phones into the order in which a page listed them. That of the table may be another by now: it can be sorted by what
+// phones do.
+func asShown(phones []Phone, macs []string) {
+	place := make(map[phone.MAC]int, len(macs))
+	for i, text := range macs {
+		if mac, err := phone.ParseMAC(text); err == nil {
+			place[mac] = i
+		}
+	}
+	slices.SortStableFunc(phones, func(a, b Phone) int { return place[a.MAC] - place[b.MAC] })
+}
+
 // manyView sorts the chosen phones into those that it can be done with and those that are left out.
 func (s *Server) manyView(r *http.Request, chosen []Phone) (manyView, error) {
 	job, ok := manyJobs[r.PostForm.Get("do")]
@@ -188,6 +201,7 @@ func (v *manyView) giveLines(waiting []WaitingLine) {
 		v.LeftOut = append(v.LeftOut, left)
 	}
 	v.Phones = v.Phones[:min(len(v.Phones), len(waiting))]
+	v.waiting = waiting
 }
 
 // lineWords names a line that waits: 208 · Reception.
@@ -208,6 +222,7 @@ func (s *Server) phonesManyDo(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	asShown(chosen, r.PostForm["mac"])
 	v, err := s.manyView(r, chosen)
 	if err != nil {
 		return err
@@ -285,7 +300,6 @@ func (v manyView) faultWords(faults []Fault) []string {
 
 // manyChange makes the change, and says of each phone what becomes of it; problem is a sentence where that cannot be made.
 func (s *Server) manyChange(v *manyView) (change PhonesChange, problem string) {
-	waiting, _ := s.deps.Fleet.WaitingLines()
 	number, err := strconv.Atoi(v.From)
 	if v.Job == "name" && (err != nil || number < 0 || number > 99999) {
 		return change, "That is no number to begin with; allowed are 0 to 99999."
@@ -304,7 +318,7 @@ func (s *Server) manyChange(v *manyView) (change PhonesChange, problem string) {
 			change.Remove = append(change.Remove, mac)
 			continue
 		case "lines":
-			change.Put = append(change.Put, s.entryFor(mac, waiting[i]))
+			change.Put = append(change.Put, s.entryFor(mac, v.waiting[i]))
 			continue
 		}
 		entry, _, ok := s.deps.Box.Settings().Phone(mac)

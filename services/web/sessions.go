@@ -157,8 +157,9 @@ func (a *authority) endAll() error { return a.ended.clear(a.secrets) }
 // endedSessions are the numbers of sessions that somebody logged out of. When there are too many, all sessions end instead: that
 // costs everybody one more login, and never lets one in that was ended.
 type endedSessions struct {
-	mu   sync.Mutex
-	list [][16]byte
+	storing sync.Mutex // held while the list is stored, so that what is stored last is the list of now; taken before mu
+	mu      sync.Mutex
+	list    [][16]byte
 }
 
 func (e *endedSessions) load(from SessionStore) error {
@@ -185,19 +186,29 @@ func (e *endedSessions) add(to SessionStore, number [16]byte) error {
 	if len(e.list) < 2*maxEnded && !slices.Contains(e.list, number) { // twice: where the key cannot be replaced
 		e.list = append(e.list, number)
 	}
+	e.mu.Unlock()
+	if full {
+		return e.clear(to)
+	}
+	return e.store(to)
+}
+
+func (e *endedSessions) store(to SessionStore) error {
+	e.storing.Lock()
+	defer e.storing.Unlock()
+	e.mu.Lock()
 	raw := make([]byte, 0, 16*len(e.list))
 	for _, one := range e.list {
 		raw = append(raw, one[:]...)
 	}
 	e.mu.Unlock()
-	if full {
-		return e.clear(to)
-	}
 	return to.SetEndedSessions(raw)
 }
 
 // clear ends all sessions with their key, after which none has to be remembered.
 func (e *endedSessions) clear(to SessionStore) error {
+	e.storing.Lock()
+	defer e.storing.Unlock()
 	if err := to.NewSessionKey(); err != nil {
 		return err
 	}

@@ -279,6 +279,9 @@ func backupUpload(w http.ResponseWriter, r *http.Request) (passphrase string, co
 	return "", nil, public(http.StatusUnprocessableEntity, "Choose the file of the backup first.")
 }
 
+// busyText is told to whoever exchanges what phones fetch while one of them fetches it.
+const busyText = "Nothing was done: a phone is writing firmware. Tick the box if you mean it."
+
 // restoreDecide says yes to chosen parts, or no.
 func (s *Server) restoreDecide(w http.ResponseWriter, r *http.Request) error {
 	if err := parseForm(r); err != nil {
@@ -295,7 +298,7 @@ func (s *Server) restoreDecide(w http.ResponseWriter, r *http.Request) error {
 	case len(parts) == 0:
 		return s.showRestore(w, r, http.StatusUnprocessableEntity, "Choose at least one part.")
 	case len(s.busyPhones()) > 0 && r.PostForm.Get("anyway") != "1":
-		return s.showRestore(w, r, http.StatusConflict, "Nothing was done: a phone is writing firmware. Tick the box if you mean it.")
+		return s.showRestore(w, r, http.StatusConflict, busyText)
 	}
 	if err := s.restore(r, id, parts); err != nil {
 		var pub *PublicError
@@ -323,21 +326,32 @@ func (s *Server) restore(r *http.Request, id string, parts []string) error {
 
 // undoView asks once more.
 type undoView struct {
-	Last lastRestoreView
-	Busy []string
+	Last    lastRestoreView
+	Busy    []string
+	Problem string
 }
 
 func (s *Server) undoAsk(w http.ResponseWriter, r *http.Request) error {
+	return s.showUndo(w, r, http.StatusOK, "")
+}
+
+func (s *Server) showUndo(w http.ResponseWriter, r *http.Request, code int, problem string) error {
 	last, ok := s.deps.System.LastRestore()
 	if !ok {
 		return s.done(w, r, "/system/backup", "There is no restore that could be taken back.")
 	}
 	now := s.deps.Now()
-	v := undoView{Last: lastRestoreView{When: timeWords(last.Time, now), Box: last.Box, Made: timeWords(last.Made, now), Parts: partTitles(last.Parts)}, Busy: s.busyPhones()}
-	return s.show(w, r, http.StatusOK, "systemundo", "Take a restore back", "/system/backup", v)
+	v := undoView{Last: lastRestoreView{When: timeWords(last.Time, now), Box: last.Box, Made: timeWords(last.Made, now), Parts: partTitles(last.Parts)}, Busy: s.busyPhones(), Problem: problem}
+	return s.show(w, r, code, "systemundo", "Take a restore back", "/system/backup", v)
 }
 
 func (s *Server) undoPost(w http.ResponseWriter, r *http.Request) error {
+	if err := parseForm(r); err != nil {
+		return err
+	}
+	if len(s.busyPhones()) > 0 && r.PostForm.Get("anyway") != "1" {
+		return s.showUndo(w, r, http.StatusConflict, busyText)
+	}
 	last, _ := s.deps.System.LastRestore()
 	if err := s.undo(r); err != nil {
 		return err
@@ -359,6 +373,12 @@ func (s *Server) undo(r *http.Request) error {
 
 // apiRestore says what a backup would change, and does it without ?dry_run=1.
 func (s *Server) apiRestore(w http.ResponseWriter, r *http.Request) error {
+	dry := r.URL.Query().Get("dry_run") == "1"
+	if !dry {
+		if err := s.idleOrAnyway(r); err != nil {
+			return err
+		}
+	}
 	passphrase, content, err := backupUpload(w, r)
 	if err != nil {
 		return err
@@ -371,7 +391,7 @@ func (s *Server) apiRestore(w http.ResponseWriter, r *http.Request) error {
 		}
 		return readFailure(err)
 	}
-	if r.URL.Query().Get("dry_run") == "1" {
+	if dry {
 		if err := s.deps.System.Forget(r.Context(), p.ID); err != nil {
 			return orElse(err, http.StatusInternalServerError, "The upload could not be removed; it is at the next start.")
 		}
@@ -391,7 +411,18 @@ func (s *Server) apiRestore(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
+// idleOrAnyway refuses a program while a phone writes firmware, unless it sends ?anyway=1.
+func (s *Server) idleOrAnyway(r *http.Request) error {
+	if busy := s.busyPhones(); len(busy) > 0 && r.URL.Query().Get("anyway") != "1" {
+		return public(http.StatusConflict, "A phone is writing firmware: "+and(busy)+". Send ?anyway=1 if you mean it.")
+	}
+	return nil
+}
+
 func (s *Server) apiUndo(w http.ResponseWriter, r *http.Request) error {
+	if err := s.idleOrAnyway(r); err != nil {
+		return err
+	}
 	if err := s.undo(r); err != nil {
 		return err
 	}

@@ -252,12 +252,18 @@ func TestARestoreIsShownChosenDoneAndTakenBack(t *testing.T) {
 	r.shop.converts = nil
 	w = r.form("/system/restore/decide", c, url.Values{"id": {"ID1"}, "yes": {"1"}, "part": {"settings", "password"}})
 	wantCode(t, w, http.StatusSeeOther)
-	if len(w.Result().Cookies()) != 1 {
+	if renewed(w.Result().Cookies(), c) == c {
 		t.Error("the password was restored and nobody is logged in anew")
 	}
 	w = r.do(call{path: "/system/backup", cookie: c})
 	wantText(t, w.Body.String(), "A backup was restored at 12:00:00.", "Take it back")
 	wantText(t, r.do(call{path: "/system/restore/undo", cookie: c}).Body.String(), "This works once.")
+	r.shop.converts = []web.Conversion{{Label: "Reception"}}
+	wantText(t, r.do(call{path: "/system/restore/undo", cookie: c}).Body.String(), "Reception", `name="anyway"`)
+	w = r.form("/system/restore/undo", c, nil)
+	wantCode(t, w, http.StatusConflict)
+	wantText(t, w.Body.String(), "Tick the box if you mean it.")
+	r.shop.converts = nil
 	wantCode(t, r.form("/system/restore/undo", c, nil), http.StatusSeeOther)
 	wantCode(t, r.form("/system/restore/undo", c, nil), http.StatusConflict)
 	want := []string{"forget ID1", "restore ID1 settings,password", "undo"}
@@ -279,10 +285,18 @@ func TestRestoreByAProgram(t *testing.T) {
 		t.Errorf("got %+v, %v", p, err)
 	}
 	wantCode(t, r.do(call{method: http.MethodPost, path: "/api/v1/restore", body: "nonsense", basic: true}), http.StatusUnprocessableEntity)
+	r.shop.converts = []web.Conversion{{Label: "Reception"}}
+	for _, path := range []string{"/api/v1/restore?parts=files", "/api/v1/restore/undo"} {
+		w := r.do(call{method: http.MethodPost, path: path, body: "backup", basic: true})
+		wantCode(t, w, http.StatusConflict)
+		wantText(t, w.Body.String(), "A phone is writing firmware: Reception. Send ?anyway=1 if you mean it.")
+	}
+	wantCode(t, r.do(call{method: http.MethodPost, path: "/api/v1/restore?dry_run=1", body: "backup", basic: true}), http.StatusOK)
+	r.shop.converts = nil
 	wantCode(t, r.do(call{method: http.MethodPost, path: "/api/v1/restore?parts=files", body: "backup", basic: true}), http.StatusOK)
 	wantCode(t, r.do(call{method: http.MethodPost, path: "/api/v1/restore/undo", basic: true}), http.StatusNoContent)
 	wantCode(t, r.do(call{method: http.MethodPost, path: "/api/v1/restore/undo", basic: true}), http.StatusConflict)
-	if got := r.system.list(); !slices.Equal(got, []string{"forget ID1", "restore ID1 files", "undo"}) {
+	if got := r.system.list(); !slices.Equal(got, []string{"forget ID1", "forget ID1", "restore ID1 files", "undo"}) {
 		t.Errorf("did %v", got)
 	}
 	if !slices.Contains(r.system.actors, "api 10.77.1.9") {

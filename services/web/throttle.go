@@ -2,7 +2,6 @@ package web
 
 import (
 	"fmt"
-	"net/netip"
 	"sync"
 	"time"
 )
@@ -13,7 +12,7 @@ const (
 	firstWait    = 5 * time.Second  // after the fifth, and twice as long after each that follows
 	longestWait  = 15 * time.Minute // so that a person who forgot it is not told to come back tomorrow
 	forgetTries  = time.Hour        // without a try, after which an address is a new one
-	maxThrottled = 1024             // addresses that are remembered
+	maxThrottled = 1024             // addresses and browsers that are remembered
 )
 
 // slowedError says that an address has to wait before it may try a password again.
@@ -26,12 +25,13 @@ func (e *slowedError) Error() string {
 	return fmt.Sprintf("too many wrong passwords: wait %s", e.wait.Round(time.Second))
 }
 
-// throttle slows down whoever guesses passwords, by address: an honest person at another address notices nothing. Its times are
+// throttle slows down whoever guesses passwords, by address: an honest person at another address notices nothing, nor does one at the
+// same address whose browser is known. Its times are
 // those of the process, which nobody sets. What it remembers is bounded; an attacker with more addresses than that has each
 // guess wait in the queue of the hasher, which computes a few a second.
 type throttle struct {
-	mu    sync.Mutex
-	addrs map[netip.Addr]*tries
+	mu  sync.Mutex
+	all map[guesser]*tries
 }
 
 // tries is what one address did.
@@ -52,23 +52,13 @@ const (
 	tryRight
 )
 
-func newThrottle() *throttle { return &throttle{addrs: map[netip.Addr]*tries{}} }
-
-// who is what counts as one address: of IPv6 a whole subnet belongs to one host.
-func who(from netip.Addr) netip.Addr {
-	if from.Is6() && !from.Is4In6() {
-		if p, err := from.Prefix(64); err == nil {
-			return p.Addr()
-		}
-	}
-	return from
-}
+func newThrottle() *throttle { return &throttle{all: map[guesser]*tries{}} }
 
 // waits returns a *slowedError while an address has to wait.
-func (t *throttle) waits(from netip.Addr, now time.Duration) error {
+func (t *throttle) waits(who guesser, now time.Duration) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if one := t.addrs[who(from)]; one != nil {
+	if one := t.all[who]; one != nil {
 		return one.refusal(now)
 	}
 	return nil
@@ -85,15 +75,14 @@ func (o *tries) refusal(now time.Duration) error {
 
 // begin lets an address try a password, or returns a *slowedError. Who may try five times may not try fifty at once: what is
 // under way counts as if it were wrong. end must follow.
-func (t *throttle) begin(from netip.Addr, now time.Duration) error {
+func (t *throttle) begin(who guesser, now time.Duration) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	from = who(from)
-	one := t.addrs[from]
+	one := t.all[who]
 	if one == nil {
 		t.makeRoom(now)
 		one = &tries{}
-		t.addrs[from] = one
+		t.all[who] = one
 	}
 	if one.open == 0 && now-one.last > forgetTries {
 		one.wrong, one.until = 0, 0
@@ -110,11 +99,10 @@ func (t *throttle) begin(from netip.Addr, now time.Duration) error {
 }
 
 // end notes what came of a try.
-func (t *throttle) end(from netip.Addr, now time.Duration, what outcome) {
+func (t *throttle) end(who guesser, now time.Duration, what outcome) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	from = who(from)
-	one := t.addrs[from]
+	one := t.all[who]
 	if one == nil {
 		return
 	}
@@ -131,24 +119,24 @@ func (t *throttle) end(from netip.Addr, now time.Duration, what outcome) {
 	case tryFailed:
 	}
 	if one.wrong == 0 && one.open == 0 {
-		delete(t.addrs, from)
+		delete(t.all, who)
 	}
 }
 
 // makeRoom forgets an address where there are too many: one that need not wait before one that has to, and of those the one that was
 // quiet longest. One with a try under way stays.
 func (t *throttle) makeRoom(now time.Duration) {
-	if len(t.addrs) < maxThrottled {
+	if len(t.all) < maxThrottled {
 		return
 	}
-	var least netip.Addr
+	var least guesser
 	var found *tries
-	for addr, one := range t.addrs {
+	for who, one := range t.all {
 		if one.open == 0 && (found == nil || one.lessThan(found, now)) {
-			least, found = addr, one
+			least, found = who, one
 		}
 	}
-	delete(t.addrs, least)
+	delete(t.all, least)
 }
 
 // lessThan reports whether there is less to remember of an address than of another.

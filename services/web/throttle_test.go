@@ -2,9 +2,11 @@ package web_test
 
 import (
 	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -212,4 +214,61 @@ func TestAWholeIPv6SubnetIsOneGuesser(t *testing.T) {
 		t.Errorf("the sixth guess from one subnet: got %d, want 429", last)
 	}
 	wantCode(t, r.loginFrom("[2001:db8:0:1::1]", password), 303)
+}
+
+// Whoever is behind the same address cannot keep out the person who logged in with this browser before, be it a program with an old
+// password on his own computer. A browser that is known guesses no more than any other.
+func TestAKnownBrowserIsNotLockedOutByOthersAtItsAddress(t *testing.T) {
+	r := newRig(t, nil)
+	r.setUp()
+	const office = "10.77.9.9"
+	try := func(password string, known *http.Cookie) *httptest.ResponseRecorder {
+		t.Helper()
+		return r.do(call{
+			method: "POST", path: "/login", body: url.Values{"password": {password}}.Encode(), from: office + ":4000", cookie: known,
+			header: map[string]string{"Content-Type": "application/x-www-form-urlencoded"},
+		})
+	}
+	var known *http.Cookie
+	for _, c := range try(password, nil).Result().Cookies() {
+		if strings.HasSuffix(c.Name, "_known") {
+			known = c
+		}
+	}
+	if known == nil || !known.HttpOnly || !known.Secure || known.SameSite != http.SameSiteStrictMode || !strings.HasPrefix(known.Name, "__Host-") {
+		t.Fatalf("the browser is told %v, want a cookie by which it is known again", known)
+	}
+	if code := r.statusWith(known); code != 401 {
+		t.Errorf("that cookie alone: got %d, want 401", code)
+	}
+	session := *known
+	session.Name = strings.TrimSuffix(known.Name, "_known")
+	if code := r.statusWith(&session); code != 401 {
+		t.Errorf("that cookie as a session: got %d, want 401", code)
+	}
+	for range 3 {
+		r.wrongUntilRefused(office)
+		r.clock.move(20 * time.Minute)
+	}
+	r.wrongUntilRefused(office)
+	wantCode(t, try(password, nil), 429)
+	w := try(password, known)
+	wantCode(t, w, 303)
+	if n := len(w.Result().Cookies()); n != 1 {
+		t.Errorf("a browser that is known gets %d cookies, want the session alone", n)
+	}
+	forged := *known
+	forged.Value = strings.Repeat("A", len(known.Value))
+	wantCode(t, try(password, &forged), 429)
+	for range 5 {
+		wantCode(t, try("wrong guess", known), 401)
+	}
+	wantCode(t, try(password, known), 429)
+	// It is known no longer once the password is another.
+	r.clock.move(20 * time.Minute)
+	if err := r.server.SetPasswordForTest(t.Context(), r.secrets, "another password"); err != nil {
+		t.Fatal(err)
+	}
+	r.wrongUntilRefused(office)
+	wantCode(t, try("another password", known), 429)
 }
