@@ -96,7 +96,7 @@ func (s *Server) phonesMany(w http.ResponseWriter, r *http.Request) error {
 	}
 	if r.PostForm.Get("do") == "keep" {
 		if len(chosen) > maxTicked {
-			return public(http.StatusUnprocessableEntity, fmt.Sprintf("That are too many ticks to keep; allowed are %d.", maxTicked))
+			return public(http.StatusUnprocessableEntity, fmt.Sprintf("Those are too many ticks to keep; allowed are %d.", maxTicked))
 		}
 		http.Redirect(w, r, q.keeping(chosen).At("/phones"), http.StatusSeeOther)
 		return nil
@@ -149,7 +149,7 @@ func (q phonesQuery) keeping(chosen []Phone) phonesQuery {
 	for i := range chosen {
 		names[i] = chosen[i].MAC.Name()
 	}
-	q.Ticked = strings.Join(names, ".")
+	q.Ticked = tickedOf(names)
 	return q
 }
 

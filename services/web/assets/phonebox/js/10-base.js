@@ -8,6 +8,11 @@ document.addEventListener("submit", (event) => {
   }
 }, true);
 
+// Who points sees where he is; the mark of the focus is for those who go by keyboard.
+for (const [kind, points] of [["pointerdown", true], ["keydown", false]]) {
+  document.addEventListener(kind, () => document.documentElement.classList.toggle("pointer", points), true);
+}
+
 // htmx exchanges what is on the page, and the focus goes with it. Who works by keyboard or hears the page goes on where it has
 // something to say: at the field that wants the focus, such as the first that is wrong, at what just happened, else at the heading.
 // Without a word of the page the focus stays at what has the same id on both pages.
