@@ -54,3 +54,27 @@ func ZoneNames() []string {
 	}
 	return append(names, "UTC")
 }
+
+// FindZone returns the time zone that a person may mean by a text in upper or lower case: a name, or the place of one alone, such as
+// "new york", if no other has that place. What it does not know it returns as it is.
+func FindZone(text string) string {
+	wanted := strings.ReplaceAll(strings.ToLower(strings.TrimSpace(text)), " ", "_")
+	if wanted == "" {
+		return text
+	}
+	found, others := "", 0
+	for _, name := range ZoneNames() {
+		lower := strings.ToLower(name)
+		if lower == wanted {
+			return name
+		}
+		if strings.HasSuffix(lower, "/"+wanted) {
+			found = name
+			others++
+		}
+	}
+	if others == 1 {
+		return found
+	}
+	return text
+}

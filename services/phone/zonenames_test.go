@@ -27,3 +27,16 @@ func TestZoneNamesAreThoseOfGo(t *testing.T) {
 		}
 	}
 }
+
+func TestFindZone(t *testing.T) {
+	for text, want := range map[string]string{
+		"brussels": "Europe/Brussels", " New York ": "America/New_York", "europe/lisbon": "Europe/Lisbon", "Europe/Lisbon": "Europe/Lisbon", "utc": "UTC",
+		"argentina/ushuaia": "America/Argentina/Ushuaia",
+		"Istanbul":          "Istanbul", // two zones are called so
+		"CET":               "CET", "lis": "lis", "": "", "/": "/", "Etc/GMT+3": "Etc/GMT+3",
+	} {
+		if got := phone.FindZone(text); got != want {
+			t.Errorf("%q is understood as %q, want %q", text, got, want)
+		}
+	}
+}

@@ -50,6 +50,9 @@ var formPages = []formPage{
 // elsewhere are keys that have a page of their own.
 var elsewhere = map[string]string{"dial_plan.country": "/dialplan"}
 
+// zoneKey is the field in which a place is enough: "brussels" is Europe/Brussels.
+const zoneKey = "time.zone"
+
 // usual are the parameters of sip.parameters that the form shows although they are not set.
 var usual = []string{
 	"preferred_codec", "messages_uri", "nat_enable", "nat_received_processing", "nat_address", "outbound_proxy", "timer_register_expires", "dtmf_outofband",
@@ -205,6 +208,7 @@ type fieldView struct {
 	Meanwhile string // what somebody else did to it, a sentence; "" = nothing
 	Changed   bool
 	Why       string // why a preset sets it
+	Taken     string // what the box understood, once it was asked; "" = what is written
 	Options   []optionView
 	Rows      []entryRow
 	Known     []parameterView // a map of the catalogue's parameters: those that are set or usual
@@ -221,6 +225,19 @@ type entryRow struct {
 	Name, Value string
 	Secret      bool
 	Number      int // 1-based
+	Bad         bool
+}
+
+// markRows marks the rows that faults name by their number, [0] and on; what names none is about the first.
+func markRows(rows []entryRow, faults []string) {
+	for _, f := range faults {
+		number, _, _ := strings.Cut(strings.TrimPrefix(f, "["), "]")
+		if n, err := strconv.Atoi(number); err == nil && n >= 0 && n < len(rows) && f[0] == '[' {
+			rows[n].Bad = true
+		} else {
+			rows[0].Bad = true
+		}
+	}
 }
 
 // parameterView is a parameter of the catalogue in a form.
@@ -413,12 +430,16 @@ func (b *formBuilder) field(f Field) *fieldView {
 	if !f.Secret {
 		v.Meanwhile = b.meanwhile(f, v.Value)
 	}
+	if f.Key == zoneKey && b.state.check != nil && len(v.Faults) == 0 {
+		v.Taken = v.Value
+	}
 	switch f.Kind {
 	case "choice":
 		v.Options = choiceOptions(f.Choices, f.Words, v.Value)
 	case "list":
 		v.Rows = listRows(v.Value)
 		v.Rows = append(v.Rows, blankRows(len(v.Rows), 1+b.state.add[f.Key])...)
+		markRows(v.Rows, b.faults.For(f.Key))
 	case "map":
 		b.mapRows(v)
 	case "number":

@@ -51,6 +51,9 @@ func readField(posted url.Values, f Field, values map[string]string) (faults []F
 		if !f.Secret {
 			values[f.Key] = strings.TrimSpace(values[f.Key])
 		}
+		if f.Key == zoneKey {
+			values[f.Key] = phone.FindZone(values[f.Key])
+		}
 	}
 	return faults
 }

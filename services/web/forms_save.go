@@ -338,7 +338,10 @@ func (s *Server) formCheck(w http.ResponseWriter, r *http.Request) error {
 }
 
 // verdictView is what stands beside a field.
-type verdictView struct{ Faults, Warnings []string }
+type verdictView struct {
+	Faults, Warnings []string
+	Taken            string
+}
 
 // verdicts are what stands beside the fields and tables, by their anchors.
 func (v *siteFormView) verdicts() map[string]verdictView {
@@ -347,13 +350,13 @@ func (v *siteFormView) verdicts() map[string]verdictView {
 		for _, item := range g.Items {
 			switch {
 			case item.Field != nil:
-				out[item.Field.ID] = verdictView{item.Field.Faults, item.Field.Warnings}
+				out[item.Field.ID] = verdictView{item.Field.Faults, item.Field.Warnings, item.Field.Taken}
 			case item.Table != nil:
 				out[item.Table.ID] = verdictView{Faults: item.Table.Faults}
 				for _, e := range item.Table.Entries {
 					out[e.ID] = verdictView{Faults: e.Faults}
 					for _, f := range e.Fields {
-						out[f.ID] = verdictView{f.Faults, f.Warnings}
+						out[f.ID] = verdictView{f.Faults, f.Warnings, f.Taken}
 					}
 				}
 			}

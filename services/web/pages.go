@@ -124,7 +124,11 @@ func (p *pages) render(w http.ResponseWriter, status int, name string, v view) e
 	if err := p.page(b, name, v); err != nil {
 		return err
 	}
-	p.send(w, status, name, b.Bytes())
+	html := b.Bytes()
+	if status >= http.StatusBadRequest {
+		html = focusFault(html)
+	}
+	p.send(w, status, name, html)
 	return nil
 }
 
@@ -139,6 +143,23 @@ func (p *pages) page(b *bytes.Buffer, name string, v view) error {
 		}
 	}
 	return nil
+}
+
+// focusFault lets a page that refuses something begin at the first field that is wrong, or at what it says of it, also in a browser
+// without JavaScript. A page that chose a field already keeps it.
+func focusFault(html []byte) []byte {
+	if bytes.Contains(html, []byte(" autofocus")) {
+		return html
+	}
+	for _, focus := range [][2]string{
+		{` aria-invalid="true"`, ` aria-invalid="true" autofocus`},
+		{`<p class="problem" role="alert"`, `<p class="problem" role="alert" tabindex="-1" autofocus`},
+	} {
+		if bytes.Contains(html, []byte(focus[0])) {
+			return bytes.Replace(html, []byte(focus[0]), []byte(focus[1]), 1)
+		}
+	}
+	return html
 }
 
 // part makes one named part of a page. What is made of plain data, such as the row of a phone, is made once for everybody.

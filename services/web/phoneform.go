@@ -222,7 +222,7 @@ func readPhoneForm(r *http.Request) (phoneForm, []Fault) {
 		Entry: PhoneEntry{
 			MAC: get("mac"), Model: get("model"), Label: get("label"), Address: get("address"),
 			OpenConfig: get("open_config") != "", OwnFiles: get("own_files") != "",
-			Load: get("load"), Runs: get("runs"), Zone: get("zone"),
+			Load: get("load"), Runs: get("runs"), Zone: phone.FindZone(get("zone")),
 		},
 	}
 	used := 0

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
 	"strings"
@@ -17,12 +18,15 @@ type phonesView struct {
 	Chips     []chipView
 	Columns   []columnView
 	Rows      []rowView
-	Any       bool // there are phones, shown or not
+	Any       bool     // there are phones, shown or not
+	Kept      int      // ticked phones that came with the address
+	Away      []string // those of them that are not shown: their MACs
 	Strangers strangersView
 }
 
 // chipView is a filter with what it would show.
 type chipView struct {
+	Key   string
 	Word  string
 	Count int
 	Path  string
@@ -53,7 +57,7 @@ type rowView struct {
 	Lines               string
 	Address, Load       string
 	Protocol            string
-	Listed              bool
+	Listed, Ticked      bool
 	Step, Mood          string
 	WaitingFor, Problem string
 	Updated             string
@@ -70,13 +74,21 @@ func (s *Server) phonesView(q phonesQuery) phonesView {
 		Sentence: phonesSentence(phones), Query: q, Any: len(phones) > 0, Rows: make([]rowView, len(picked)),
 		Strangers: s.strangersView(phones, now),
 	}
+	ticked := q.ticked()
+	v.Kept = len(ticked)
 	for i, p := range picked {
 		v.Rows[i] = newRow(p, now)
+		v.Rows[i].Ticked = ticked[p.MAC]
+		delete(ticked, p.MAC)
 	}
+	for mac := range ticked {
+		v.Away = append(v.Away, mac.String())
+	}
+	slices.Sort(v.Away)
 	for i, f := range phoneFilters {
 		to := q
 		to.Step = f.key
-		v.Chips = append(v.Chips, chipView{Word: f.word, Count: counts[i], Path: to.At("/phones"), On: f.key == q.Step})
+		v.Chips = append(v.Chips, chipView{Key: cmp.Or(f.key, "all"), Word: f.word, Count: counts[i], Path: to.At("/phones"), On: f.key == q.Step})
 	}
 	for i, c := range phoneColumns {
 		v.Columns = append(v.Columns, q.column(c.key, c.word, i == 0))

@@ -95,6 +95,13 @@ func (s *Server) phonesMany(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if r.PostForm.Get("do") == "keep" {
+		if len(chosen) > maxTicked {
+			return public(http.StatusUnprocessableEntity, fmt.Sprintf("Those are too many ticks to keep; allowed are %d.", maxTicked))
+		}
+		http.Redirect(w, r, q.keeping(chosen).At("/phones"), http.StatusSeeOther)
+		return nil
+	}
 	if len(chosen) == 0 {
 		return s.done(w, r, q.At("/phones"), "No phone was chosen. Tick some of them first, or all that are shown.")
 	}
@@ -125,10 +132,14 @@ func (s *Server) chosenPhones(r *http.Request, q phonesQuery) ([]Phone, error) {
 		wanted[mac] = true
 	}
 	phones := s.deps.Box.Phones()
-	if !all {
-		phones = slices.DeleteFunc(slices.Clone(phones), func(p Phone) bool { return !wanted[p.MAC] })
-		q.Search, q.Step = "", ""
+	if all { // that are shown, and what was ticked in other lists
+		shown, _ := q.pick(phones)
+		for _, p := range shown {
+			wanted[p.MAC] = true
+		}
 	}
+	phones = slices.DeleteFunc(slices.Clone(phones), func(p Phone) bool { return !wanted[p.MAC] })
+	q.Search, q.Step = "", ""
 	picked, _ := q.pick(phones)
 	return picked, nil
 }
@@ -143,6 +154,16 @@ func asShown(phones []Phone, macs []string) {
 		}
 	}
 	slices.SortStableFunc(phones, func(a, b Phone) int { return place[a.MAC] - place[b.MAC] })
+}
+
+// keeping is the query with the chosen phones ticked.
+func (q phonesQuery) keeping(chosen []Phone) phonesQuery {
+	names := make([]string, len(chosen))
+	for i := range chosen {
+		names[i] = chosen[i].MAC.Name()
+	}
+	q.Ticked = tickedOf(names)
+	return q
 }
 
 // manyView sorts the chosen phones into those that it can be done with and those that are left out.

@@ -17,7 +17,11 @@ type phonesQuery struct {
 	Step   string // one of phoneFilters; "" = all
 	Sort   string // one of phoneColumns; "" = by name
 	Desc   bool
+	Ticked string // the phones that are ticked, shown or not, as their names with a full stop between; a text, so that queries can be compared
 }
+
+// maxTicked bounds the phones that are ticked in an address: browsers send it twice, and we take 32 KB of headers.
+const maxTicked = 500
 
 // maxSearch bounds the search in bytes.
 const maxSearch = 200
@@ -98,13 +102,43 @@ func readPhonesQuery(v url.Values) phonesQuery {
 			q.Sort = c.key
 		}
 	}
+	q.Ticked = tickedOf(strings.Split(v.Get("ticked"), "."))
 	return q
+}
+
+// tickedOf writes phones that are ticked; what is no phone is left out.
+func tickedOf(texts []string) string {
+	var names []string
+	for _, text := range texts[:min(len(texts), maxTicked)] {
+		if mac, err := phone.ParseMAC(text); err == nil {
+			names = append(names, mac.Name())
+		}
+	}
+	slices.Sort(names)
+	return strings.Join(slices.Compact(names), ".")
+}
+
+// Unticked is the query without the phones that are ticked.
+func (q phonesQuery) Unticked() phonesQuery {
+	q.Ticked = ""
+	return q
+}
+
+// ticked are the phones that are ticked.
+func (q phonesQuery) ticked() map[phone.MAC]bool {
+	out := map[phone.MAC]bool{}
+	for name := range strings.SplitSeq(q.Ticked, ".") {
+		if mac, err := phone.ParseMAC(name); err == nil {
+			out[mac] = true
+		}
+	}
+	return out
 }
 
 // Values writes the query as the shortest address that means it.
 func (q phonesQuery) Values() url.Values {
 	v := url.Values{}
-	for _, p := range []struct{ key, value string }{{"q", q.Search}, {"step", q.Step}, {"sort", q.Sort}} {
+	for _, p := range []struct{ key, value string }{{"q", q.Search}, {"step", q.Step}, {"sort", q.Sort}, {"ticked", q.Ticked}} {
 		if p.value != "" {
 			v.Set(p.key, p.value)
 		}

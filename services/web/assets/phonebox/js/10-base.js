@@ -29,3 +29,20 @@ document.addEventListener("submit", (event) => {
   for (const event of ["htmx:after:request", "htmx:error"]) document.addEventListener(event, answered);
   window.addEventListener("pageshow", answered);
 })();
+
+// Who points sees where he is; the mark of the focus is for those who go by keyboard.
+for (const [kind, points] of [["pointerdown", true], ["keydown", false]]) {
+  document.addEventListener(kind, () => document.documentElement.classList.toggle("pointer", points), true);
+}
+
+// htmx exchanges what is on the page, and the focus goes with it. Who works by keyboard or hears the page goes on where it has
+// something to say: at the field that wants the focus, such as the first that is wrong, at what just happened, else at the heading.
+// Without a word of the page the focus stays at what has the same id on both pages.
+document.addEventListener("htmx:after:swap", (event) => {
+  if (!["BODY", "MAIN"].includes(event.detail.ctx?.target?.tagName)) return;
+  const main = document.querySelector("main"), lost = document.activeElement === document.body;
+  const place = main.querySelector("[autofocus]") ?? main.querySelector(":scope > .say") ?? main.querySelector(".problem[role=alert]") ?? (lost && main.querySelector("h1"));
+  if (!place) return;
+  if (place.tabIndex < 0) place.tabIndex = -1;
+  place.focus();
+});
