@@ -20,91 +20,83 @@ func click(css string) chromedp.Action[chromedp.Void] { return chromedp.Click(ch
 
 // Every button of the section is pressed, with and without JavaScript.
 func TestTheMachineInABrowser(t *testing.T) {
-	for _, script := range []bool{true, false} {
-		name := "with JavaScript"
-		if !script {
-			name = "without JavaScript"
+	eachWay(t, func(t *testing.T, b *browser, _ bool) {
+		r := newRig(t, single)
+		furnish(t, r)
+		furnishSystem(r.system, r.clock.Now())
+		r.run()
+		r.setUpOver(http.DefaultClient)
+		file := filepath.Join(t.TempDir(), "phonebox.tar.gz.age")
+		if err := os.WriteFile(file, []byte("age"), 0o600); err != nil {
+			t.Fatal(err)
 		}
-		t.Run(name, func(t *testing.T) {
-			r := newRig(t, single)
-			furnish(t, r)
-			furnishSystem(r.system, r.clock.Now())
-			r.run()
-			r.setUpOver(http.DefaultClient)
-			file := filepath.Join(t.TempDir(), "phonebox.tar.gz.age")
-			if err := os.WriteFile(file, []byte("age"), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			url := r.server.URL()
-			b := newBrowser(t)
-			b.scripts(script)
-			b.loginAt(url)
-			b.do(click(`nav a[href="/system"]`))
-			b.see("The box is well.")
+		url := r.server.URL()
+		b.loginAt(url)
+		b.do(click(`nav a[href="/system"]`))
+		b.see("The box is well.")
 
-			b.do(click(`nav.sub a[href="/system/log"]`))
-			b.see("group not written")
-			b.do(chromedp.SetValue(chromedp.CSS("[name=level]"), "error"), click("form.filter button"))
-			waitFor(t, "the log shows the errors alone", func() bool {
-				text := b.text()
-				return strings.Contains(text, "group not written") && !strings.Contains(text, "not on the shelf")
-			})
-
-			b.do(click(`nav.sub a[href="/system/backup"]`))
-			b.see("Make a backup")
-			b.do(chromedp.SetUploadFiles(chromedp.CSS("[name=file]"), []string{file}), click(`form[action="/system/restore"] button`))
-			b.see("This backup is encrypted")
-			b.do(chromedp.SetUploadFiles(chromedp.CSS("[name=file]"), []string{file}), chromedp.SendKeys(chromedp.CSS(`form[action="/system/restore"] [name=passphrase]`), "right"),
-				click(`form[action="/system/restore"] button`))
-			b.see("Router: 10.77.0.254 → 10.77.0.253")
-			b.do(click("[name=part][value=password]"), click("button[name=yes][value='1']"))
-			b.see("The backup is restored.")
-			b.do(click(`a[href="/system/restore/undo"]`))
-			b.see("This works once.")
-			b.do(click("main button.bad"))
-			b.see("all is as it was before it")
-			b.do(chromedp.SetUploadFiles(chromedp.CSS("[name=file]"), []string{file}), chromedp.SendKeys(chromedp.CSS(`form[action="/system/restore"] [name=passphrase]`), "right"),
-				click(`form[action="/system/restore"] button`))
-			b.see("Nothing is changed yet.")
-			b.do(click("button[name=yes][value='0']"))
-			b.see("Nothing was changed.")
-
-			b.do(click(`nav.sub a[href="/system/changes"]`))
-			b.see("by a USB stick")
-			b.do(chromedp.SendKeys(chromedp.CSS("[name=text]"), "router"), click("form.filter button"))
-			waitFor(t, "one change is left", func() bool {
-				text := b.text()
-				return strings.Contains(text, "Router: 10.77.0.254") && !strings.Contains(text, "taken away")
-			})
-			b.do(click(`nav.sub a[href="/system/versions"]`))
-			b.see("cannot be in force now")
-			b.do(click(`a[href="/system/versions/aaaa"]`))
-			b.see("Bring these settings back?")
-			b.do(click("main button.bad"))
-			b.see("These settings are in force again.")
-
-			b.do(click(`nav.sub a[href="/system/certificate"]`))
-			b.see("runs without encryption")
-			b.do(click(`nav.sub a[href="/system/diagnostics"]`))
-			b.see("about.txt")
-
-			for _, do := range []string{"restart", "reboot", "off"} {
-				b.do(chromedp.Navigate(url+"system"), click(`a[href="/system/power?do=`+do+`"]`))
-				b.see("Leave it")
-				b.do(click("main button.bad"))
-				b.see("Look now")
-			}
-			want := []string{"restore ID1 settings,files", "undo", "forget ID1", `bring back aaaa "now"`, "power restart", "power reboot", "power off"}
-			if got := r.system.list(); !slices.Equal(got, want) {
-				t.Errorf("the box was asked for %q, want %q", got, want)
-			}
-			b.quiet()
+		b.do(click(`nav.sub a[href="/system/log"]`))
+		b.see("group not written")
+		b.do(chromedp.SetValue(chromedp.CSS("[name=level]"), "error"), click("form.filter button"))
+		waitFor(t, "the log shows the errors alone", func() bool {
+			text := b.text()
+			return strings.Contains(text, "group not written") && !strings.Contains(text, "not on the shelf")
 		})
-	}
+
+		b.do(click(`nav.sub a[href="/system/backup"]`))
+		b.see("Make a backup")
+		b.do(chromedp.SetUploadFiles(chromedp.CSS("[name=file]"), []string{file}), click(`form[action="/system/restore"] button`))
+		b.see("This backup is encrypted")
+		b.do(chromedp.SetUploadFiles(chromedp.CSS("[name=file]"), []string{file}), chromedp.SendKeys(chromedp.CSS(`form[action="/system/restore"] [name=passphrase]`), "right"),
+			click(`form[action="/system/restore"] button`))
+		b.see("Router: 10.77.0.254 → 10.77.0.253")
+		b.do(click("[name=part][value=password]"), click("button[name=yes][value='1']"))
+		b.see("The backup is restored.")
+		b.do(click(`a[href="/system/restore/undo"]`))
+		b.see("This works once.")
+		b.do(click("main button.bad"))
+		b.see("all is as it was before it")
+		b.do(chromedp.SetUploadFiles(chromedp.CSS("[name=file]"), []string{file}), chromedp.SendKeys(chromedp.CSS(`form[action="/system/restore"] [name=passphrase]`), "right"),
+			click(`form[action="/system/restore"] button`))
+		b.see("Nothing is changed yet.")
+		b.do(click("button[name=yes][value='0']"))
+		b.see("Nothing was changed.")
+
+		b.do(click(`nav.sub a[href="/system/changes"]`))
+		b.see("by a USB stick")
+		b.do(chromedp.SendKeys(chromedp.CSS("[name=text]"), "router"), click("form.filter button"))
+		waitFor(t, "one change is left", func() bool {
+			text := b.text()
+			return strings.Contains(text, "Router: 10.77.0.254") && !strings.Contains(text, "taken away")
+		})
+		b.do(click(`nav.sub a[href="/system/versions"]`))
+		b.see("cannot be in force now")
+		b.do(click(`a[href="/system/versions/aaaa"]`))
+		b.see("Bring these settings back?")
+		b.do(click("main button.bad"))
+		b.see("These settings are in force again.")
+
+		b.do(click(`nav.sub a[href="/system/certificate"]`))
+		b.see("runs without encryption")
+		b.do(click(`nav.sub a[href="/system/diagnostics"]`))
+		b.see("about.txt")
+
+		for _, do := range []string{"restart", "reboot", "off"} {
+			b.do(chromedp.Navigate(url+"system"), click(`a[href="/system/power?do=`+do+`"]`))
+			b.see("Leave it")
+			b.do(click("main button.bad"))
+			b.see("Look now")
+		}
+		want := []string{"restore ID1 settings,files", "undo", "forget ID1", `bring back aaaa "now"`, "power restart", "power reboot", "power off"}
+		if got := r.system.list(); !slices.Equal(got, want) {
+			t.Errorf("the box was asked for %q, want %q", got, want)
+		}
+	})
 }
 
 // The log and the facts live; a browser that comes back does not show a line twice.
 func TestTheLogIsLiveInABrowser(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, single)
 	furnishSystem(r.system, r.clock.Now())
 	r.run()
@@ -149,6 +141,7 @@ func TestTheLogIsLiveInABrowser(t *testing.T) {
 
 // A certificate of one's own and a new one, over TLS.
 func TestTheCertificateInABrowser(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, nil)
 	r.run()
 	r.setUp()
@@ -182,6 +175,7 @@ func TestTheCertificateInABrowser(t *testing.T) {
 
 // Every page of the section at every width, light and dark.
 func TestPicturesOfTheMachine(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, single)
 	furnish(t, r)
 	furnishSystem(r.system, r.clock.Now())
