@@ -94,7 +94,7 @@ func endChromium() {
 // newBrowser opens a window for a test, which ends with it.
 func newBrowser(t *testing.T) *browser {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(startChromium(t), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(startChromium(t), 10*time.Minute)
 	t.Cleanup(cancel)
 	ctx, _ = chromedp.NewContext(ctx, chromedp.WithNewBrowserContext())
 	b := &browser{t: t, ctx: ctx}
@@ -183,6 +183,11 @@ func (b *browser) text() string {
 // see waits until the page says text. It asks the browser, not the page, whose scripts may be off.
 func (b *browser) see(text string) {
 	b.t.Helper()
+	defer func() {
+		if b.t.Failed() {
+			b.t.Logf("the page says:\n%s", b.text())
+		}
+	}()
 	waitFor(b.t, fmt.Sprintf("the page says %q", text), func() bool { return strings.Contains(b.text(), text) })
 }
 

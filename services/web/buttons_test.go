@@ -64,7 +64,7 @@ type ledger struct {
 
 	mu      sync.Mutex
 	mux     *http.ServeMux
-	changes map[string]bool // routes that change something; whether somebody had them do it
+	changes map[string]bool            // routes that change something; whether somebody had them do it
 	pages   map[[sha256.Size]byte]bool // that were read already
 	shown   map[button]sight
 	presses map[press]bool

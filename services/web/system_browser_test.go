@@ -141,10 +141,6 @@ func TestTheLogIsLiveInABrowser(t *testing.T) {
 
 // A certificate of one's own and a new one, over TLS.
 func TestTheCertificateInABrowser(t *testing.T) {
-	t.Parallel()
-	r := newRig(t, nil)
-	r.run()
-	r.setUp()
 	dir := t.TempDir()
 	cert, key := pair(t, []string{"phonebox.voice.home.arpa", "127.0.0.1"}, time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC))
 	for name, text := range map[string]string{"cert.pem": cert, "key.pem": key} {
@@ -152,25 +148,34 @@ func TestTheCertificateInABrowser(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	b := newBrowser(t)
-	url := r.server.URL()
-	b.loginAt(url)
-	b.do(chromedp.Navigate(url + "system/certificate"))
-	b.see("the box itself")
-	b.shoot("certificate")
-	b.do(chromedp.SetUploadFiles(chromedp.CSS("[name=certificate]"), []string{filepath.Join(dir, "cert.pem")}), click(`form[enctype] button`))
-	b.see("There has to be one key.")
-	b.do(chromedp.SetUploadFiles(chromedp.CSS("[name=certificate]"), []string{filepath.Join(dir, "cert.pem")}),
-		chromedp.SetUploadFiles(chromedp.CSS("[name=key]"), []string{filepath.Join(dir, "key.pem")}), click(`form[enctype] button`))
-	b.see("The certificate is in use for every new connection.")
-	b.see("a person, who uploaded it")
-	b.do(click(`a[href="/system/certificate/new"]`))
-	b.see("Make a new certificate?")
-	b.shoot("certificate-new")
-	b.do(click("main button.bad"))
-	b.see("The new certificate is in use")
-	b.see("the box itself")
-	b.quiet()
+	eachWay(t, func(t *testing.T, b *browser, script bool) {
+		r := newRig(t, nil)
+		r.run()
+		r.setUp()
+		saved, url := b.saves(), r.server.URL()
+		b.loginAt(url)
+		b.do(chromedp.Navigate(url + "system/certificate"))
+		b.see("the box itself")
+		b.picture(script, "certificate")
+		b.do(click(`a[href="/system/certificate/download"]`))
+		waitFor(t, "the certificate is saved", func() bool { return anySaved(saved, "", "BEGIN CERTIFICATE") })
+		b.do(chromedp.SetUploadFiles(chromedp.CSS("[name=certificate]"), []string{filepath.Join(dir, "cert.pem")}), click(`form[enctype] button`))
+		b.see("There has to be one key.")
+		b.do(chromedp.SetUploadFiles(chromedp.CSS("[name=certificate]"), []string{filepath.Join(dir, "cert.pem")}),
+			chromedp.SetUploadFiles(chromedp.CSS("[name=key]"), []string{filepath.Join(dir, "key.pem")}), click(`form[enctype] button`))
+		b.see("The certificate is in use for every new connection.")
+		b.see("a person, who uploaded it")
+		b.do(click(`a[href="/system/certificate/new"]`))
+		b.see("Make a new certificate?")
+		b.picture(script, "certificate-new")
+		b.do(click(`main a[role=button][href="/system/certificate"]`))
+		b.see("a person, who uploaded it")
+		b.do(click(`a[href="/system/certificate/new"]`))
+		b.see("Make a new certificate?")
+		b.do(click("main button.bad"))
+		b.see("The new certificate is in use")
+		b.see("the box itself")
+	})
 }
 
 // Every page of the section at every width, light and dark.
