@@ -18,6 +18,7 @@ import (
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 
@@ -26,7 +27,7 @@ import (
 	"phonebox/services/web"
 )
 
-// browser is one Chromium for a test; complaints are what it wrote to its console.
+// browser is a window of Chromium for a test, with cookies and a cache of its own; complaints are what it wrote to its console.
 type browser struct {
 	t   *testing.T
 	ctx context.Context
@@ -41,43 +42,118 @@ func (b *browser) scripts(on bool) {
 	b.t.Helper()
 	b.scriptless = !on
 	command(b, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: !on})
+	if !on {
+		command(b, emulation.SetUserAgentOverride, emulation.SetUserAgentOverrideParams{UserAgent: noScripts})
+	}
 }
 
-func newBrowser(t *testing.T) *browser {
+// chromium is the one that all tests share: to start one costs seconds.
+var chromium struct {
+	mu   sync.Mutex
+	ctx  context.Context
+	home string
+}
+
+// startChromium returns the shared Chromium; it starts one if there is none, or if it died.
+func startChromium(t *testing.T) context.Context {
 	t.Helper()
 	testkit.Need(t, "chromium")
-	opts := append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath("chromium"), chromedp.UserDataDir(t.TempDir()), chromedp.NoSandbox, chromedp.DisableGPU,
-		chromedp.IgnoreCertErrors, chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true))
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), 3*time.Minute)
-	t.Cleanup(cancel)
-	ctx, cancel = chromedp.NewExecAllocator(ctx, opts...)
-	t.Cleanup(cancel)
-	ctx, cancel = chromedp.NewContext(ctx)
-	t.Cleanup(func() { _ = chromedp.Cancel(ctx); cancel() })
-	b := &browser{t: t, ctx: ctx}
-	b.do() // starts it
-	err := chromedp.Listen(ctx, func(ev any) {
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		switch e := ev.(type) {
-		case *runtime.EventExceptionThrown:
-			what := e.ExceptionDetails.Text
-			if e.ExceptionDetails.Exception != nil {
-				what += " " + e.ExceptionDetails.Exception.Description
-			}
-			b.bad = append(b.bad, "exception: "+what)
-		case *log.EventEntryAdded:
-			// Expected answers such as 422 are logged by the network, not by the page.
-			if e.Entry.Level == log.EntryLevelError && e.Entry.Source != log.EntrySourceNetwork {
-				b.bad = append(b.bad, string(e.Entry.Source)+": "+e.Entry.Text)
-			}
-		}
-	})
+	chromium.mu.Lock()
+	defer chromium.mu.Unlock()
+	if chromium.ctx != nil && chromium.ctx.Err() == nil {
+		return chromium.ctx
+	}
+	home, err := os.MkdirTemp("", "chromium")
 	if err != nil {
 		t.Fatal(err)
 	}
+	opts := append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.ExecPath("chromium"), chromedp.UserDataDir(home), chromedp.NoSandbox, chromedp.DisableGPU,
+		chromedp.IgnoreCertErrors, chromedp.Flag("disable-quic", true), chromedp.Flag("disable-component-update", true))
+	ctx, _ := chromedp.NewExecAllocator(context.Background(), opts...)
+	ctx, _ = chromedp.NewContext(ctx)
+	if err := chromedp.Do(ctx); err != nil { // starts it
+		t.Fatalf("starting Chromium: %v", err)
+	}
+	chromium.ctx, chromium.home = ctx, home
+	return ctx
+}
+
+// endChromium is for the end of all tests.
+func endChromium() {
+	chromium.mu.Lock()
+	defer chromium.mu.Unlock()
+	if chromium.ctx == nil {
+		return
+	}
+	_ = chromedp.Cancel(chromium.ctx)
+	_ = os.RemoveAll(chromium.home)
+	chromium.ctx = nil
+}
+
+// newBrowser opens a window for a test, which ends with it.
+func newBrowser(t *testing.T) *browser {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(startChromium(t), 10*time.Minute)
+	t.Cleanup(cancel)
+	ctx, _ = chromedp.NewContext(ctx, chromedp.WithNewBrowserContext())
+	b := &browser{t: t, ctx: ctx}
+	t.Cleanup(b.close)
+	b.do() // opens it
+	if err := chromedp.Listen(ctx, b.hear); err != nil {
+		t.Fatal(err)
+	}
+	// As if it had the focus: several are open beside each other.
+	command(b, emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true})
+	command(b, runtime.AddBinding, runtime.AddBindingParams{Name: "buttonPressed"})
+	command(b, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: tellsPresses})
 	return b
+}
+
+// close closes the window. Where the page is served by a rig that began later, it is closed before that one stops: else the rig waits
+// for its streams.
+func (b *browser) close() { _ = chromedp.Cancel(b.ctx) }
+
+// tellsPresses tells which buttons are pressed that a script of the page serves.
+const tellsPresses = `addEventListener("click", (e) => {
+	for (const a of e.target.closest?.("button, a, input")?.attributes ?? []) if (a.name.startsWith("data-")) buttonPressed(a.name);
+}, true)`
+
+// hear takes note of what the browser complains of, and of presses.
+func (b *browser) hear(ev any) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch e := ev.(type) {
+	case *runtime.EventBindingCalled:
+		pressed.clicked(e.Payload)
+	case *runtime.EventExceptionThrown:
+		what := e.ExceptionDetails.Text
+		if e.ExceptionDetails.Exception != nil {
+			what += " " + e.ExceptionDetails.Exception.Description
+		}
+		b.bad = append(b.bad, "exception: "+what)
+	case *log.EventEntryAdded:
+		// Expected answers such as 422 are logged by the network, not by the page.
+		if e.Entry.Level == log.EntryLevelError && e.Entry.Source != log.EntrySourceNetwork {
+			b.bad = append(b.bad, string(e.Entry.Source)+": "+e.Entry.Text)
+		}
+	}
+}
+
+// eachWay runs a test in a browser with the page's scripts and in one without, beside other tests.
+func eachWay(t *testing.T, test func(t *testing.T, b *browser, script bool)) {
+	t.Helper()
+	t.Parallel()
+	for _, w := range []way{scripted, scriptless} {
+		t.Run(string(w), func(t *testing.T) {
+			t.Parallel()
+			b := newBrowser(t)
+			defer b.close()
+			b.scripts(w == scripted)
+			test(t, b, w == scripted)
+			b.quiet()
+		})
+	}
 }
 
 // do runs actions and fails the test when one fails.
@@ -107,6 +183,11 @@ func (b *browser) text() string {
 // see waits until the page says text. It asks the browser, not the page, whose scripts may be off.
 func (b *browser) see(text string) {
 	b.t.Helper()
+	defer func() {
+		if b.t.Failed() {
+			b.t.Logf("the page says:\n%s", b.text())
+		}
+	}()
 	waitFor(b.t, fmt.Sprintf("the page says %q", text), func() bool { return strings.Contains(b.text(), text) })
 }
 
@@ -228,57 +309,49 @@ func furnish(t *testing.T, r *rig) {
 }
 
 func TestPeopleSetUpLogInAndAddAPhoneInABrowser(t *testing.T) {
-	for _, script := range []bool{true, false} {
-		name := "with JavaScript"
-		if !script {
-			name = "without JavaScript"
-		}
-		t.Run(name, func(t *testing.T) {
-			r := newRig(t, single)
-			r.run()
-			url := r.server.URL()
-			b := newBrowser(t)
-			b.scripts(script)
-			b.do(chromedp.Navigate(url))
-			b.shoot("setup")
-			b.do(chromedp.SendKeys(chromedp.CSS("[name=password]"), password), chromedp.SendKeys(chromedp.CSS("[name=again]"), password+"x"), chromedp.Click(chromedp.CSS("button[type=submit]")))
-			b.see("not the same")
-			b.do(chromedp.SendKeys(chromedp.CSS("[name=password]"), password), chromedp.SendKeys(chromedp.CSS("[name=again]"), password), chromedp.Click(chromedp.CSS("main button[type=submit]")))
-			b.see("Everything runs.")
-			b.do(chromedp.Click(chromedp.CSS("header button[type=submit]")))
-			b.see("Log in")
-			b.do(chromedp.SendKeys(chromedp.CSS("[name=password]"), "wrong password"), chromedp.Click(chromedp.CSS("main button[type=submit]")))
-			b.see("That password is not right.")
-			b.shoot("login")
-			b.do(chromedp.SendKeys(chromedp.CSS("[name=password]"), password), chromedp.Click(chromedp.CSS("main button[type=submit]")))
-			b.see("No phone yet: plug one in")
-			b.do(chromedp.Click(chromedp.CSS(`nav a[href="/phones"]`)))
-			b.see("Add a phone")
+	eachWay(t, func(t *testing.T, b *browser, _ bool) {
+		r := newRig(t, single)
+		r.run()
+		url := r.server.URL()
+		b.do(chromedp.Navigate(url))
+		b.shoot("setup")
+		b.do(chromedp.SendKeys(chromedp.CSS("[name=password]"), password), chromedp.SendKeys(chromedp.CSS("[name=again]"), password+"x"), chromedp.Click(chromedp.CSS("button[type=submit]")))
+		b.see("not the same")
+		b.do(chromedp.SendKeys(chromedp.CSS("[name=password]"), password), chromedp.SendKeys(chromedp.CSS("[name=again]"), password), chromedp.Click(chromedp.CSS("main button[type=submit]")))
+		b.see("Everything runs.")
+		b.do(chromedp.Click(chromedp.CSS("header button[type=submit]")))
+		b.see("Log in")
+		b.do(chromedp.SendKeys(chromedp.CSS("[name=password]"), "wrong password"), chromedp.Click(chromedp.CSS("main button[type=submit]")))
+		b.see("That password is not right.")
+		b.shoot("login")
+		b.do(chromedp.SendKeys(chromedp.CSS("[name=password]"), password), chromedp.Click(chromedp.CSS("main button[type=submit]")))
+		b.see("No phone yet: plug one in")
+		b.do(chromedp.Click(chromedp.CSS(`nav a[href="/phones"]`)))
+		b.see("Add a phone")
 
-			b.do(chromedp.Click(chromedp.CSS(`a[href="/phones/new"][role=button]`)), chromedp.WaitVisible(chromedp.CSS("[name=mac]")),
-				chromedp.SendKeys(chromedp.CSS("[name=mac]"), "0006d7aa2a2e"), chromedp.SendKeys(chromedp.CSS("[name=label]"), "Reception"),
-				chromedp.Click(chromedp.CSS("details:has([name=address]) > summary")), chromedp.SendKeys(chromedp.CSS("[name=address]"), "nowhere"),
-				chromedp.SendKeys(chromedp.CSS(`[name="lines[0].name"]`), "208"), chromedp.SendKeys(chromedp.CSS(`[name="lines[0].password"]`), "sip-secret-208"),
-				chromedp.Click(chromedp.CSS("main button[type=submit]")))
-			b.see("Nothing was saved")
-			b.see("an address of the network")
-			b.shoot("fault")
-			b.do(chromedp.SetValue(chromedp.CSS("[name=address]"), "10.77.0.50"), chromedp.Click(chromedp.CSS("main button[type=submit]")))
-			b.see("The phone was added.")
-			b.see("Reception")
-			got, _, ok := r.box.site.Phone(mac(t, reception))
-			if !ok || got.Label != "Reception" || got.Address != "10.77.0.50" || len(got.Lines) != 1 || got.Lines[0].Name != "208" {
-				t.Errorf("the site has %+v (%v), want the phone that was entered", got, ok)
-			}
-			if stored := r.box.site.snapshot()[mac(t, reception)].Lines[0].Password; stored != "sip-secret-208" {
-				t.Errorf("the line's password is stored as %q, want the one entered", stored)
-			}
-			b.quiet()
-		})
-	}
+		b.do(chromedp.Click(chromedp.CSS(`a[href="/phones/new"][role=button]`)), chromedp.WaitVisible(chromedp.CSS("[name=mac]")),
+			chromedp.SendKeys(chromedp.CSS("[name=mac]"), "0006d7aa2a2e"), chromedp.SendKeys(chromedp.CSS("[name=label]"), "Reception"),
+			chromedp.Click(chromedp.CSS("details:has([name=address]) > summary")), chromedp.SendKeys(chromedp.CSS("[name=address]"), "nowhere"),
+			chromedp.SendKeys(chromedp.CSS(`[name="lines[0].name"]`), "208"), chromedp.SendKeys(chromedp.CSS(`[name="lines[0].password"]`), "sip-secret-208"),
+			chromedp.Click(chromedp.CSS("main button[type=submit]")))
+		b.see("Nothing was saved")
+		b.see("an address of the network")
+		b.shoot("fault")
+		b.do(chromedp.SetValue(chromedp.CSS("[name=address]"), "10.77.0.50"), chromedp.Click(chromedp.CSS("main button[type=submit]")))
+		b.see("The phone was added.")
+		b.see("Reception")
+		got, _, ok := r.box.site.Phone(mac(t, reception))
+		if !ok || got.Label != "Reception" || got.Address != "10.77.0.50" || len(got.Lines) != 1 || got.Lines[0].Name != "208" {
+			t.Errorf("the site has %+v (%v), want the phone that was entered", got, ok)
+		}
+		if stored := r.box.site.snapshot()[mac(t, reception)].Lines[0].Password; stored != "sip-secret-208" {
+			t.Errorf("the line's password is stored as %q, want the one entered", stored)
+		}
+	})
 }
 
 func TestTheTableOfPhonesIsLive(t *testing.T) {
+	t.Parallel()
 	// Over TLS, where the session's cookie is bound to it and streams share one connection.
 	r := newRig(t, func(cfg *web.Config) { cfg.Server = netip.MustParsePrefix("127.0.0.1/8") })
 	furnish(t, r)
@@ -362,6 +435,7 @@ func (b *browser) loginAt(url string) {
 
 // On a slow network the extension that opens the stream comes later than htmx; the page must become live all the same.
 func TestThePageIsLiveHoweverSlowlyItsScriptsCome(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, single)
 	furnish(t, r)
 	r.run()
@@ -389,6 +463,7 @@ func TestThePageIsLiveHoweverSlowlyItsScriptsCome(t *testing.T) {
 }
 
 func TestEveryPageFitsEveryScreen(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, single)
 	furnish(t, r)
 	r.run()
@@ -431,6 +506,7 @@ func TestEveryPageFitsEveryScreen(t *testing.T) {
 
 // What a phone asked by DHCP and got stands on its page, its bytes to unfold, at every width; and it changes while one looks.
 func TestWhatAPhoneAskedAndGotInABrowser(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, single)
 	furnish(t, r)
 	r.run()
@@ -475,47 +551,38 @@ const unlabelled = `[...document.querySelectorAll("main input:not([type=hidden])
 
 // Each form of the workshop works without JavaScript too.
 func TestTheWorkshopInABrowser(t *testing.T) {
-	for _, script := range []bool{true, false} {
-		name := "with JavaScript"
-		if !script {
-			name = "without JavaScript"
+	eachWay(t, func(t *testing.T, b *browser, _ bool) {
+		r := newRig(t, single)
+		furnish(t, r)
+		r.shop.converts = []web.Conversion{{MAC: mac(t, reception), Label: "Reception", Phase: "waiting", Text: "It waits for a place.", Unplug: true}}
+		r.run()
+		r.setUpOver(http.DefaultClient)
+		list := filepath.Join(t.TempDir(), "phones.csv")
+		if err := os.WriteFile(list, []byte("MAC"), 0o600); err != nil {
+			t.Fatal(err)
 		}
-		t.Run(name, func(t *testing.T) {
-			r := newRig(t, single)
-			furnish(t, r)
-			r.shop.converts = []web.Conversion{{MAC: mac(t, reception), Label: "Reception", Phase: "waiting", Text: "It waits for a place.", Unplug: true}}
-			r.run()
-			r.setUpOver(http.DefaultClient)
-			list := filepath.Join(t.TempDir(), "phones.csv")
-			if err := os.WriteFile(list, []byte("MAC"), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			url := r.server.URL()
-			b := newBrowser(t)
-			b.scripts(script)
-			b.loginAt(url)
-			b.do(chromedp.Navigate(url+"import"), chromedp.SetUploadFiles(chromedp.CSS("[name=file]"), []string{list}), chromedp.Click(chromedp.CSS(`form[action="/import"] button`)))
-			b.see("1 phone added of 3 bytes")
-			b.do(chromedp.Click(chromedp.CSS(`button[name=yes][value="1"]`)))
-			waitFor(t, "the import is done", func() bool { return slices.Contains(r.shop.list(), "decide i1 true") })
-			b.see("Done:") // else the next page is loaded while this one comes
-			b.do(chromedp.Navigate(url+"conversions"), chromedp.Click(chromedp.CSS(`button[name=order][value=stop]`)))
-			b.see("That is done.")
-			b.do(chromedp.Navigate(url+"dialplan"), chromedp.SetValue(chromedp.CSS("[name=country]"), "BE"), chromedp.Click(chromedp.CSS("button[value=ready]")))
-			waitFor(t, "the rules are filled in", func() bool { return strings.Contains(b.value(`[name="rules[0].match"]`), "112") })
-			b.do(chromedp.SendKeys(chromedp.CSS("[name=number]"), "112\r")) // Enter must not press the button that fills in a country's rules
-			b.see("112 is sent at once")
-			b.do(chromedp.Click(chromedp.CSS("button[value=save]")))
-			b.see("The dial plan is saved.")
-			b.do(chromedp.Navigate(url+"directory"), chromedp.SendKeys(chromedp.CSS(`[name="contacts[0].name"]`), "Fire"), chromedp.SendKeys(chromedp.CSS(`[name="contacts[0].number"]`), "112"), chromedp.Click(chromedp.CSS("button[value=save]")))
-			b.see("The contacts are saved.")
-			want := []string{"import phones.csv dry=true", "decide i1 true", "order " + reception + " stop", "dial plan BE 1", "contacts 1"}
-			if got := r.shop.list(); !slices.Equal(got, want) {
-				t.Errorf("the box was asked for %q, want %q", got, want)
-			}
-			b.quiet()
-		})
-	}
+		url := r.server.URL()
+		b.loginAt(url)
+		b.do(chromedp.Navigate(url+"import"), chromedp.SetUploadFiles(chromedp.CSS("[name=file]"), []string{list}), chromedp.Click(chromedp.CSS(`form[action="/import"] button`)))
+		b.see("1 phone added of 3 bytes")
+		b.do(chromedp.Click(chromedp.CSS(`button[name=yes][value="1"]`)))
+		waitFor(t, "the import is done", func() bool { return slices.Contains(r.shop.list(), "decide i1 true") })
+		b.see("Done:") // else the next page is loaded while this one comes
+		b.do(chromedp.Navigate(url+"conversions"), chromedp.Click(chromedp.CSS(`button[name=order][value=stop]`)))
+		b.see("That is done.")
+		b.do(chromedp.Navigate(url+"dialplan"), chromedp.SetValue(chromedp.CSS("[name=country]"), "BE"), chromedp.Click(chromedp.CSS("button[value=ready]")))
+		waitFor(t, "the rules are filled in", func() bool { return strings.Contains(b.value(`[name="rules[0].match"]`), "112") })
+		b.do(chromedp.SendKeys(chromedp.CSS("[name=number]"), "112\r")) // Enter must not press the button that fills in a country's rules
+		b.see("112 is sent at once")
+		b.do(chromedp.Click(chromedp.CSS("button[value=save]")))
+		b.see("The dial plan is saved.")
+		b.do(chromedp.Navigate(url+"directory"), chromedp.SendKeys(chromedp.CSS(`[name="contacts[0].name"]`), "Fire"), chromedp.SendKeys(chromedp.CSS(`[name="contacts[0].number"]`), "112"), chromedp.Click(chromedp.CSS("button[value=save]")))
+		b.see("The contacts are saved.")
+		want := []string{"import phones.csv dry=true", "decide i1 true", "order " + reception + " stop", "dial plan BE 1", "contacts 1"}
+		if got := r.shop.list(); !slices.Equal(got, want) {
+			t.Errorf("the box was asked for %q, want %q", got, want)
+		}
+	})
 }
 
 // value is what a field holds; the page's scripts may be off.

@@ -17,18 +17,16 @@ import (
 	"phonebox/services/web"
 )
 
-// browseConversions is a browser on the pages of a pallet of n phones.
-func browseConversions(t *testing.T, n int, script bool) (r *rig, b *browser, url string) {
-	t.Helper()
-	r = newRig(t, single)
+// pallet is what a browser is logged in at: a box with a pallet of n phones.
+func (b *browser) pallet(n int) (r *rig, url string) {
+	b.t.Helper()
+	r = newRig(b.t, single)
 	r.box.uploads["P0S3-8-12-00.sb2"] = "x"
 	r.pallet(n)
 	r.run()
 	r.setUpOver(http.DefaultClient)
-	b = newBrowser(t)
-	b.scripts(script)
 	b.loginAt(r.server.URL())
-	return r, b, r.server.URL()
+	return r, r.server.URL()
 }
 
 func (b *browser) click(css string) {
@@ -57,114 +55,107 @@ func (f *fakeShop) asked(t *testing.T, want ...string) {
 
 // Every button of the pages of conversions, with and without JavaScript.
 func TestEveryButtonOfConversionsInABrowser(t *testing.T) {
-	for _, script := range []bool{true, false} {
-		name := "with JavaScript"
-		if !script {
-			name = "without JavaScript"
+	eachWay(t, func(t *testing.T, b *browser, script bool) {
+		r, url := b.pallet(10)
+		row := func(i int) string { return "#c-" + palletMAC(i).Name() + " " }
+		order := func(i int, order string) string { return "order " + palletMAC(i).String() + " " + order }
+		conversions := chromedp.Navigate(url + "conversions")
+
+		b.do(conversions)
+		for _, press := range []struct {
+			i         int
+			order, it string
+		}{
+			{0, "go", "goes on"},
+			{0, "skip", "is left out"},
+			{1, "after", "stops after this step"},
+			{2, "next", "comes next"},
+			{2, "skip", "is left out"},
+			{2, "stop", "was stopped"},
+			{3, "skip", "is left out"},
+			{4, "go", "goes on"},
+			{4, "next", "comes next"},
+		} {
+			b.click(row(press.i) + "button[value=" + press.order + "]")
+			b.see("That is done. Its conversion " + press.it)
+			r.shop.asked(t, order(press.i, press.order))
 		}
-		t.Run(name, func(t *testing.T) {
-			r, b, url := browseConversions(t, 10, script)
-			row := func(i int) string { return "#c-" + palletMAC(i).Name() + " " }
-			order := func(i int, order string) string { return "order " + palletMAC(i).String() + " " + order }
-			conversions := chromedp.Navigate(url + "conversions")
+		b.click(row(1) + "button[value=stop]") // it gets an image: it asks first
+		b.see("Stop at once?")
+		b.click("main a[role=button]")
+		b.see("have arrived")
+		b.click(row(1) + "button[value=stop]")
+		b.see("Stop at once?")
+		b.click("main form button")
+		b.see("Its conversion was stopped.")
+		r.shop.asked(t, order(1, "stop"))
+		b.click(row(0) + "button[value=back]")
+		b.see("Send it back?")
+		b.click("main form button")
+		b.see("The phone goes back to P0S3-04-4-00")
+		r.shop.asked(t, order(0, "go"))
 
-			b.do(conversions)
-			for _, press := range []struct {
-				i         int
-				order, it string
-			}{
-				{0, "go", "goes on"},
-				{0, "skip", "is left out"},
-				{1, "after", "stops after this step"},
-				{2, "next", "comes next"},
-				{2, "skip", "is left out"},
-				{2, "stop", "was stopped"},
-				{3, "skip", "is left out"},
-				{4, "go", "goes on"},
-				{4, "next", "comes next"},
-			} {
-				b.click(row(press.i) + "button[value=" + press.order + "]")
-				b.see("That is done. Its conversion " + press.it)
-				r.shop.asked(t, order(press.i, press.order))
-			}
-			b.click(row(1) + "button[value=stop]") // it gets an image: it asks first
-			b.see("Stop at once?")
-			b.click("main a[role=button]")
-			b.see("have arrived")
-			b.click(row(1) + "button[value=stop]")
-			b.see("Stop at once?")
-			b.click("main form button")
-			b.see("Its conversion was stopped.")
-			r.shop.asked(t, order(1, "stop"))
-			b.click(row(0) + "button[value=back]")
-			b.see("Send it back?")
-			b.click("main form button")
-			b.see("The phone goes back to P0S3-04-4-00")
-			r.shop.asked(t, order(0, "go"))
+		b.click("form.everyone button[value=go]")
+		b.see("The conversion of 2 phones goes on.")
+		r.shop.asked(t, order(0, "go"), order(4, "go"))
+		b.click("form.everyone button[value=after]")
+		b.see("stops after their step.")
+		r.shop.asked(t, order(1, "after"), order(2, "after"), order(5, "after"))
+		b.click("form.everyone button[value=stop]")
+		b.see("3 phones are stopped")
+		b.click("main form button")
+		b.see("The conversion of 3 phones was stopped at once.")
+		r.shop.asked(t, order(1, "stop"), order(2, "stop"), order(5, "stop"))
 
-			b.click("form.everyone button[value=go]")
-			b.see("The conversion of 2 phones goes on.")
-			r.shop.asked(t, order(0, "go"), order(4, "go"))
-			b.click("form.everyone button[value=after]")
-			b.see("stops after their step.")
-			r.shop.asked(t, order(1, "after"), order(2, "after"), order(5, "after"))
-			b.click("form.everyone button[value=stop]")
-			b.see("3 phones are stopped")
-			b.click("main form button")
-			b.see("The conversion of 3 phones was stopped at once.")
-			r.shop.asked(t, order(1, "stop"), order(2, "stop"), order(5, "stop"))
+		for _, press := range [][2]string{{"next", "comes next"}, {"after", "stops after this step"}, {"skip", "is left out"}, {"stop", "was stopped"}} {
+			b.click(row(2) + "[name=mac]")
+			b.click("#ticked button[value=" + press[0] + "]")
+			b.see("That is done. Its conversion " + press[1])
+			r.shop.asked(t, order(2, press[0]))
+		}
+		b.click("#ticked button[value=go]")
+		b.see("No phone is ticked.")
+		b.do(conversions)
+		b.click(row(4) + "[name=mac]")
+		b.click("#ticked button[value=go]")
+		b.see("That is done.")
+		r.shop.asked(t, order(4, "go"))
 
-			for _, press := range [][2]string{{"next", "comes next"}, {"after", "stops after this step"}, {"skip", "is left out"}, {"stop", "was stopped"}} {
-				b.click(row(2) + "[name=mac]")
-				b.click("#ticked button[value=" + press[0] + "]")
-				b.see("That is done. Its conversion " + press[1])
-				r.shop.asked(t, order(2, press[0]))
-			}
-			b.click("#ticked button[value=go]")
-			b.see("No phone is ticked.")
-			b.do(conversions)
-			b.click(row(4) + "[name=mac]")
-			b.click("#ticked button[value=go]")
-			b.see("That is done.")
-			r.shop.asked(t, order(4, "go"))
+		b.do(chromedp.SendKeys(chromedp.CSS("#find"), "0007\r"))
+		b.see("1 of 10 phones are shown.")
+		b.click(`nav.chips a[href="/conversions?show=off"]`)
+		b.see("Desk 004")
+		if strings.Contains(b.text(), "Desk 001 ") {
+			t.Error("a phone that is on its way is shown among those that are left out")
+		}
+		b.click(`a[href="/conversions/target"]`)
+		b.see("Nothing is saved by that.")
+		b.click(`input[value="P0S3-8-12-00"]`)
+		b.click("main form button[type=submit]")
+		b.see("What P0S3-8-12-00 means")
+		b.click("button[value=later]")
+		b.see("Nothing begins until you press Start all")
+		if got := r.box.site.value("firmware.target"); got != "P0S3-8-12-00" {
+			t.Errorf("the target is %q", got)
+		}
+		r.shop.mu.Lock()
+		held := len(r.shop.done)
+		r.shop.done = nil
+		r.shop.mu.Unlock()
+		if held != 9 {
+			t.Errorf("%d phones were told to wait, want 9", held)
+		}
+		b.do(chromedp.Navigate(url + "conversions/target?to=stay"))
+		b.see("What leaving them means")
+		b.click("button[value=start]")
+		b.see("Each phone stays on what it runs.")
+		r.shop.asked(t)
 
-			b.do(chromedp.SendKeys(chromedp.CSS("#find"), "0007\r"))
-			b.see("1 of 10 phones are shown.")
-			b.click(`nav.chips a[href="/conversions?show=off"]`)
-			b.see("Desk 004")
-			if strings.Contains(b.text(), "Desk 001 ") {
-				t.Error("a phone that is on its way is shown among those that are left out")
-			}
-			b.click(`a[href="/conversions/target"]`)
-			b.see("Nothing is saved by that.")
-			b.click(`input[value="P0S3-8-12-00"]`)
-			b.click("main form button[type=submit]")
-			b.see("What P0S3-8-12-00 means")
-			b.click("button[value=later]")
-			b.see("Nothing begins until you press Start all")
-			if got := r.box.site.value("firmware.target"); got != "P0S3-8-12-00" {
-				t.Errorf("the target is %q", got)
-			}
-			r.shop.mu.Lock()
-			held := len(r.shop.done)
-			r.shop.done = nil
-			r.shop.mu.Unlock()
-			if held != 9 {
-				t.Errorf("%d phones were told to wait, want 9", held)
-			}
-			b.do(chromedp.Navigate(url + "conversions/target?to=stay"))
-			b.see("What leaving them means")
-			b.click("button[value=start]")
-			b.see("Each phone stays on what it runs.")
-			r.shop.asked(t)
-
-			b.click("a[href='/conversions/report']")
-			b.see("Handed over by")
-			b.click(`nav.sub a[href="/firmware"]`)
-			b.see("1 phone runs P00303020214 and needs P00305000500.bin first.")
-			b.quiet()
-		})
-	}
+		b.click("a[href='/conversions/report']")
+		b.see("Handed over by")
+		b.click(`nav.sub a[href="/firmware"]`)
+		b.see("1 phone runs P00303020214 and needs P00305000500.bin first.")
+	})
 }
 
 // value is a setting as it was saved.
@@ -176,7 +167,10 @@ func (s *fakeSite) value(key string) string {
 
 // The list lives: bars, the tab's title and the sign move without a load; what is ticked, typed and focused stays.
 func TestTheListOfConversionsIsLive(t *testing.T) {
-	r, b, url := browseConversions(t, 20, true)
+	t.Parallel()
+	b := newBrowser(t)
+	defer b.close()
+	r, url := b.pallet(20)
 	b.do(chromedp.EmulateViewport(1280, 900), chromedp.Navigate(url+"conversions"))
 	b.see("8 of 20 have arrived.")
 	waitFor(t, "the page is live", func() bool { return r.box.subscribers() == 1 })
@@ -236,7 +230,10 @@ func TestTheListOfConversionsIsLive(t *testing.T) {
 
 // A script shows how far an upload is; files that are dropped are sent at once.
 func TestFirmwareIsUploadedWithAScript(t *testing.T) {
-	r, b, url := browseConversions(t, 3, true)
+	t.Parallel()
+	b := newBrowser(t)
+	defer b.close()
+	r, url := b.pallet(3)
 	dir := t.TempDir()
 	var names []string
 	for _, name := range []string{"P0S3-05-3-00.bin", "P0S3-06-3-00.sbn"} {
@@ -281,7 +278,10 @@ func TestFirmwareIsUploadedWithAScript(t *testing.T) {
 
 // The pages of conversions at every width, light and dark, and the report on paper.
 func TestConversionPagesInPictures(t *testing.T) {
-	r, b, url := browseConversions(t, 20, true)
+	t.Parallel()
+	b := newBrowser(t)
+	defer b.close()
+	r, url := b.pallet(20)
 	r.shop.mu.Lock()
 	r.shop.converts[6].Label = ""
 	r.shop.converts[7].Label = strings.Repeat("Conference room of the second floor ", 2)

@@ -38,16 +38,15 @@ func furnishEditors(r *rig) {
 	r.editors.users["OldStyle.raw"] = []string{"Reception", "00:07:0E:11:22:33"}
 }
 
-func editorsBrowser(t *testing.T, script bool) (*rig, *browser, string) {
-	t.Helper()
-	r := newRig(t, single)
+// editors are what a browser is logged in at for the tests of the editors.
+func (b *browser) editors() (r *rig, url string) {
+	b.t.Helper()
+	r = newRig(b.t, single)
 	furnishEditors(r)
 	r.run()
 	r.setUpOver(http.DefaultClient)
-	b := newBrowser(t)
-	b.scripts(script)
 	b.loginAt(r.server.URL())
-	return r, b, r.server.URL()
+	return r, r.server.URL()
 }
 
 // holds waits until a field holds a value.
@@ -105,15 +104,11 @@ func inverted(bmp []byte) []byte {
 	return media.EncodeLogo(media.Look{Invert: true}.Apply(img))
 }
 
-func eachScript(t *testing.T, test func(t *testing.T, script bool)) {
-	t.Helper()
-	for name, script := range map[string]bool{"with JavaScript": true, "without JavaScript": false} {
-		t.Run(name, func(t *testing.T) { test(t, script) })
-	}
-}
-
 func TestEditorsFitEveryScreen(t *testing.T) {
-	r, b, url := editorsBrowser(t, true)
+	t.Parallel()
+	b := newBrowser(t)
+	defer b.close()
+	r, url := b.editors()
 	b.visit(url + "directory")
 	b.shoot("editors-directory")
 	b.visit(url + "dialplan?number=91234")
@@ -136,8 +131,8 @@ func TestEditorsFitEveryScreen(t *testing.T) {
 }
 
 func TestTheDirectoryInABrowser(t *testing.T) {
-	eachScript(t, func(t *testing.T, script bool) {
-		r, b, url := editorsBrowser(t, script)
+	eachWay(t, func(t *testing.T, b *browser, script bool) {
+		r, url := b.editors()
 		b.visit(url + "directory")
 		b.alt("#dirscreen", "Page 1 of 2")
 		b.press("button[value=down]")
@@ -191,13 +186,12 @@ func TestTheDirectoryInABrowser(t *testing.T) {
 		if got := r.shop.list(); !slices.Equal(got, []string{"contacts 41"}) {
 			t.Errorf("the box was asked for %q, want all 41 contacts, the hidden ones too", got)
 		}
-		b.quiet()
 	})
 }
 
 func TestTheDialPlanInABrowser(t *testing.T) {
-	eachScript(t, func(t *testing.T, script bool) {
-		r, b, url := editorsBrowser(t, script)
+	eachWay(t, func(t *testing.T, b *browser, script bool) {
+		r, url := b.editors()
 		b.visit(url + "dialplan")
 		b.see("9, a second dial tone, then any three digits: sent at once as %1, for example 9123 as 123.")
 		b.see("can never win") // the rule 9,... behind 9.
@@ -240,7 +234,6 @@ func TestTheDialPlanInABrowser(t *testing.T) {
 		b.do(chromedp.SendKeys(chromedp.CSS("[name=text]"), "<DIALTEMPLATE>"))
 		b.press("button[value=read]")
 		b.see("Line 2: it is odd.")
-		b.quiet()
 	})
 }
 
@@ -252,8 +245,8 @@ func TestRingsAndLogoInABrowser(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	eachScript(t, func(t *testing.T, script bool) {
-		r, b, url := editorsBrowser(t, script)
+	eachWay(t, func(t *testing.T, b *browser, script bool) {
+		r, url := b.editors()
 		b.visit(url + "media")
 		b.alt("#ringscreen", "3 Old Style, 4 Bell")
 		b.press(`#ringscreen button[value=down]`)
@@ -310,13 +303,15 @@ func TestRingsAndLogoInABrowser(t *testing.T) {
 		if first := r.shop.logoPixels[0]; !slices.Equal(first, inverted(phone.WriteLogo("A new one"))) {
 			t.Error("the logo that was taken is not the inverted picture")
 		}
-		b.quiet()
 	})
 }
 
 // A browser plays the ring of the phone: its sound lasts as long as the phone's bytes do.
 func TestABrowserPlaysARing(t *testing.T) {
-	_, b, url := editorsBrowser(t, true)
+	t.Parallel()
+	b := newBrowser(t)
+	defer b.close()
+	_, url := b.editors()
 	b.visit(url + "media")
 	eval[chromedp.Void](b, `document.querySelector("audio").load(); document.querySelector("audio").preload = "metadata"`)
 	waitFor(t, "the sound is known", func() bool { return eval[float64](b, `document.querySelector("audio").duration || 0`) > 1.0 })

@@ -2,6 +2,9 @@ package web
 
 import (
 	"context"
+	"maps"
+	"net/http"
+	"slices"
 	"time"
 )
 
@@ -30,4 +33,18 @@ func (s *Server) SetPasswordForTest(ctx context.Context, secrets Secrets, passwo
 		return err
 	}
 	return secrets.SetPassword(hash)
+}
+
+// Around puts something around what both ports answer.
+func (s *Server) Around(wrap func(http.Handler) http.Handler) {
+	s.plain, s.secure = wrap(s.plain), wrap(s.secure)
+}
+
+// Patterns are all routes behind the login, with their methods and placeholders.
+func (s *Server) Patterns() []string {
+	var out []string
+	for _, routes := range s.routes() {
+		out = slices.AppendSeq(out, maps.Keys(routes))
+	}
+	return out
 }

@@ -46,28 +46,19 @@ func (b *browser) waitValue(selector, want string) {
 
 // Every button of the forms of the settings works, with and without JavaScript.
 func TestTheSettingsInABrowser(t *testing.T) {
-	for _, script := range []bool{true, false} {
-		name := "with JavaScript"
-		if !script {
-			name = "without JavaScript"
-		}
-		t.Run(name, func(t *testing.T) {
-			r := newRig(t, single)
-			furnish(t, r)
-			r.forms.lines = []pbx.Line{{Phone: "Reception", Number: "208", Password: "sip-secret-208", DisplayName: "Front desk"}}
-			r.run()
-			r.setUpOver(http.DefaultClient)
-			b := newBrowser(t)
-			b.scripts(script)
-			url := r.server.URL()
-			b.loginAt(url)
-			networkForm(b, r, url, script)
-			phonesForm(b, r, url, script)
-			presetForms(b, r, url, script)
-			fileForm(b, r, url, script)
-			b.quiet()
-		})
-	}
+	eachWay(t, func(t *testing.T, b *browser, script bool) {
+		r := newRig(t, single)
+		furnish(t, r)
+		r.forms.lines = []pbx.Line{{Phone: "Reception", Number: "208", Password: "sip-secret-208", DisplayName: "Front desk"}}
+		r.run()
+		r.setUpOver(http.DefaultClient)
+		url := r.server.URL()
+		b.loginAt(url)
+		networkForm(b, r, url, script)
+		phonesForm(b, r, url, script)
+		presetForms(b, r, url, script)
+		fileForm(b, r, url, script)
+	})
 }
 
 // networkForm drives lists, tables, faults, the preview, the way back and the change of the address.

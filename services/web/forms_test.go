@@ -520,7 +520,7 @@ func TestTheFileIsCheckedWithItsLines(t *testing.T) {
 // Without forms the pages say so, and the file is there all the same.
 func TestABoxWithoutForms(t *testing.T) {
 	r, c := formRig(t)
-	bare, err := web.New(r.cfg, web.Deps{Box: r.box, Shop: r.shop, Files: fakeFiles{}, Secrets: r.secrets, Now: r.clock.Now, Log: slog.New(slog.DiscardHandler), Report: func(web.Event) {}})
+	bare, err := newServer(r.cfg, web.Deps{Box: r.box, Shop: r.shop, Files: fakeFiles{}, Secrets: r.secrets, Now: r.clock.Now, Log: slog.New(slog.DiscardHandler), Report: func(web.Event) {}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -68,6 +68,16 @@ func (l *lockedBuffer) String() string {
 	return l.b.String()
 }
 
+// newServer is web.New, with what counts the buttons around it.
+func newServer(cfg web.Config, deps web.Deps) (*web.Server, error) {
+	server, err := web.New(cfg, deps)
+	if err == nil && pressed.on {
+		pressed.learn(server.Patterns())
+		server.Around(pressed.watch)
+	}
+	return server, err
+}
+
 // newRig makes a page; change may alter its settings before.
 func newRig(t testing.TB, change func(*web.Config)) *rig {
 	t.Helper()
@@ -98,7 +108,7 @@ func newRig(t testing.TB, change func(*web.Config)) *rig {
 		change(&r.cfg)
 	}
 	r.fleet = &fakeFleet{rig: r}
-	server, err := web.New(r.cfg, web.Deps{
+	server, err := newServer(r.cfg, web.Deps{
 		Fleet: r.fleet,
 		Box:   r.box, Shop: r.shop, Files: fakeFiles{}, Secrets: r.secrets, Now: r.clock.Now, Uptime: r.clock.Uptime,
 		Log:     slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
@@ -298,14 +308,14 @@ func wantNoText(t testing.TB, body string, texts ...string) {
 // waitFor polls until ok; the deadline is generous as machines are slow, not as the page is.
 func waitFor(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	deadline := time.NewTimer(10 * time.Second)
+	deadline := time.NewTimer(30 * time.Second)
 	defer deadline.Stop()
 	poll := time.NewTicker(5 * time.Millisecond)
 	defer poll.Stop()
 	for !ok() {
 		select {
 		case <-deadline.C:
-			t.Fatalf("waited 10 s in vain: %s", what)
+			t.Fatalf("waited 30 s in vain: %s", what)
 		case <-poll.C:
 		}
 	}

@@ -85,42 +85,33 @@ func TestNamesOnThePage(t *testing.T) {
 
 // One click leads a name to the box, another takes it back, with and without JavaScript.
 func TestANameIsRescuedInABrowser(t *testing.T) {
-	for _, script := range []bool{true, false} {
-		name := "with JavaScript"
-		if !script {
-			name = "without JavaScript"
+	eachWay(t, func(t *testing.T, b *browser, script bool) {
+		r := newRig(t, single)
+		furnish(t, r)
+		r.run()
+		r.setUpOver(http.DefaultClient)
+		r.box.furnishNames(mac(t, reception), r.clock.Now())
+		url := r.server.URL()
+		b.loginAt(url)
+		b.do(chromedp.Navigate(url+"settings"), chromedp.Click(chromedp.CSS(`a[href="/names"]`)))
+		b.see("Asked for, and nobody answers")
+		if script {
+			b.shoot("names")
+			if bare := eval[string](b, unlabelled); bare != "" {
+				t.Errorf("fields without a label: %s", bare)
+			}
 		}
-		t.Run(name, func(t *testing.T) {
-			r := newRig(t, single)
-			furnish(t, r)
-			r.run()
-			r.setUpOver(http.DefaultClient)
-			r.box.furnishNames(mac(t, reception), r.clock.Now())
-			b := newBrowser(t)
-			b.scripts(script)
-			url := r.server.URL()
-			b.loginAt(url)
-			b.do(chromedp.Navigate(url+"settings"), chromedp.Click(chromedp.CSS(`a[href="/names"]`)))
-			b.see("Asked for, and nobody answers")
-			if script {
-				b.shoot("names")
-				if bare := eval[string](b, unlabelled); bare != "" {
-					t.Errorf("fields without a label: %s", bare)
-				}
-			}
-			b.do(chromedp.Click(chromedp.CSS(`#missing button[name=target]`)))
-			b.see("The name tftp.old-site.example leads to this box now.")
-			b.do(chromedp.Click(chromedp.CSS(`#missing td.to a`)), chromedp.WaitVisible(chromedp.CSS(`#lead input[name=name][value^="very-long-name"]`)),
-				chromedp.SendKeys(chromedp.CSS("#target"), "pbx"), chromedp.Click(chromedp.CSS("#lead button")))
-			b.see("example leads to pbx now.")
-			b.do(chromedp.Click(chromedp.CSS(`#mapped tbody tr:nth-child(2) button[name=remove]`)))
-			b.see("The name tftp.old-site.example is not answered any more.")
-			long := strings.Repeat("very-long-name.", 12) + "example"
-			want := []string{"tftp.old-site.example phonebox", long + " pbx", "tftp.old-site.example "}
-			if !slices.Equal(r.box.mapped, want) {
-				t.Errorf("the box was asked for %q, want %q", r.box.mapped, want)
-			}
-			b.quiet()
-		})
-	}
+		b.do(chromedp.Click(chromedp.CSS(`#missing button[name=target]`)))
+		b.see("The name tftp.old-site.example leads to this box now.")
+		b.do(chromedp.Click(chromedp.CSS(`#missing td.to a`)), chromedp.WaitVisible(chromedp.CSS(`#lead input[name=name][value^="very-long-name"]`)),
+			chromedp.SendKeys(chromedp.CSS("#target"), "pbx"), chromedp.Click(chromedp.CSS("#lead button")))
+		b.see("example leads to pbx now.")
+		b.do(chromedp.Click(chromedp.CSS(`#mapped tbody tr:nth-child(2) button[name=remove]`)))
+		b.see("The name tftp.old-site.example is not answered any more.")
+		long := strings.Repeat("very-long-name.", 12) + "example"
+		want := []string{"tftp.old-site.example phonebox", long + " pbx", "tftp.old-site.example "}
+		if !slices.Equal(r.box.mapped, want) {
+			t.Errorf("the box was asked for %q, want %q", r.box.mapped, want)
+		}
+	})
 }

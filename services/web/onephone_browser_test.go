@@ -19,114 +19,107 @@ import (
 
 // Every button of the page of one phone, with and without JavaScript.
 func TestOnePhoneInABrowser(t *testing.T) {
-	for _, script := range []bool{true, false} {
-		name := "with JavaScript"
-		if !script {
-			name = "without JavaScript"
-		}
-		t.Run(name, func(t *testing.T) {
-			r := onePhone(t)
-			rec := mac(t, reception)
-			r.shop.mu.Lock()
-			r.shop.converts = []web.Conversion{{MAC: rec, Label: "Reception", Runs: "P0S3-8-12-00", Target: "P0S3-8-12-00", Phase: "skipped", Text: "It is left out.", Unplug: true}}
-			r.shop.mu.Unlock()
-			r.run()
-			r.setUpOver(http.DefaultClient)
-			url := r.server.URL()
-			b := newBrowser(t)
-			b.scripts(script)
-			saved := t.TempDir()
-			command(b, cdpbrowser.SetDownloadBehavior, cdpbrowser.SetDownloadBehaviorParams{Behavior: cdpbrowser.SetDownloadBehaviorBehaviorAllow, DownloadPath: saved})
-			b.loginAt(url)
-			home := url + "phones/0006D7AA2A2E"
-			press := func(selector string) { b.t.Helper(); b.pushes(selector) }
-
-			// What to do now: its files changed, so it is to be restarted.
-			b.do(chromedp.Navigate(home), chromedp.WaitVisible(chromedp.CSS("#advice .go")))
-			b.see("Restart it: SIP0006D7AA2A2E.cnf has changed")
-			if script {
-				b.shoot("onephone")
-			}
-			press("#advice .go")
-			b.see("The phone was asked to restart.")
-			press(`form[action$="/conversion"] button[value=go]`)
-			b.see("That is done.")
-
-			// An earlier start, and back.
-			press(".boots summary")
-			press(".boots a")
-			b.see("An earlier start")
-			b.see("Not there, and it is needed")
-			press(`#strip a[href="/phones/0006D7AA2A2E"]`)
-			b.see("Its last start")
-
-			// A line is tested, and again from there; then all, and the phone itself.
-			press(`button[name=line][value="1"]`)
-			b.see("does not take this password")
-			press(`.checked button[name=line]`)
-			b.see("What to do:")
-			press(`.checked a[role=button]`)
-			b.do(chromedp.WaitVisible(chromedp.CSS("[name=label]")))
-			b.do(chromedp.Navigate(home))
-			press("button[name=what][value=lines]")
-			b.see("does not take this password")
-			b.do(chromedp.Navigate(home))
-			press("button[name=what][value=phone]")
-			b.see("Line 1 is registered")
-
-			// Its parameters are searched.
-			b.do(chromedp.Navigate(home), chromedp.SendKeys(chromedp.CSS("search input"), "codec\r"))
-			b.see("1 of 3 parameters match.")
-
-			// A file: its passwords, the file itself, and what changed.
-			b.do(chromedp.Navigate(home))
-			press(`#files a[href$="SIP0006D7AA2A2E.cnf"]`)
-			b.see("It got another version")
-			if text := b.text(); strings.Contains(text, "sip-secret-208") || strings.Contains(text, "old-secret-207") {
-				t.Error("the page of a file shows a password unasked")
-			}
-			press(`button[value=passwords]`)
-			b.see("sip-secret-208")
-			press(`button[value=download]`)
-			waitFor(t, "the file is saved", func() bool { return savedAs(t, saved, "SIP0006D7AA2A2E.cnf", "sip-secret-208") })
-
-			// Its load.
-			b.do(chromedp.Navigate(home))
-			press(`a[href$="/load"]`)
-			b.do(chromedp.SetValue(chromedp.CSS("select[name=load]"), "stay"))
-			press(`form[action$="/load"] button`)
-			b.see("It is to run the load that it runs, whatever the site wants.")
-			press(`form[method=post][action$="/load"] button`)
-			b.see("Its load is chosen.")
-			if got := r.box.site.snapshot()[rec].Load; got != "stay" {
-				t.Errorf("stored is %q, want stay", got)
-			}
-
-			// Its frames.
-			press(`button[value=start]`)
-			b.see("214 frames")
-			press(`form[action$="/recording"] button[value=download]`)
-			waitFor(t, "the recording is saved", func() bool { return savedAs(t, saved, "0006D7AA2A2E.pcap", "pcap") })
-			press(`form[action$="/recording"] button[value=stop]`)
-			b.see("The recording has stopped.")
-
-			// Restart on top, and delete, which asks once more.
-			press(`.head form[action$="/restart"] button`)
-			b.see("The phone was asked to restart.")
-			press(`a[href$="/remove"]`)
-			b.see("Remove Reception?")
-			press(`main form button`)
-			b.see("is removed from the list")
-			if _, _, there := r.box.site.Phone(rec); there {
-				t.Error("it is still listed")
-			}
-			want := []string{"record 0006D7AA2A2E 10m0s", "stop 0006D7AA2A2E"}
-			if got := r.desk.list(); !slices.Equal(got, want) {
-				t.Errorf("the box was asked for %q, want %q", got, want)
-			}
-			b.quiet()
+	eachWay(t, func(t *testing.T, b *browser, script bool) {
+		r := onePhone(t)
+		rec := mac(t, reception)
+		r.shop.mu.Lock()
+		r.shop.converts = []web.Conversion{{MAC: rec, Label: "Reception", Runs: "P0S3-8-12-00", Target: "P0S3-8-12-00", Phase: "skipped", Text: "It is left out.", Unplug: true}}
+		r.shop.mu.Unlock()
+		r.run()
+		r.setUpOver(http.DefaultClient)
+		url := r.server.URL()
+		saved := t.TempDir()
+		command(b, cdpbrowser.SetDownloadBehavior, cdpbrowser.SetDownloadBehaviorParams{
+			Behavior: cdpbrowser.SetDownloadBehaviorBehaviorAllow, DownloadPath: saved, BrowserContextID: chromedp.FromContext(b.ctx).BrowserContextID,
 		})
-	}
+		b.loginAt(url)
+		home := url + "phones/0006D7AA2A2E"
+		press := func(selector string) { b.t.Helper(); b.pushes(selector) }
+
+		// What to do now: its files changed, so it is to be restarted.
+		b.do(chromedp.Navigate(home), chromedp.WaitVisible(chromedp.CSS("#advice .go")))
+		b.see("Restart it: SIP0006D7AA2A2E.cnf has changed")
+		if script {
+			b.shoot("onephone")
+		}
+		press("#advice .go")
+		b.see("The phone was asked to restart.")
+		press(`form[action$="/conversion"] button[value=go]`)
+		b.see("That is done.")
+
+		// An earlier start, and back.
+		press(".boots summary")
+		press(".boots a")
+		b.see("An earlier start")
+		b.see("Not there, and it is needed")
+		press(`#strip a[href="/phones/0006D7AA2A2E"]`)
+		b.see("Its last start")
+
+		// A line is tested, and again from there; then all, and the phone itself.
+		press(`button[name=line][value="1"]`)
+		b.see("does not take this password")
+		press(`.checked button[name=line]`)
+		b.see("What to do:")
+		press(`.checked a[role=button]`)
+		b.do(chromedp.WaitVisible(chromedp.CSS("[name=label]")))
+		b.do(chromedp.Navigate(home))
+		press("button[name=what][value=lines]")
+		b.see("does not take this password")
+		b.do(chromedp.Navigate(home))
+		press("button[name=what][value=phone]")
+		b.see("Line 1 is registered")
+
+		// Its parameters are searched.
+		b.do(chromedp.Navigate(home), chromedp.SendKeys(chromedp.CSS("search input"), "codec\r"))
+		b.see("1 of 3 parameters match.")
+
+		// A file: its passwords, the file itself, and what changed.
+		b.do(chromedp.Navigate(home))
+		press(`#files a[href$="SIP0006D7AA2A2E.cnf"]`)
+		b.see("It got another version")
+		if text := b.text(); strings.Contains(text, "sip-secret-208") || strings.Contains(text, "old-secret-207") {
+			t.Error("the page of a file shows a password unasked")
+		}
+		press(`button[value=passwords]`)
+		b.see("sip-secret-208")
+		press(`button[value=download]`)
+		waitFor(t, "the file is saved", func() bool { return savedAs(t, saved, "SIP0006D7AA2A2E.cnf", "sip-secret-208") })
+
+		// Its load.
+		b.do(chromedp.Navigate(home))
+		press(`a[href$="/load"]`)
+		b.do(chromedp.SetValue(chromedp.CSS("select[name=load]"), "stay"))
+		press(`form[action$="/load"] button`)
+		b.see("It is to run the load that it runs, whatever the site wants.")
+		press(`form[method=post][action$="/load"] button`)
+		b.see("Its load is chosen.")
+		if got := r.box.site.snapshot()[rec].Load; got != "stay" {
+			t.Errorf("stored is %q, want stay", got)
+		}
+
+		// Its frames.
+		press(`button[value=start]`)
+		b.see("214 frames")
+		press(`form[action$="/recording"] button[value=download]`)
+		waitFor(t, "the recording is saved", func() bool { return savedAs(t, saved, "0006D7AA2A2E.pcap", "pcap") })
+		press(`form[action$="/recording"] button[value=stop]`)
+		b.see("The recording has stopped.")
+
+		// Restart on top, and delete, which asks once more.
+		press(`.head form[action$="/restart"] button`)
+		b.see("The phone was asked to restart.")
+		press(`a[href$="/remove"]`)
+		b.see("Remove Reception?")
+		press(`main form button`)
+		b.see("is removed from the list")
+		if _, _, there := r.box.site.Phone(rec); there {
+			t.Error("it is still listed")
+		}
+		want := []string{"record 0006D7AA2A2E 10m0s", "stop 0006D7AA2A2E"}
+		if got := r.desk.list(); !slices.Equal(got, want) {
+			t.Errorf("the box was asked for %q, want %q", got, want)
+		}
+	})
 }
 
 // pushes clicks what is there. What was found may belong to a page that is just being exchanged for the same one anew; then it is
@@ -156,6 +149,7 @@ func savedAs(t *testing.T, dir, name, content string) bool {
 
 // The strip follows the phone while somebody looks, and what was unfolded stays so.
 func TestTheStripIsLive(t *testing.T) {
+	t.Parallel()
 	r := onePhone(t)
 	r.run()
 	r.setUpOver(http.DefaultClient)

@@ -257,7 +257,7 @@ func BenchmarkThePageOfOnePhone(b *testing.B) {
 	box.events[rec] = h.out
 	box.files[rec.Name()+"/SIP"+rec.Name()+".cnf"] = web.FileAnswer{Status: "ok", Body: []byte(strings.Repeat("line1_password: \"x\"\n", 60)), ContentType: "text/plain"}
 	desk.got[rec.Name()+"/SIP"+rec.Name()+".cnf"] = strings.Repeat("line1_password: \"y\"\n", 60)
-	server, err := web.New(web.Config{
+	server, err := newServer(web.Config{
 		HTTP: netip.MustParseAddrPort("127.0.0.1:0"), HTTPS: netip.MustParseAddrPort("127.0.0.1:0"), Server: netip.MustParsePrefix("10.77.0.1/16"),
 		Domain: "voice.home.arpa", CertDir: b.TempDir(),
 	}, web.Deps{

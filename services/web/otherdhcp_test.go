@@ -45,6 +45,7 @@ func TestDHCPDecisionOverTheAPI(t *testing.T) {
 
 // The buttons appear while the page is open, and work; without JavaScript too, after the page is loaded again.
 func TestOtherDHCPServerInABrowser(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, single)
 	furnish(t, r)
 	r.run()

@@ -101,6 +101,7 @@ func TestWhereNothingIsWrongTheOverviewSaysSo(t *testing.T) {
 
 // Who opens the page of a new box sees what to do next, and nothing that looks like a fault.
 func TestTheOverviewOfAnEmptyBoxInvites(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, single)
 	r.run()
 	r.setUpOver(http.DefaultClient)
@@ -122,74 +123,66 @@ func TestTheOverviewOfAnEmptyBoxInvites(t *testing.T) {
 
 // Each thing that needs a person has its button, and is gone when it is done.
 func TestTheOverviewInABrowser(t *testing.T) {
-	for _, script := range []bool{true, false} {
-		name := "with JavaScript"
-		if !script {
-			name = "without JavaScript"
+	eachWay(t, func(t *testing.T, b *browser, script bool) {
+		r := newRig(t, single)
+		troubled(t, r)
+		r.run()
+		r.setUpOver(http.DefaultClient)
+		at := r.server.URL()
+		b.loginAt(at)
+		b.see("DNS is not running.")
+		b.see("1 stuck: Warehouse")
+		if script {
+			b.shoot("overview-trouble")
 		}
-		t.Run(name, func(t *testing.T) {
-			r := newRig(t, single)
-			troubled(t, r)
-			r.run()
-			r.setUpOver(http.DefaultClient)
-			b := newBrowser(t)
-			b.scripts(script)
-			at := r.server.URL()
-			b.loginAt(at)
-			b.see("DNS is not running.")
-			b.see("1 stuck: Warehouse")
-			if script {
-				b.shoot("overview-trouble")
-			}
-			for _, link := range []struct {
-				need, leads string
-				nth         int
-			}{
-				{"stuck-00070e112233", "firmware", 1},
-				{"stuck-00070e112233", "phones/00070E112233", 2},
-				{"conversion-failed", "conversions", 1},
-				{"site-refused", "settings/file", 1},
-				{"firmware-missing", "firmware", 1},
-				{"firmware-missing", "conversions", 2},
-				{"clock", "time", 1},
-				{"unlisted", "phones/new?mac=00:08:21:0A:0B:0C", 1},
-				{"import-i1", "import", 1},
-				{"names", "names", 1},
-				{"service-dns", "system", 1},
-				{"service-dns", "settings", 2},
-			} {
-				b.do(chromedp.Navigate(at), chromedp.Click(chromedp.CSS(fmt.Sprintf("#need-%s .actions a:nth-of-type(%d)", link.need, link.nth))))
-				waitFor(t, fmt.Sprintf("the link of %s leads to %s", link.need, link.leads), func() bool {
-					where, err := chromedp.Run(b.ctx, chromedp.Location())
-					return err == nil && where == at+link.leads
-				})
-			}
-			b.do(chromedp.Navigate(at), chromedp.Click(chromedp.CSS(`#need-other-dhcp form[action="/serve-anyway"] button`)))
-			b.see("beside the DHCP server 10.77.0.254.")
-			if strings.Contains(b.text(), "Another DHCP server answers on this network.") {
-				t.Error("it still asks what was decided")
-			}
-			b.do(chromedp.Click(chromedp.CSS(`form[action="/hold-back"] button`)))
-			b.see("The box holds back again")
-			b.do(chromedp.Click(chromedp.CSS(`#need-other-dhcp form[action="/look-again"] button`)))
-			b.see("looks for other DHCP servers now")
-			if !script {
-				b.do(chromedp.SendKeys(chromedp.CSS("#need-clock [name=utc]"), "2026-03-01 14:30"))
-			}
-			b.do(chromedp.Click(chromedp.CSS("#need-clock button")))
-			b.see("The clock is set.")
-			r.box.mu.Lock()
-			if len(r.box.clock) != 1 || r.box.looks != 1 || r.box.anyway != 1 || r.box.heldBack != 1 {
-				t.Errorf("the box was told %v, %d, %d, %d times", r.box.clock, r.box.looks, r.box.anyway, r.box.heldBack)
-			}
-			r.box.mu.Unlock()
-			b.quiet()
-		})
-	}
+		for _, link := range []struct {
+			need, leads string
+			nth         int
+		}{
+			{"stuck-00070e112233", "firmware", 1},
+			{"stuck-00070e112233", "phones/00070E112233", 2},
+			{"conversion-failed", "conversions", 1},
+			{"site-refused", "settings/file", 1},
+			{"firmware-missing", "firmware", 1},
+			{"firmware-missing", "conversions", 2},
+			{"clock", "time", 1},
+			{"unlisted", "phones/new?mac=00:08:21:0A:0B:0C", 1},
+			{"import-i1", "import", 1},
+			{"names", "names", 1},
+			{"service-dns", "system", 1},
+			{"service-dns", "settings", 2},
+		} {
+			b.do(chromedp.Navigate(at), chromedp.Click(chromedp.CSS(fmt.Sprintf("#need-%s .actions a:nth-of-type(%d)", link.need, link.nth))))
+			waitFor(t, fmt.Sprintf("the link of %s leads to %s", link.need, link.leads), func() bool {
+				where, err := chromedp.Run(b.ctx, chromedp.Location())
+				return err == nil && where == at+link.leads
+			})
+		}
+		b.do(chromedp.Navigate(at), chromedp.Click(chromedp.CSS(`#need-other-dhcp form[action="/serve-anyway"] button`)))
+		b.see("beside the DHCP server 10.77.0.254.")
+		if strings.Contains(b.text(), "Another DHCP server answers on this network.") {
+			t.Error("it still asks what was decided")
+		}
+		b.do(chromedp.Click(chromedp.CSS(`form[action="/hold-back"] button`)))
+		b.see("The box holds back again")
+		b.do(chromedp.Click(chromedp.CSS(`#need-other-dhcp form[action="/look-again"] button`)))
+		b.see("looks for other DHCP servers now")
+		if !script {
+			b.do(chromedp.SendKeys(chromedp.CSS("#need-clock [name=utc]"), "2026-03-01 14:30"))
+		}
+		b.do(chromedp.Click(chromedp.CSS("#need-clock button")))
+		b.see("The clock is set.")
+		r.box.mu.Lock()
+		if len(r.box.clock) != 1 || r.box.looks != 1 || r.box.anyway != 1 || r.box.heldBack != 1 {
+			t.Errorf("the box was told %v, %d, %d, %d times", r.box.clock, r.box.looks, r.box.anyway, r.box.heldBack)
+		}
+		r.box.mu.Unlock()
+	})
 }
 
 // What goes on is seen going on: bars grow, what is over goes, what was exchanged is not exchanged again.
 func TestTheOverviewIsLive(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, single)
 	furnish(t, r)
 	furnishActivity(t, r)

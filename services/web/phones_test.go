@@ -186,7 +186,7 @@ func TestRestartingManyShowsEachPhone(t *testing.T) {
 // The box may have no fleet; the pages then say so and break nothing.
 func TestABoxThatChangesOnePhoneAtATime(t *testing.T) {
 	r := newRig(t, nil)
-	server, err := web.New(r.cfg, web.Deps{
+	server, err := newServer(r.cfg, web.Deps{
 		Box: r.box, Shop: r.shop, Files: fakeFiles{}, Secrets: r.secrets, Now: r.clock.Now, Uptime: r.clock.Uptime,
 		Log: slog.New(slog.DiscardHandler), Report: func(web.Event) {},
 	})

@@ -20,23 +20,14 @@ import (
 
 // bothWays runs a test in a browser with JavaScript and in one without.
 func bothWays(t *testing.T, test func(t *testing.T, r *rig, b *browser, url string, script bool)) {
-	for _, script := range []bool{true, false} {
-		name := "with JavaScript"
-		if !script {
-			name = "without JavaScript"
-		}
-		t.Run(name, func(t *testing.T) {
-			r := newRig(t, single)
-			furnish(t, r)
-			r.run()
-			r.setUpOver(http.DefaultClient)
-			b := newBrowser(t)
-			b.scripts(script)
-			b.loginAt(r.server.URL())
-			test(t, r, b, r.server.URL(), script)
-			b.quiet()
-		})
-	}
+	eachWay(t, func(t *testing.T, b *browser, script bool) {
+		r := newRig(t, single)
+		furnish(t, r)
+		r.run()
+		r.setUpOver(http.DefaultClient)
+		b.loginAt(r.server.URL())
+		test(t, r, b, r.server.URL(), script)
+	})
 }
 
 // fill writes into a field that may hold something.
@@ -119,6 +110,7 @@ func TestPhonesAreSearchedFilteredAndSortedInABrowser(t *testing.T) {
 
 // The table is live with its filter: rows come, go and change, and what was ticked stays ticked.
 func TestTheFilteredTableIsLive(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, single)
 	furnish(t, r)
 	r.run()
@@ -367,6 +359,7 @@ func TestPhonesAreAddedByEachWay(t *testing.T) {
 
 // Every page of many phones fits every screen, in a full house.
 func TestThePagesOfManyPhonesFitEveryScreen(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, single)
 	furnish(t, r)
 	r.fleet.wait("230/Meeting room/x", "231/A very long name of a place that nobody would think of, second floor/x", "anna.example-with-a-long-name@sip.example.org")

@@ -134,7 +134,7 @@ func newRigWith(t *testing.T, secrets *fakeSecrets) *rig {
 	t.Helper()
 	r := newRig(t, nil)
 	r.secrets.hash, r.secrets.key, r.secrets.ended = secrets.hash, bytes.Clone(secrets.key), secrets.ended
-	server, err := web.New(r.cfg, web.Deps{
+	server, err := newServer(r.cfg, web.Deps{
 		Box: r.box, Shop: r.shop, Files: fakeFiles{}, Secrets: r.secrets, Now: r.clock.Now, Uptime: r.clock.Uptime, Log: slog.New(slog.DiscardHandler), Report: func(web.Event) {},
 	})
 	if err != nil {

@@ -20,91 +20,83 @@ func click(css string) chromedp.Action[chromedp.Void] { return chromedp.Click(ch
 
 // Every button of the section is pressed, with and without JavaScript.
 func TestTheMachineInABrowser(t *testing.T) {
-	for _, script := range []bool{true, false} {
-		name := "with JavaScript"
-		if !script {
-			name = "without JavaScript"
+	eachWay(t, func(t *testing.T, b *browser, _ bool) {
+		r := newRig(t, single)
+		furnish(t, r)
+		furnishSystem(r.system, r.clock.Now())
+		r.run()
+		r.setUpOver(http.DefaultClient)
+		file := filepath.Join(t.TempDir(), "phonebox.tar.gz.age")
+		if err := os.WriteFile(file, []byte("age"), 0o600); err != nil {
+			t.Fatal(err)
 		}
-		t.Run(name, func(t *testing.T) {
-			r := newRig(t, single)
-			furnish(t, r)
-			furnishSystem(r.system, r.clock.Now())
-			r.run()
-			r.setUpOver(http.DefaultClient)
-			file := filepath.Join(t.TempDir(), "phonebox.tar.gz.age")
-			if err := os.WriteFile(file, []byte("age"), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			url := r.server.URL()
-			b := newBrowser(t)
-			b.scripts(script)
-			b.loginAt(url)
-			b.do(click(`nav a[href="/system"]`))
-			b.see("The box is well.")
+		url := r.server.URL()
+		b.loginAt(url)
+		b.do(click(`nav a[href="/system"]`))
+		b.see("The box is well.")
 
-			b.do(click(`nav.sub a[href="/system/log"]`))
-			b.see("group not written")
-			b.do(chromedp.SetValue(chromedp.CSS("[name=level]"), "error"), click("form.filter button"))
-			waitFor(t, "the log shows the errors alone", func() bool {
-				text := b.text()
-				return strings.Contains(text, "group not written") && !strings.Contains(text, "not on the shelf")
-			})
-
-			b.do(click(`nav.sub a[href="/system/backup"]`))
-			b.see("Make a backup")
-			b.do(chromedp.SetUploadFiles(chromedp.CSS("[name=file]"), []string{file}), click(`form[action="/system/restore"] button`))
-			b.see("This backup is encrypted")
-			b.do(chromedp.SetUploadFiles(chromedp.CSS("[name=file]"), []string{file}), chromedp.SendKeys(chromedp.CSS(`form[action="/system/restore"] [name=passphrase]`), "right"),
-				click(`form[action="/system/restore"] button`))
-			b.see("Router: 10.77.0.254 → 10.77.0.253")
-			b.do(click("[name=part][value=password]"), click("button[name=yes][value='1']"))
-			b.see("The backup is restored.")
-			b.do(click(`a[href="/system/restore/undo"]`))
-			b.see("This works once.")
-			b.do(click("main button.bad"))
-			b.see("all is as it was before it")
-			b.do(chromedp.SetUploadFiles(chromedp.CSS("[name=file]"), []string{file}), chromedp.SendKeys(chromedp.CSS(`form[action="/system/restore"] [name=passphrase]`), "right"),
-				click(`form[action="/system/restore"] button`))
-			b.see("Nothing is changed yet.")
-			b.do(click("button[name=yes][value='0']"))
-			b.see("Nothing was changed.")
-
-			b.do(click(`nav.sub a[href="/system/changes"]`))
-			b.see("by a USB stick")
-			b.do(chromedp.SendKeys(chromedp.CSS("[name=text]"), "router"), click("form.filter button"))
-			waitFor(t, "one change is left", func() bool {
-				text := b.text()
-				return strings.Contains(text, "Router: 10.77.0.254") && !strings.Contains(text, "taken away")
-			})
-			b.do(click(`nav.sub a[href="/system/versions"]`))
-			b.see("cannot be in force now")
-			b.do(click(`a[href="/system/versions/aaaa"]`))
-			b.see("Bring these settings back?")
-			b.do(click("main button.bad"))
-			b.see("These settings are in force again.")
-
-			b.do(click(`nav.sub a[href="/system/certificate"]`))
-			b.see("runs without encryption")
-			b.do(click(`nav.sub a[href="/system/diagnostics"]`))
-			b.see("about.txt")
-
-			for _, do := range []string{"restart", "reboot", "off"} {
-				b.do(chromedp.Navigate(url+"system"), click(`a[href="/system/power?do=`+do+`"]`))
-				b.see("Leave it")
-				b.do(click("main button.bad"))
-				b.see("Look now")
-			}
-			want := []string{"restore ID1 settings,files", "undo", "forget ID1", `bring back aaaa "now"`, "power restart", "power reboot", "power off"}
-			if got := r.system.list(); !slices.Equal(got, want) {
-				t.Errorf("the box was asked for %q, want %q", got, want)
-			}
-			b.quiet()
+		b.do(click(`nav.sub a[href="/system/log"]`))
+		b.see("group not written")
+		b.do(chromedp.SetValue(chromedp.CSS("[name=level]"), "error"), click("form.filter button"))
+		waitFor(t, "the log shows the errors alone", func() bool {
+			text := b.text()
+			return strings.Contains(text, "group not written") && !strings.Contains(text, "not on the shelf")
 		})
-	}
+
+		b.do(click(`nav.sub a[href="/system/backup"]`))
+		b.see("Make a backup")
+		b.do(chromedp.SetUploadFiles(chromedp.CSS("[name=file]"), []string{file}), click(`form[action="/system/restore"] button`))
+		b.see("This backup is encrypted")
+		b.do(chromedp.SetUploadFiles(chromedp.CSS("[name=file]"), []string{file}), chromedp.SendKeys(chromedp.CSS(`form[action="/system/restore"] [name=passphrase]`), "right"),
+			click(`form[action="/system/restore"] button`))
+		b.see("Router: 10.77.0.254 → 10.77.0.253")
+		b.do(click("[name=part][value=password]"), click("button[name=yes][value='1']"))
+		b.see("The backup is restored.")
+		b.do(click(`a[href="/system/restore/undo"]`))
+		b.see("This works once.")
+		b.do(click("main button.bad"))
+		b.see("all is as it was before it")
+		b.do(chromedp.SetUploadFiles(chromedp.CSS("[name=file]"), []string{file}), chromedp.SendKeys(chromedp.CSS(`form[action="/system/restore"] [name=passphrase]`), "right"),
+			click(`form[action="/system/restore"] button`))
+		b.see("Nothing is changed yet.")
+		b.do(click("button[name=yes][value='0']"))
+		b.see("Nothing was changed.")
+
+		b.do(click(`nav.sub a[href="/system/changes"]`))
+		b.see("by a USB stick")
+		b.do(chromedp.SendKeys(chromedp.CSS("[name=text]"), "router"), click("form.filter button"))
+		waitFor(t, "one change is left", func() bool {
+			text := b.text()
+			return strings.Contains(text, "Router: 10.77.0.254") && !strings.Contains(text, "taken away")
+		})
+		b.do(click(`nav.sub a[href="/system/versions"]`))
+		b.see("cannot be in force now")
+		b.do(click(`a[href="/system/versions/aaaa"]`))
+		b.see("Bring these settings back?")
+		b.do(click("main button.bad"))
+		b.see("These settings are in force again.")
+
+		b.do(click(`nav.sub a[href="/system/certificate"]`))
+		b.see("runs without encryption")
+		b.do(click(`nav.sub a[href="/system/diagnostics"]`))
+		b.see("about.txt")
+
+		for _, do := range []string{"restart", "reboot", "off"} {
+			b.do(chromedp.Navigate(url+"system"), click(`a[href="/system/power?do=`+do+`"]`))
+			b.see("Leave it")
+			b.do(click("main button.bad"))
+			b.see("Look now")
+		}
+		want := []string{"restore ID1 settings,files", "undo", "forget ID1", `bring back aaaa "now"`, "power restart", "power reboot", "power off"}
+		if got := r.system.list(); !slices.Equal(got, want) {
+			t.Errorf("the box was asked for %q, want %q", got, want)
+		}
+	})
 }
 
 // The log and the facts live; a browser that comes back does not show a line twice.
 func TestTheLogIsLiveInABrowser(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, single)
 	furnishSystem(r.system, r.clock.Now())
 	r.run()
@@ -149,9 +141,6 @@ func TestTheLogIsLiveInABrowser(t *testing.T) {
 
 // A certificate of one's own and a new one, over TLS.
 func TestTheCertificateInABrowser(t *testing.T) {
-	r := newRig(t, nil)
-	r.run()
-	r.setUp()
 	dir := t.TempDir()
 	cert, key := pair(t, []string{"phonebox.voice.home.arpa", "127.0.0.1"}, time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC))
 	for name, text := range map[string]string{"cert.pem": cert, "key.pem": key} {
@@ -159,29 +148,39 @@ func TestTheCertificateInABrowser(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	b := newBrowser(t)
-	url := r.server.URL()
-	b.loginAt(url)
-	b.do(chromedp.Navigate(url + "system/certificate"))
-	b.see("the box itself")
-	b.shoot("certificate")
-	b.do(chromedp.SetUploadFiles(chromedp.CSS("[name=certificate]"), []string{filepath.Join(dir, "cert.pem")}), click(`form[enctype] button`))
-	b.see("There has to be one key.")
-	b.do(chromedp.SetUploadFiles(chromedp.CSS("[name=certificate]"), []string{filepath.Join(dir, "cert.pem")}),
-		chromedp.SetUploadFiles(chromedp.CSS("[name=key]"), []string{filepath.Join(dir, "key.pem")}), click(`form[enctype] button`))
-	b.see("The certificate is in use for every new connection.")
-	b.see("a person, who uploaded it")
-	b.do(click(`a[href="/system/certificate/new"]`))
-	b.see("Make a new certificate?")
-	b.shoot("certificate-new")
-	b.do(click("main button.bad"))
-	b.see("The new certificate is in use")
-	b.see("the box itself")
-	b.quiet()
+	eachWay(t, func(t *testing.T, b *browser, script bool) {
+		r := newRig(t, nil)
+		r.run()
+		r.setUp()
+		saved, url := b.saves(), r.server.URL()
+		b.loginAt(url)
+		b.do(chromedp.Navigate(url + "system/certificate"))
+		b.see("the box itself")
+		b.picture(script, "certificate")
+		b.do(click(`a[href="/system/certificate/download"]`))
+		waitFor(t, "the certificate is saved", func() bool { return anySaved(saved, "", "BEGIN CERTIFICATE") })
+		b.do(chromedp.SetUploadFiles(chromedp.CSS("[name=certificate]"), []string{filepath.Join(dir, "cert.pem")}), click(`form[enctype] button`))
+		b.see("There has to be one key.")
+		b.do(chromedp.SetUploadFiles(chromedp.CSS("[name=certificate]"), []string{filepath.Join(dir, "cert.pem")}),
+			chromedp.SetUploadFiles(chromedp.CSS("[name=key]"), []string{filepath.Join(dir, "key.pem")}), click(`form[enctype] button`))
+		b.see("The certificate is in use for every new connection.")
+		b.see("a person, who uploaded it")
+		b.do(click(`a[href="/system/certificate/new"]`))
+		b.see("Make a new certificate?")
+		b.picture(script, "certificate-new")
+		b.do(click(`main a[role=button][href="/system/certificate"]`))
+		b.see("a person, who uploaded it")
+		b.do(click(`a[href="/system/certificate/new"]`))
+		b.see("Make a new certificate?")
+		b.do(click("main button.bad"))
+		b.see("The new certificate is in use")
+		b.see("the box itself")
+	})
 }
 
 // Every page of the section at every width, light and dark.
 func TestPicturesOfTheMachine(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, single)
 	furnish(t, r)
 	furnishSystem(r.system, r.clock.Now())

@@ -65,7 +65,7 @@ func TestSystemSaysWhatIsNotWell(t *testing.T) {
 func TestSystemWithoutAMachine(t *testing.T) {
 	r := newRig(t, nil)
 	r.system = nil
-	server, err := web.New(r.cfg, web.Deps{Box: r.box, Shop: r.shop, Files: fakeFiles{}, Secrets: r.secrets, Now: r.clock.Now, Log: slog.New(slog.DiscardHandler), Report: func(web.Event) {}})
+	server, err := newServer(r.cfg, web.Deps{Box: r.box, Shop: r.shop, Files: fakeFiles{}, Secrets: r.secrets, Now: r.clock.Now, Log: slog.New(slog.DiscardHandler), Report: func(web.Event) {}})
 	if err != nil {
 		t.Fatal(err)
 	}

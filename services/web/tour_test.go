@@ -48,6 +48,7 @@ var tour = []struct {
 // TestTour goes through the pages of docs/tour.md. Beside each picture lies the text that the page had when it was taken: when the
 // page says something else by now, the picture is out of date.
 func TestTour(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, single)
 	furnish(t, r)
 	r.run()

@@ -23,7 +23,7 @@ func wizardRig(t *testing.T, change func(*web.Config)) (*rig, *fakeStarter) {
 	r := newRig(t, change)
 	f := &fakeStarter{box: r.box, state: web.StartState{Wanted: true}}
 	r.metrics = prometheus.NewRegistry()
-	server, err := web.New(r.cfg, web.Deps{
+	server, err := newServer(r.cfg, web.Deps{
 		Box: r.box, Shop: r.shop, Files: fakeFiles{}, Secrets: r.secrets, Now: r.clock.Now, Uptime: r.clock.Uptime,
 		Log:     slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Metrics: r.metrics, Registerer: r.metrics, Start: f, Forms: r.forms,
