@@ -67,7 +67,10 @@ func viaWords(x Exchange) string {
 	if x.Relay != "" {
 		parts = append(parts, "through the relay "+x.Relay)
 	}
-	if x.Circuit != "" {
+	switch {
+	case x.Circuit != "" && x.Relay == "":
+		parts = append(parts, "from the switch port "+x.Circuit)
+	case x.Circuit != "":
 		parts = append(parts, "circuit "+x.Circuit)
 	}
 	if x.Remote != "" {

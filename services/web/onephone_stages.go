@@ -109,12 +109,25 @@ func (f *bootFacts) settle(stages []stageView) {
 		}
 		if at >= 0 {
 			stages[at].State = stageTrouble
+			comesNoFurther(stages, at)
 		}
 		return
+	}
+	if f.phone.Step == "" {
+		return // nothing has begun
 	}
 	if !slices.ContainsFunc(stages, func(s stageView) bool { return s.State == stageNow || s.State == stageTrouble }) && f.reached < wayRank(phone.Ready) {
 		if at := slices.IndexFunc(stages, func(s stageView) bool { return s.State == stageAhead }); at >= 0 {
 			stages[at].State = stageNow
+		}
+	}
+}
+
+// comesNoFurther leaves one place where a stuck phone is: what came before that is over.
+func comesNoFurther(stages []stageView, at int) {
+	for i := range stages[:at] {
+		if stages[i].State == stageNow {
+			stages[i].State, stages[i].Expect = stageDone, ""
 		}
 	}
 }

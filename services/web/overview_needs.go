@@ -288,6 +288,8 @@ func (s *Server) cures(p *Phone) []Trouble {
 // needsOfConversions are about phones that do not get on their way to their firmware.
 func needsOfConversions(l *look) []Need {
 	var failed, blocked, lacking []string
+	var broke Conversion // one that failed
+	stuck := l.stuckForFirmware()
 	var missing, more []string
 	for _, c := range l.conversions {
 		name := c.Label
@@ -296,7 +298,9 @@ func needsOfConversions(l *look) []Need {
 		}
 		switch {
 		case c.Phase == "failed":
-			failed = append(failed, name)
+			failed, broke = append(failed, name), c
+		case c.Phase == "blocked" && len(c.Missing) > 0 && stuck[c.MAC]:
+			// That it is stuck says the same, more pressingly and with the same button.
 		case c.Phase == "blocked" && len(c.Missing) > 0:
 			lacking = append(lacking, name)
 			for _, m := range c.Missing {
@@ -312,11 +316,8 @@ func needsOfConversions(l *look) []Need {
 	}
 	look := []Deed{{Text: "See the conversions", Path: "/conversions"}}
 	var out []Need
-	if n := len(failed); n > 0 {
-		out = append(out, Need{
-			Key: "conversion-failed", Level: Pressing, What: countOf(n, "The conversion of %d phone failed.", "The conversion of %d phones failed."),
-			Why: "Each says what failed and what helps.", Do: look,
-		}.named(failed))
+	if len(failed) > 0 {
+		out = append(out, failedNeed(failed, broke, look))
 	}
 	if n := len(lacking); n > 0 {
 		why := "The box goes on by itself once it is on the shelf."
@@ -333,6 +334,29 @@ func needsOfConversions(l *look) []Need {
 			Key: "conversion-blocked", Level: Due, What: countOf(n, "%d phone has no way to its firmware.", "%d phones have no way to their firmware."),
 			Why: "Each says what is in the way.", Do: look,
 		}.named(blocked))
+	}
+	return out
+}
+
+// failedNeed is about conversions that failed; of a single one it says why.
+func failedNeed(names []string, one Conversion, look []Deed) Need {
+	n := Need{Key: "conversion-failed", Level: Pressing, Do: look}
+	if len(names) == 1 {
+		n.What, n.Why = fmt.Sprintf("The conversion of %s failed.", names[0]), endWithStop(one.Text)
+		n.Do = append(slices.Clone(look), Deed{Text: "See what it did", Path: "/phones/" + one.MAC.Name()})
+		return n
+	}
+	n.What, n.Why = fmt.Sprintf("The conversion of %d phones failed.", len(names)), "Each says what failed and what helps."
+	return n.named(names)
+}
+
+// stuckForFirmware are the phones that are stuck, and whose problem names the firmware that they lack.
+func (l *look) stuckForFirmware() map[phone.MAC]bool {
+	out := map[phone.MAC]bool{}
+	for i := range l.phones {
+		if p := &l.phones[i]; p.Known && p.Step == phone.Stuck && loadName.MatchString(stuckWords(p)) {
+			out[p.MAC] = true
+		}
 	}
 	return out
 }

@@ -32,6 +32,7 @@ var tour = []struct {
 	{"phone", "phones/0006D7AA2A2E", 1100, false},
 	{"stuck", "phones/00070E112233", 1100, false},
 	{"conversion", "conversions", 1100, false},
+	{"report", "conversions/report", 1100, false},
 	{"firmware", "firmware", 1100, false},
 	{"network", "settings", 1100, false},
 	{"provider", "settings/phones", 1100, false},
@@ -50,7 +51,7 @@ var tour = []struct {
 func TestTour(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, single)
-	furnish(t, r)
+	furnishOffice(t, r)
 	r.run()
 	r.setUpOver(http.DefaultClient)
 	b := newBrowser(t)
