@@ -42,8 +42,9 @@ type reportRow struct {
 	Checks   []string          `json:"checks"` // that it passed, in words
 	Port     PhonePort         `json:"port,omitzero"`
 
-	Name, Word, Numbers, Way, Began, Ended string `json:"-"`
-	Changed                                bool   `json:"-"` // it runs something else than when it set out
+	Name, Word, Mood, Numbers, Way string `json:"-"`
+	Began, Ended                   string `json:"-"` // Ended is the hour alone on the day when it began
+	Changed                        bool   `json:"-"` // it runs something else than when it set out
 }
 
 // switchView is a switch with the phones on it.
@@ -77,7 +78,7 @@ func (s *Server) conversionReport() conversionReport {
 	}
 	v.Sentence = conversionSentence(len(list), counts)
 	slices.SortStableFunc(v.Phones, func(a, b reportRow) int {
-		return cmp.Or(strings.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name)), bytes.Compare(a.MAC[:], b.MAC[:]))
+		return cmp.Or(naturally(strings.ToLower(a.Name), strings.ToLower(b.Name)), bytes.Compare(a.MAC[:], b.MAC[:]))
 	})
 	v.Ports = switches(v.Phones)
 	return v
@@ -88,7 +89,10 @@ func (s *Server) reportRow(c Conversion, p Phone, now time.Time) reportRow {
 		Label: c.Label, MAC: c.MAC, Model: p.Model, From: c.Start, To: c.Runs, Target: c.Target, Steps: orEmpty(c.Taken), Started: c.Set,
 		Phase: c.Phase, Text: c.Text, Address: p.Address, Name: cmp.Or(c.Label, c.MAC.String()),
 	}
-	row.Word, _ = phaseWords(c.Phase)
+	row.Word, row.Mood = phaseWords(c.Phase)
+	if c.lacks() {
+		row.Word = "files missing"
+	}
 	more := Handover{}
 	if s.deps.Converter != nil {
 		more = s.deps.Converter.Handover(c.MAC)
@@ -100,9 +104,14 @@ func (s *Server) reportRow(c Conversion, p Phone, now time.Time) reportRow {
 	row.Changed = row.From != "" && row.From != row.To
 	row.Numbers = strings.Join(row.Lines, ", ")
 	row.Began, row.Ended = dateWords(row.Started, now), dateWords(row.Finished, now)
+	if day := strings.LastIndexByte(row.Ended, ' '); day > 0 && strings.HasPrefix(row.Began, row.Ended[:day+1]) {
+		row.Ended = row.Ended[day+1:]
+	}
 	var way []string
 	for _, t := range c.Taken {
-		way = append(way, t.To)
+		if t.To != c.Runs { // which stands beside it
+			way = append(way, t.To)
+		}
 	}
 	row.Way = strings.Join(way, ", ")
 	row.Checks = passed(c, p, more)
