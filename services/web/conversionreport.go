@@ -39,6 +39,8 @@ type reportRow struct {
 	Address  string            `json:"address"`
 	Checks   []string          `json:"checks"` // that it passed, in words
 	Port     PhonePort         `json:"port,omitzero"`
+
+	lacks bool // files that it needs are not on the shelf
 }
 
 // reportView is the report as a page.
@@ -54,8 +56,8 @@ type reportLine struct {
 	Name, MAC, Model, Numbers string
 	Labelled                  bool   // Name is not the MAC
 	From, To, Way             string // From is "" where it runs what it ran when it set out
-	Began, Ended              string
-	Word, Why                 string // Why is "" where it arrived
+	Began, Ended              string // Ended is the hour alone on the day when it began
+	Word, Mood, Why           string // Why is "" where it arrived
 	Address, Checks, Port     string
 }
 
@@ -90,7 +92,7 @@ func (s *Server) conversionReport() conversionReport {
 	}
 	v.Sentence = conversionSentence(len(list), counts)
 	slices.SortStableFunc(v.Phones, func(a, b reportRow) int {
-		return cmp.Or(strings.Compare(strings.ToLower(a.name()), strings.ToLower(b.name())), bytes.Compare(a.MAC[:], b.MAC[:]))
+		return cmp.Or(naturally(strings.ToLower(a.name()), strings.ToLower(b.name())), bytes.Compare(a.MAC[:], b.MAC[:]))
 	})
 	return v
 }
@@ -100,7 +102,7 @@ func (row *reportRow) name() string { return cmp.Or(row.Label, row.MAC.String())
 func (s *Server) reportRow(c Conversion, p Phone) reportRow {
 	row := reportRow{
 		Label: c.Label, MAC: c.MAC, Model: p.Model, From: c.Start, To: c.Runs, Target: c.Target, Steps: orEmpty(c.Taken), Started: c.Set,
-		Phase: c.Phase, Text: c.Text, Address: p.Address,
+		Phase: c.Phase, Text: c.Text, Address: p.Address, lacks: c.lacks(),
 	}
 	more := Handover{}
 	if s.deps.Converter != nil {
@@ -131,7 +133,13 @@ func (row *reportRow) line(now time.Time) reportLine {
 		Began: dateWords(row.Started, now), Ended: dateWords(row.Finished, now), Address: row.Address, Port: row.Port.Port,
 		Checks: cmp.Or(strings.Join(row.Checks, ", "), "none"),
 	}
-	l.Word, _ = phaseWords(row.Phase)
+	l.Word, l.Mood = phaseWords(row.Phase)
+	if row.lacks {
+		l.Word = "files missing"
+	}
+	if day := strings.LastIndexByte(l.Ended, ' '); day > 0 && strings.HasPrefix(l.Began, l.Ended[:day+1]) {
+		l.Ended = l.Ended[day+1:]
+	}
 	if row.Phase != "arrived" {
 		l.Why = row.Text
 	}
@@ -140,7 +148,9 @@ func (row *reportRow) line(now time.Time) reportLine {
 	}
 	var way []string
 	for _, t := range row.Steps {
-		way = append(way, t.To)
+		if t.To != row.To { // which stands beside it
+			way = append(way, t.To)
+		}
 	}
 	l.Way = strings.Join(way, ", ")
 	return l

@@ -44,6 +44,7 @@ type planGroup struct {
 	Target     string
 	Pinned     bool
 	Word, Mood string
+	Lacks      bool // files that an upload would bring
 	Text       string
 	Steps      []planStep
 	Takes      string
@@ -197,8 +198,8 @@ func newPlanGroup(c Conversion) planGroup {
 		g.Word, g.Mood = "no change", "good"
 	case c.Phase == "arrived":
 		g.Word, g.Mood = "there already", "good"
-	case c.Phase == "blocked" && len(c.Steps) > 0:
-		g.Word, g.Mood = "files missing", "warn"
+	case c.lacks():
+		g.Word, g.Mood, g.Lacks = "files missing", "warn", true
 	case c.Phase == "blocked":
 		g.Word, g.Mood = "no way", "warn"
 	case len(c.Steps) == 0:

@@ -215,6 +215,11 @@ type fieldView struct {
 	Size      int
 }
 
+// NewExample reports whether the example shows what neither the default nor the rule says already.
+func (f *fieldView) NewExample() bool {
+	return f.Example != "" && f.Example != f.Default && !strings.Contains(f.Allowed, f.Example)
+}
+
 type optionView struct {
 	Value, Words string
 	Selected     bool
@@ -625,7 +630,7 @@ func newParameterView(key string, p phone.Parameter, value string, set bool) par
 	if !set {
 		standard := "as the phone has it"
 		if p.Default != "" {
-			standard = "as the phone has it: " + p.Default
+			standard = "default: " + p.Default
 		}
 		v.Options = append(v.Options, optionView{Words: standard, Selected: true})
 		for i, o := range choices {

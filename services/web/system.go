@@ -273,8 +273,11 @@ func diskFact(m Machine) factView {
 
 func storeFact(st StoreFacts) factView {
 	f := factView{Name: "Storing of leases", Text: "Nothing was stored since the start."}
-	if st.Commits > 0 {
-		f.Text = fmt.Sprintf("Stored %d times since the start; once takes %s.", st.Commits, millis(st.MeanS))
+	switch {
+	case st.Commits == 1:
+		f.Text = fmt.Sprintf("Stored once since the start, in %s.", millis(st.MeanS))
+	case st.Commits > 1:
+		f.Text = fmt.Sprintf("Stored %d times since the start, in %s each.", st.Commits, millis(st.MeanS))
 	}
 	switch {
 	case st.Failing != "":
