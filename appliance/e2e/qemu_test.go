@@ -40,7 +40,6 @@ type qemuRun struct {
 
 	backup            []byte // of the settings and the firmware
 	inBackup, changed string // the settings in it, and those that were changed afterwards
-	restored          int    // the answer to the restore that the power cut came into, 0 = none
 	names             *encrypted
 }
 
