@@ -217,9 +217,9 @@ func TestAPhoneIsConvertedWhileAPersonWatches(t *testing.T) {
 	p.click("main button[type=submit]")
 	p.see("Log out")
 
-	// The workshop's phone has no way yet: the page says which files it needs, and the shelf for whom.
+	// The workshop's phone lacks files: the page says which files it needs, and the shelf for whom.
 	p.open("conversions")
-	p.see("Workshop", "no way", "Needs you: 1")
+	p.see("Workshop", "files missing", "Needs you: 1")
 	p.shoot("blocked")
 	p.open("firmware")
 	p.see("Missing, and needed", load+".loads", "1 phone runs")

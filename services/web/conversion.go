@@ -34,6 +34,7 @@ type conversionView struct {
 	MACHead, MACTail           string // the last four digits are what stands largest on a phone's label
 	Orders                     []orderView
 	Needs                      bool    // it needs a person
+	Lacks                      bool    // an upload would help it
 	Progress                   string  // how far it is, a sentence; "" = nothing is left to do
 	LeftWords                  string  // and for how long
 	Bar, BarOf                 int     // 0 of 0 = there is no bar
@@ -103,6 +104,9 @@ func newConversionView(c Conversion) conversionView {
 		v.Name = mac
 	}
 	v.Word, v.Mood = phaseWords(c.Phase)
+	if v.Lacks = c.lacks(); v.Lacks {
+		v.Word = "files missing"
+	}
 	if c.ByHand && c.Phase != "failed" && c.Phase != "blocked" {
 		v.Word, v.Mood = "restart it by hand", "warn"
 	}
@@ -118,6 +122,12 @@ func newConversionView(c Conversion) conversionView {
 // needsPerson reports whether a phone goes on only when a person does something.
 func (c *Conversion) needsPerson() bool {
 	return c.Phase == "failed" || c.Phase == "blocked" || c.ByHand
+}
+
+// lacks reports whether a phone stands still because files are not on the shelf, so that an upload helps.
+func (c *Conversion) lacks() bool {
+	misses := func(s ConversionStep) bool { return len(s.Missing) > 0 }
+	return c.Phase == "blocked" && (len(c.Missing) > 0 || slices.ContainsFunc(c.Steps, misses))
 }
 
 // inMiddle reports whether the power of a phone must not be cut now.
@@ -295,11 +305,11 @@ func conversionSentence(all int, counts map[string]int) string {
 			word, _ := phaseWords(phase)
 			switch {
 			case phase == "blocked":
-				word = "without a way"
+				word = "blocked"
 			case phase == "going" && n > 1:
 				word = "on their way"
 			}
-			parts = append(parts, plural(n, "phone")+" "+word)
+			parts = append(parts, count(n, "phone")+" "+word)
 		}
 	}
 	return strings.Join(parts, ", ") + "."

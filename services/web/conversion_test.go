@@ -171,7 +171,7 @@ func TestTheHandOverReport(t *testing.T) {
 	r, c := palletRig(t, 20)
 	r.shop.converts[7].Label = "=cmd|' /C calc'!A0"
 	body := r.do(call{path: "/conversions/report", cookie: c}).Body.String()
-	wantText(t, body, "Harbour Street office", "1 Mar 2026 12:00", "Desk 001", "00:06:D7:01:00:01", "7960", "10.77.1.1", "P0S3-04-4-00 → P0S3-8-12-00", "by P0S3-05-3-00, P0S3-06-3-00, P0S3-8-12-00",
+	wantText(t, body, "Harbour Street office", "1 Mar 2026 12:00", "Desk 001", "00:06:D7:01:00:01", "7960", "10.77.1.1", `P0S3-04-4-00</span> → <span class="short">P0S3-8-12-00`, "<small>by P0S3-05-3-00, P0S3-06-3-00</small>",
 		"runs the load that it should, has its configuration, its application is up", "Switch cellar-sw1", "Gi1/0/1", "Handed over by", "broke off three times")
 	wantNoText(t, body, "sip-secret", web.Mask)
 	if i, j := strings.Index(body, "Gi1/0/9<"), strings.Index(body, "Gi1/0/11<"); i < 0 || i > j {

@@ -35,6 +35,7 @@ type reportRow struct {
 	Started  time.Time         `json:"started,omitzero"`
 	Finished time.Time         `json:"finished,omitzero"` // when it arrived; zero = it did not
 	Phase    string            `json:"result"`
+	Lacks    bool              `json:"-"` // files that are not on the shelf
 	Text     string            `json:"text"`
 	Address  string            `json:"address"`
 	Checks   []string          `json:"checks"` // that it passed, in words
@@ -54,8 +55,8 @@ type reportLine struct {
 	Name, MAC, Model, Numbers string
 	Labelled                  bool   // Name is not the MAC
 	From, To, Way             string // From is "" where it runs what it ran when it set out
-	Began, Ended              string
-	Word, Why                 string // Why is "" where it arrived
+	Began, Ended              string // Ended is the hour alone on the day when it began
+	Word, Mood, Why           string // Why is "" where it arrived
 	Address, Checks, Port     string
 }
 
@@ -90,17 +91,26 @@ func (s *Server) conversionReport() conversionReport {
 	}
 	v.Sentence = conversionSentence(len(list), counts)
 	slices.SortStableFunc(v.Phones, func(a, b reportRow) int {
-		return cmp.Or(strings.Compare(strings.ToLower(a.name()), strings.ToLower(b.name())), bytes.Compare(a.MAC[:], b.MAC[:]))
+		return cmp.Or(naturally(strings.ToLower(a.name()), strings.ToLower(b.name())), bytes.Compare(a.MAC[:], b.MAC[:]))
 	})
 	return v
 }
 
 func (row *reportRow) name() string { return cmp.Or(row.Label, row.MAC.String()) }
 
+// result is the phase in words.
+func (row *reportRow) result() (word, mood string) {
+	word, mood = phaseWords(row.Phase)
+	if row.Lacks {
+		word = "files missing"
+	}
+	return word, mood
+}
+
 func (s *Server) reportRow(c Conversion, p Phone) reportRow {
 	row := reportRow{
 		Label: c.Label, MAC: c.MAC, Model: p.Model, From: c.Start, To: c.Runs, Target: c.Target, Steps: orEmpty(c.Taken), Started: c.Set,
-		Phase: c.Phase, Text: c.Text, Address: p.Address,
+		Phase: c.Phase, Lacks: c.lacks(), Text: c.Text, Address: p.Address,
 	}
 	more := Handover{}
 	if s.deps.Converter != nil {
@@ -131,7 +141,10 @@ func (row *reportRow) line(now time.Time) reportLine {
 		Began: dateWords(row.Started, now), Ended: dateWords(row.Finished, now), Address: row.Address, Port: row.Port.Port,
 		Checks: cmp.Or(strings.Join(row.Checks, ", "), "none"),
 	}
-	l.Word, _ = phaseWords(row.Phase)
+	if day := strings.LastIndexByte(l.Ended, ' '); day > 0 && strings.HasPrefix(l.Began, l.Ended[:day+1]) {
+		l.Ended = l.Ended[day+1:]
+	}
+	l.Word, l.Mood = row.result()
 	if row.Phase != "arrived" {
 		l.Why = row.Text
 	}
@@ -140,7 +153,9 @@ func (row *reportRow) line(now time.Time) reportLine {
 	}
 	var way []string
 	for _, t := range row.Steps {
-		way = append(way, t.To)
+		if t.To != row.To { // which stands beside it
+			way = append(way, t.To)
+		}
 	}
 	l.Way = strings.Join(way, ", ")
 	return l
@@ -244,7 +259,7 @@ func (v conversionReport) csv() ([]byte, error) {
 	_ = w.Write(reportColumns) // what goes wrong is known at the end
 	for i := range v.Phones {
 		row := &v.Phones[i]
-		word, _ := phaseWords(row.Phase)
+		word, _ := row.result()
 		var steps []string
 		for _, t := range row.Steps {
 			steps = append(steps, t.From+" > "+t.To)
@@ -272,8 +287,7 @@ func (s *Server) reportCSV(w http.ResponseWriter, _ *http.Request) error {
 	if err != nil {
 		return err
 	}
-	w.Header().Set("Content-Type", "text/csv; charset=utf-8")
-	w.Header().Set("Content-Disposition", `attachment; filename="conversion-`+v.Time.Format("2006-01-02")+`.csv"`)
+	attach(w, "conversion-"+v.Time.Format("2006-01-02")+".csv", "text/csv; charset=utf-8")
 	_, _ = w.Write(content)
 	return nil
 }
