@@ -309,7 +309,7 @@ func conversionSentence(all int, counts map[string]int) string {
 			case phase == "going" && n > 1:
 				word = "on their way"
 			}
-			parts = append(parts, plural(n, "phone")+" "+word)
+			parts = append(parts, count(n, "phone")+" "+word)
 		}
 	}
 	return strings.Join(parts, ", ") + "."

@@ -35,12 +35,11 @@ type reportRow struct {
 	Started  time.Time         `json:"started,omitzero"`
 	Finished time.Time         `json:"finished,omitzero"` // when it arrived; zero = it did not
 	Phase    string            `json:"result"`
+	Lacks    bool              `json:"-"` // files that are not on the shelf
 	Text     string            `json:"text"`
 	Address  string            `json:"address"`
 	Checks   []string          `json:"checks"` // that it passed, in words
 	Port     PhonePort         `json:"port,omitzero"`
-
-	lacks bool // files that it needs are not on the shelf
 }
 
 // reportView is the report as a page.
@@ -99,10 +98,19 @@ func (s *Server) conversionReport() conversionReport {
 
 func (row *reportRow) name() string { return cmp.Or(row.Label, row.MAC.String()) }
 
+// result is the phase in words.
+func (row *reportRow) result() (word, mood string) {
+	word, mood = phaseWords(row.Phase)
+	if row.Lacks {
+		word = "files missing"
+	}
+	return word, mood
+}
+
 func (s *Server) reportRow(c Conversion, p Phone) reportRow {
 	row := reportRow{
 		Label: c.Label, MAC: c.MAC, Model: p.Model, From: c.Start, To: c.Runs, Target: c.Target, Steps: orEmpty(c.Taken), Started: c.Set,
-		Phase: c.Phase, Text: c.Text, Address: p.Address, lacks: c.lacks(),
+		Phase: c.Phase, Lacks: c.lacks(), Text: c.Text, Address: p.Address,
 	}
 	more := Handover{}
 	if s.deps.Converter != nil {
@@ -133,13 +141,10 @@ func (row *reportRow) line(now time.Time) reportLine {
 		Began: dateWords(row.Started, now), Ended: dateWords(row.Finished, now), Address: row.Address, Port: row.Port.Port,
 		Checks: cmp.Or(strings.Join(row.Checks, ", "), "none"),
 	}
-	l.Word, l.Mood = phaseWords(row.Phase)
-	if row.lacks {
-		l.Word = "files missing"
-	}
 	if day := strings.LastIndexByte(l.Ended, ' '); day > 0 && strings.HasPrefix(l.Began, l.Ended[:day+1]) {
 		l.Ended = l.Ended[day+1:]
 	}
+	l.Word, l.Mood = row.result()
 	if row.Phase != "arrived" {
 		l.Why = row.Text
 	}
@@ -254,7 +259,7 @@ func (v conversionReport) csv() ([]byte, error) {
 	_ = w.Write(reportColumns) // what goes wrong is known at the end
 	for i := range v.Phones {
 		row := &v.Phones[i]
-		word, _ := phaseWords(row.Phase)
+		word, _ := row.result()
 		var steps []string
 		for _, t := range row.Steps {
 			steps = append(steps, t.From+" > "+t.To)
@@ -282,8 +287,7 @@ func (s *Server) reportCSV(w http.ResponseWriter, _ *http.Request) error {
 	if err != nil {
 		return err
 	}
-	w.Header().Set("Content-Type", "text/csv; charset=utf-8")
-	w.Header().Set("Content-Disposition", `attachment; filename="conversion-`+v.Time.Format("2006-01-02")+`.csv"`)
+	attach(w, "conversion-"+v.Time.Format("2006-01-02")+".csv", "text/csv; charset=utf-8")
 	_, _ = w.Write(content)
 	return nil
 }

@@ -171,7 +171,7 @@ func planGroups(list []Conversion) []planGroup {
 	}
 	for i := range groups {
 		g := &groups[i]
-		g.Count = plural(len(g.Phones), "phone")
+		g.Count = count(len(g.Phones), "phone")
 		if len(g.Steps) > 0 {
 			g.Takes = takesWords(g.seconds)
 		}

@@ -261,13 +261,6 @@ func (s *Server) dialPlanPreview(w http.ResponseWriter, r *http.Request) error {
 	return partials(w, &out)
 }
 
-// partials sends parts of a page.
-func partials(w http.ResponseWriter, out *bytes.Buffer) error {
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	_, _ = w.Write(out.Bytes())
-	return nil
-}
-
 // capitalised begins a sentence with a capital letter and ends it with a full stop.
 func capitalised(s string) string {
 	if s == "" {

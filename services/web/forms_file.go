@@ -79,10 +79,7 @@ func (s *Server) fileCheck(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	partial(&out, "#filecheck", "innerMorph", b.Bytes())
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.Header().Set("Cache-Control", "no-store")
-	_, err := w.Write(out.Bytes())
-	return err
+	return partials(w, &out)
 }
 
 func (s *Server) checkFile(r *http.Request, text string) fileCheckView {

@@ -69,10 +69,7 @@ func (s *Server) formFind(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	partial(&out, "#found", "innerMorph", b.Bytes())
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.Header().Set("Cache-Control", "no-store")
-	_, err := w.Write(out.Bytes())
-	return err
+	return partials(w, &out)
 }
 
 // settableParameters are the parameters that a site may set.

@@ -331,10 +331,7 @@ func (s *Server) formCheck(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 	}
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.Header().Set("Cache-Control", "no-store")
-	_, err = w.Write(out.Bytes())
-	return err
+	return partials(w, &out)
 }
 
 // verdictView is what stands beside a field.

@@ -169,8 +169,7 @@ func (s *Server) export(w http.ResponseWriter, r *http.Request) error {
 	if secrets {
 		s.report(r, Event{Kind: EventSecrets, What: "The list of phones was read with its passwords.", Code: http.StatusOK})
 	}
-	w.Header().Set("Content-Type", kind)
-	w.Header().Set("Content-Disposition", `attachment; filename="`+name+`"`)
+	attach(w, name, kind)
 	_, _ = w.Write(content)
 	return nil
 }

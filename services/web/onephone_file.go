@@ -3,7 +3,6 @@ package web
 import (
 	"bytes"
 	"fmt"
-	"mime"
 	"net/http"
 	"path"
 	"strconv"
@@ -199,13 +198,6 @@ func (s *Server) downloadFile(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Set("Content-Length", strconv.Itoa(len(a.Body)))
 	_, _ = w.Write(a.Body)
 	return nil
-}
-
-// attach makes a browser save what follows.
-func attach(w http.ResponseWriter, name, kind string) {
-	w.Header().Set("Content-Disposition", mime.FormatMediaType("attachment", map[string]string{"filename": name}))
-	w.Header().Set("Content-Type", kind)
-	w.Header().Set("Content-Security-Policy", "default-src 'none'; sandbox")
 }
 
 // fileWords say a status in words.

@@ -50,7 +50,7 @@ func newChart(minutes []Minute, now time.Time) *chartView {
 		return nil
 	}
 	v := &chartView{
-		Width: chartMinutes * barWidth, Height: chartHeight, Most: plural(most, "phone"), Bars: bars(minutes, most),
+		Width: chartMinutes * barWidth, Height: chartHeight, Most: count(most, "phone"), Bars: bars(minutes, most),
 		From: clockWords(minutes[len(minutes)-1].At.Add(-(chartMinutes-1)*time.Minute), now), Now: minutes[len(minutes)-1].Tally,
 		Middle: clockWords(minutes[len(minutes)-1].At.Add(-(chartMinutes/2-1)*time.Minute), now),
 		Said:   chartSentence(minutes, now),

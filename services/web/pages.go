@@ -55,22 +55,22 @@ type view struct {
 }
 
 func parsePages() (*pages, error) {
-	p := &pages{assets: map[string]asset{}}
+	p := &pages{}
 	var err error
 	if p.languages, err = readLanguages(); err != nil {
 		return nil, err
 	}
-	if err := p.loadAssets(); err != nil {
+	if p.assets, err = loadAssets(); err != nil {
 		return nil, err
 	}
 	p.templates, err = parseTemplates(p.funcs())
 	return p, err
 }
 
-// loadAssets reads the embedded files. Our own styles and scripts have a file for each subject, which are served as one, in the
-// order of their names.
-func (p *pages) loadAssets() error {
-	joined := map[string][]byte{}
+// loadAssets reads the embedded files, once for all servers of a program: tests start hundreds. Our own styles and scripts have a
+// file for each subject, which are served as one, in the order of their names.
+var loadAssets = sync.OnceValues(func() (map[string]asset, error) {
+	out, joined := map[string]asset{}, map[string][]byte{}
 	err := fs.WalkDir(files, "assets", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
@@ -85,18 +85,18 @@ func (p *pages) loadAssets() error {
 			joined[one] = append(append(joined[one], body...), '\n')
 			return nil
 		}
-		p.addAsset(name, body)
+		out[name] = newAsset(name, body)
 		return nil
 	})
 	for name, body := range joined {
-		p.addAsset(name, body)
+		out[name] = newAsset(name, body)
 	}
-	return err
-}
+	return out, err
+})
 
-func (p *pages) addAsset(name string, body []byte) {
+func newAsset(name string, body []byte) asset {
 	sum := sha256.Sum256(body)
-	p.assets[name] = asset{body: body, gz: packAsset(body), tag: hex.EncodeToString(sum[:6]), kind: assetKinds[path.Ext(name)]}
+	return asset{body: body, gz: packAsset(body), tag: hex.EncodeToString(sum[:6]), kind: assetKinds[path.Ext(name)]}
 }
 
 func (p *pages) funcs() template.FuncMap {

@@ -123,7 +123,7 @@ func TestTheChosenPhonesAreExported(t *testing.T) {
 	v := url.Values{"mac": {reception}, "format": {"csv"}}
 	w := r.form("/phones/many/export", c, v)
 	wantText(t, w.Body.String(), "[00:06:D7:AA:2A:2E] secrets=false")
-	if got := w.Header().Get("Content-Disposition"); got != `attachment; filename="phones.csv"` || len(r.reported(web.EventSecrets)) != 0 {
+	if got := w.Header().Get("Content-Disposition"); got != `attachment; filename=phones.csv` || len(r.reported(web.EventSecrets)) != 0 {
 		t.Errorf("it is sent as %q", got)
 	}
 	v.Set("secrets", "1")

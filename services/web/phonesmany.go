@@ -401,8 +401,7 @@ func (s *Server) phonesExport(w http.ResponseWriter, r *http.Request) error {
 	if secrets {
 		s.report(r, Event{Kind: EventSecrets, What: fmt.Sprintf("The list of %s was read with their passwords.", count(len(macs), "phone")), Code: http.StatusOK})
 	}
-	w.Header().Set("Content-Type", kind)
-	w.Header().Set("Content-Disposition", `attachment; filename="`+name+`"`)
+	attach(w, name, kind)
 	_, _ = w.Write(content)
 	return nil
 }

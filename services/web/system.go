@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -194,7 +195,7 @@ func machineFacts(m Machine, status Status) []factView {
 	facts := []factView{
 		{Name: "Version", Text: version},
 		{Name: "Built with", Text: m.Go},
-		{Name: "Board", Text: or(m.Board, "not known") + ", " + m.Arch + ", " + count(m.CPUs, "core")},
+		{Name: "Board", Text: cmp.Or(m.Board, "not known") + ", " + m.Arch + ", " + count(m.CPUs, "core")},
 		{Name: "Kernel", Text: m.Kernel},
 		{Name: "The daemon runs for", Text: uptimeWords(status.UptimeS)},
 		{Name: "The computer runs for", Text: uptimeWords(m.UptimeS)},
@@ -208,14 +209,7 @@ func machineFacts(m Machine, status Status) []factView {
 	if !status.Clock.Trusted {
 		clock.Mood, clock.Trouble = "warn", "The box does not know the right time: set it on the page of the time, or let it reach a time server."
 	}
-	return append(facts, clock, factView{Name: "Real-time clock", Text: or(status.Clock.RTC, "nothing is known of one")})
-}
-
-func or(s, other string) string {
-	if s == "" {
-		return other
-	}
-	return s
+	return append(facts, clock, factView{Name: "Real-time clock", Text: cmp.Or(status.Clock.RTC, "nothing is known of one")})
 }
 
 func memoryFact(m Machine) factView {
@@ -385,7 +379,7 @@ func (s *Server) busyPhones() []string {
 	}
 	for _, c := range s.deps.Shop.Conversions() {
 		if !c.Unplug {
-			out = append(out, or(c.Label, c.MAC.String()))
+			out = append(out, cmp.Or(c.Label, c.MAC.String()))
 		}
 	}
 	slices.Sort(out)

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -61,7 +62,7 @@ func sizeOf(files int, bytes int64) string {
 func partTitles(names []string) string {
 	var out []string
 	for _, n := range names {
-		out = append(out, or(partWords[n].title, n))
+		out = append(out, cmp.Or(partWords[n].title, n))
 	}
 	return strings.Join(out, ", ")
 }
@@ -111,8 +112,7 @@ func (s *Server) sendBackup(w http.ResponseWriter, r *http.Request, parts []stri
 	err := s.deps.System.Backup(r.Context(), parts, passphrase, func(name string) io.Writer {
 		began = true
 		s.report(r, Event{Kind: EventSecrets, What: backupSentence(parts, passphrase), Code: http.StatusOK})
-		w.Header().Set("Content-Type", "application/octet-stream")
-		w.Header().Set("Content-Disposition", `attachment; filename="`+name+`"`)
+		attach(w, name, "application/octet-stream")
 		return w
 	})
 	if err == nil {
@@ -320,7 +320,7 @@ func (s *Server) restore(r *http.Request, id string, parts []string) error {
 	if err := s.deps.System.Restore(context.WithoutCancel(r.Context()), id, parts); err != nil {
 		return orElse(err, http.StatusInternalServerError, "The backup was not restored; the log says why.")
 	}
-	s.changed(r, "A backup of "+or(staged.Box, "a box without a name")+" was restored: "+partTitles(parts)+".")
+	s.changed(r, "A backup of "+cmp.Or(staged.Box, "a box without a name")+" was restored: "+partTitles(parts)+".")
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
@@ -230,7 +231,7 @@ func checkCert(certText, keyText []byte, cfg *Config, now time.Time, trusted boo
 	named := slices.ContainsFunc(names, func(n string) bool { return leaf.VerifyHostname(n) == nil }) ||
 		slices.ContainsFunc(addrs, func(a net.IP) bool { return leaf.VerifyHostname(a.String()) == nil })
 	if !named {
-		return nil, nil, wrong("The certificate names " + or(and(coveredNames(leaf)), "nothing") + ", and the box is none of these. It is " + and(names) + ".")
+		return nil, nil, wrong("The certificate names " + cmp.Or(and(coveredNames(leaf)), "nothing") + ", and the box is none of these. It is " + and(names) + ".")
 	}
 	return text, &cert, nil
 }
@@ -276,8 +277,7 @@ func (s *Server) certDownload(w http.ResponseWriter, _ *http.Request) error {
 		body = append(body, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})...)
 	}
 	sum := sha256.Sum256(cert.Certificate[0])
-	w.Header().Set("Content-Type", "application/x-x509-ca-cert")
-	w.Header().Set("Content-Disposition", fmt.Sprintf(`attachment; filename="phonebox-%x.crt"`, sum[:4]))
+	attach(w, fmt.Sprintf("phonebox-%x.crt", sum[:4]), "application/x-x509-ca-cert")
 	_, _ = w.Write(body)
 	return nil
 }

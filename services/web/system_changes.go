@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"encoding/csv"
 	"net/http"
 	"slices"
@@ -58,7 +59,7 @@ func ChangeText(c KeyChange) string {
 	case c.Kind == "removed":
 		return what + " was removed: " + c.Old
 	}
-	return what + ": " + or(c.Old, "nothing") + " → " + or(c.New, "nothing")
+	return what + ": " + cmp.Or(c.Old, "nothing") + " → " + cmp.Or(c.New, "nothing")
 }
 
 func changeTexts(keys []KeyChange) []string {
@@ -113,7 +114,7 @@ func (s *Server) changesPage(w http.ResponseWriter, r *http.Request) error {
 			Keys: changeTexts(e.Keys), More: e.More,
 		}
 		if !e.MAC.IsZero() {
-			row.Phone, row.Path = or(e.Label, e.MAC.String()), "/phones/"+e.MAC.Name()
+			row.Phone, row.Path = cmp.Or(e.Label, e.MAC.String()), "/phones/"+e.MAC.Name()
 		}
 		v.Rows = append(v.Rows, row)
 	}
@@ -123,8 +124,7 @@ func (s *Server) changesPage(w http.ResponseWriter, r *http.Request) error {
 // changesCSV has a row for each key, so that a spreadsheet can sort them.
 func (s *Server) changesCSV(w http.ResponseWriter, r *http.Request) error {
 	found, _ := s.changesFound(r)
-	w.Header().Set("Content-Type", "text/csv; charset=utf-8")
-	w.Header().Set("Content-Disposition", `attachment; filename="phonebox-changes.csv"`)
+	attach(w, "phonebox-changes.csv", "text/csv; charset=utf-8")
 	out := csv.NewWriter(w)
 	_ = out.Write([]string{"time", "from", "how", "what", "phone", "key", "old", "new"})
 	for _, e := range found {

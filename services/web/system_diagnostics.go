@@ -34,8 +34,7 @@ func (s *Server) diagnosticsPart(w http.ResponseWriter, r *http.Request) error {
 // says so in its place, for the others help all the same.
 func (s *Server) diagnosticsBundle(w http.ResponseWriter, r *http.Request) error {
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(uploadTime))
-	w.Header().Set("Content-Type", "application/zip")
-	w.Header().Set("Content-Disposition", `attachment; filename="phonebox-diagnostics-`+s.deps.Now().UTC().Format("20060102-1504")+`.zip"`)
+	attach(w, "phonebox-diagnostics-"+s.deps.Now().UTC().Format("20060102-1504")+".zip", "application/zip")
 	z := zip.NewWriter(w)
 	for _, p := range s.deps.System.Diagnostics() {
 		body, err := p.Make(r.Context())

@@ -150,8 +150,7 @@ func (s *Server) logStream(w http.ResponseWriter, r *http.Request) error {
 func (s *Server) logText(w http.ResponseWriter, r *http.Request) error {
 	f, _ := s.logFilter(r.URL.Query())
 	lines := s.deps.System.Log(f, logTextLines)
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	w.Header().Set("Content-Disposition", `attachment; filename="phonebox-log.txt"`)
+	attach(w, "phonebox-log.txt", "text/plain; charset=utf-8")
 	for i := len(lines.Lines) - 1; i >= 0; i-- {
 		if _, err := w.Write([]byte(LogText(lines.Lines[i]))); err != nil {
 			return nil //nolint:nilerr // nobody is there any more

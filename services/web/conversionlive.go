@@ -2,7 +2,6 @@ package web
 
 import (
 	"bytes"
-	"fmt"
 	"reflect"
 )
 
@@ -107,19 +106,4 @@ func (c *conversionParts) places(q conversionQuery, all []conversionView) []conv
 func (v conversionView) differs(before conversionView) bool {
 	v.left, before.left = 0, 0
 	return !reflect.DeepEqual(v, before)
-}
-
-// plural writes a number of things: 1 phone, 3 phones.
-func plural(n int, thing string) string {
-	if n == 1 {
-		return "1 " + thing
-	}
-	return fmt.Sprintf("%d %ss", n, thing)
-}
-
-// partial wraps HTML that our own templates made into htmx's element for exchanging a part of a page.
-func partial(out *bytes.Buffer, target, swap string, html []byte) {
-	out.WriteString(`<hx-partial hx-target="` + target + `" hx-swap="` + swap + `">`)
-	out.Write(html)
-	out.WriteString("</hx-partial>\n")
 }
