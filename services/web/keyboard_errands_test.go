@@ -125,7 +125,7 @@ func TestABoxIsSetUpByKeyboardAlone(t *testing.T) {
 
 // What is done every day, from the login to the logout, with keys alone.
 func TestErrandsByKeyboardAlone(t *testing.T) {
-	r := fullHouse(t)
+	r := fullHouse(t, single)
 	r.run()
 	r.setUpOver(http.DefaultClient)
 	b := newBrowser(t)

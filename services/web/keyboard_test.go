@@ -2,12 +2,16 @@ package web_test
 
 import (
 	"fmt"
+	"io"
 	"net/http"
+	"net/http/httptest"
 	neturl "net/url"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
@@ -21,6 +25,12 @@ func (b *browser) key(keys ...string) {
 	for _, k := range keys {
 		b.do(chromedp.KeyEvent(k))
 	}
+}
+
+// tab presses Tab with one message to the browser, for walks are long.
+func (b *browser) tab() {
+	b.t.Helper()
+	command(b, input.DispatchKeyEvent, input.DispatchKeyEventParams{Type: input.DispatchKeyEventTypeRawKeyDown, Key: "Tab", Code: "Tab", WindowsVirtualKeyCode: 9, NativeVirtualKeyCode: 9})
 }
 
 // keyBack goes back one element.
@@ -38,6 +48,8 @@ type stop struct {
 	Dull   string // the one before it looked the same with and without the focus
 	Area   [4]float64
 }
+
+func (s stop) String() string { return s.What }
 
 // walkScript says what can be reached on a page, and looks at what has the focus.
 const walkScript = `(() => {
@@ -95,70 +107,89 @@ const walkScript = `(() => {
 	};
 })()`
 
-// walk presses Tab until the focus has been everywhere, and says where it was, from the first element to the last. It may begin in
-// the middle of the page, where a field asked for the focus.
-func (b *browser) walk(name string) []stop {
+// walk presses Tab until the focus has been everywhere, and says where it was, from the first element to the last, and what is wrong
+// with that: each thing is to be reached once, in the order in which it is read, to be seen, and marked. It may begin in the middle of
+// the page, where a field asked for the focus.
+func (b *browser) walk() (stops []stop, faults []string) {
 	b.t.Helper()
 	eval[chromedp.Void](b, walkScript)
 	step := func() stop { return eval[stop](b, "walk.step()") }
-	most := 3*len(eval[[]string](b, "walk.expected()")) + 40
-	var stops []stop
-	fromTop := step().What == ""
-	for range most {
-		b.key(kb.Tab)
+	fault := func(format string, args ...any) { faults = append(faults, fmt.Sprintf(format, args...)) }
+	expected := append(eval[[]string](b, "walk.expected()"), "")
+	fromTop, ended := step().What == "", false
+	for range 3*len(expected) + 40 {
+		b.tab()
 		s := step()
+		atTop := s.What == "" || s.What == expected[0] // behind the end is the browser, or the beginning again
 		if s.Dull != "" && fromTop {
-			b.t.Errorf("%s: nothing shows that %s has the focus", name, s.Dull)
+			fault("nothing shows that %s has the focus", s.Dull)
 		}
-		switch {
-		case s.What == "" && fromTop && len(stops) > 0:
-			return stops
-		case s.What == "":
-			fromTop = true
-		case fromTop && !s.Again:
+		if ended = atTop && fromTop && len(stops) > 0; ended {
+			break
+		}
+		fromTop = fromTop || atTop
+		if fromTop && s.What != "" && !s.Again {
 			stops = append(stops, s)
 		}
 	}
-	b.t.Errorf("%s: Tab never comes to the end; it went to %v", name, stops)
-	return nil
-}
-
-// walkPage checks one page: each thing once, in the order in which it is read, to be seen, and marked.
-func (b *browser) walkPage(name string) (focused int) {
-	b.t.Helper()
-	stops := b.walk(name)
-	want := eval[[]string](b, "walk.expected()")
-	var got []string
+	if !ended {
+		fault("Tab never comes to the end; it went to %v", stops[:min(len(stops), 50)])
+	}
 	for i, s := range stops {
 		if s.Hidden != "" {
-			b.t.Errorf("%s: %s has the focus and cannot be seen: %s", name, s.What, s.Hidden)
+			fault("%s has the focus and cannot be seen: %s", s.What, s.Hidden)
 		}
 		if i > 0 && above(s.Area, stops[i-1].Area) {
-			b.t.Errorf("%s: after %s the focus goes up to %s", name, stops[i-1].What, s.What)
-		}
-		if !s.Extra {
-			got = append(got, s.What)
+			fault("after %s the focus goes up to %s", stops[i-1].What, s.What)
 		}
 	}
-	for i := range max(len(got), len(want)) {
-		if i >= len(got) || i >= len(want) || got[i] != want[i] {
-			b.t.Errorf("%s: Tab goes to\n\t%s\nwant\n\t%s", name, strings.Join(got[min(i, len(got)):], "\n\t"), strings.Join(want[min(i, len(want)):], "\n\t"))
-			break
+	stops = slices.DeleteFunc(stops, func(s stop) bool { return s.Extra })
+	got, want := stops, eval[[]string](b, "walk.expected()")
+	for len(got) > 0 && len(want) > 0 && got[0].What == want[0] {
+		got, want = got[1:], want[1:]
+	}
+	if len(got)+len(want) > 0 {
+		fault("Tab goes to %v, want %q", got[:min(len(got), 5)], want[:min(len(want), 5)])
+	}
+	return stops, faults
+}
+
+// walkPage checks one page.
+func (b *browser) walkPage(name string) []stop {
+	b.t.Helper()
+	stops, faults := b.walk()
+	for _, f := range faults {
+		b.t.Errorf("%s: %s", name, f)
+	}
+	return stops
+}
+
+// walkBack goes the same way with Shift and Tab, from the end of the page.
+func (b *browser) walkBack(name string, stops []stop) {
+	b.t.Helper()
+	for i := len(stops) - 1; i >= 0; i-- {
+		b.keyBack()
+		if got := eval[stop](b, "walk.step()"); got.What != stops[i].What {
+			b.t.Errorf("%s: back from the end, the focus goes to %q, want %q", name, got.What, stops[i].What)
+			return
 		}
 	}
-	return len(got)
+	b.keyBack() // off the page again, where the walk ended
 }
 
 // above says whether a thing stands wholly higher than another, and not in a column to the right of it.
 func above(next, before [4]float64) bool {
-	return next[3] <= before[1]-4 && next[0] < before[2]-1
+	return next[3] <= before[1]+1 && next[0] < before[2]-1
 }
 
 // skips checks that the first thing on a page leads past the bar.
 func (b *browser) skips(name string) {
 	b.t.Helper()
-	b.key(kb.Tab)
-	if got := eval[string](b, `document.activeElement.className`); got != "skip" {
+	class := func() string { return eval[string](b, `document.activeElement.className`) }
+	if class() != "skip" {
+		b.tab()
+	}
+	if got := class(); got != "skip" {
 		b.t.Errorf("%s: the first thing that Tab goes to is %q, want the link past the bar", name, got)
 		return
 	}
@@ -174,8 +205,9 @@ func (b *browser) calm() {
 }
 
 // fullHouse is a rig with something on every page.
-func fullHouse(t *testing.T) *rig {
-	r := newRig(t, single)
+func fullHouse(t *testing.T, change func(*web.Config)) *rig {
+	t.Helper()
+	r := newRig(t, change)
 	furnish(t, r)
 	furnishActivity(t, r)
 	furnishSystem(r.system, r.clock.Now())
@@ -240,27 +272,33 @@ var furtherPages = []string{
 // On every page each link, button and field is reached with Tab alone, once, in the order in which one reads, and can be seen when it is.
 func TestEveryPageByKeyboard(t *testing.T) {
 	for _, screen := range [][2]int64{{1280, 720}, {400, 640}} {
-		t.Run(fmt.Sprint(screen[0]), func(t *testing.T) {
-			r := fullHouse(t)
-			r.run()
-			r.setUpOver(http.DefaultClient)
-			b := newBrowser(t)
-			url := strings.TrimSuffix(r.server.URL(), "/")
-			b.loginAt(url + "/")
-			b.calm()
-			b.do(chromedp.EmulateViewport(screen[0], screen[1]))
-			paths, focused := append(pagesOf(t, r), furtherPages...), 0
-			for _, path := range paths {
-				b.do(chromedp.Navigate(url+path), chromedp.WaitVisible(chromedp.CSS("main")))
-				focused += b.walkPage(path)
-				b.skips(path)
-			}
-			t.Logf("%d pages walked, %d elements focused", len(paths), focused)
-			if len(paths) < 45 || focused < 1300 {
-				t.Errorf("%d pages with %d elements: these are not all", len(paths), focused)
-			}
-			b.quiet()
-		})
+		r := fullHouse(t, single)
+		r.run()
+		r.setUpOver(http.DefaultClient)
+		paths, focused := append(pagesOf(t, r), furtherPages...), 0
+		for part := range slices.Chunk(paths, 20) { // each with a browser of its own: its time is bounded
+			t.Run(fmt.Sprintf("%d from %s", screen[0], part[0]), func(t *testing.T) {
+				b := newBrowser(t)
+				url := strings.TrimSuffix(r.server.URL(), "/")
+				b.loginAt(url + "/")
+				b.calm()
+				b.do(chromedp.EmulateViewport(screen[0], screen[1]))
+				for _, path := range part {
+					b.do(chromedp.Navigate(url+path), chromedp.WaitVisible(chromedp.CSS("main")))
+					stops := b.walkPage(path)
+					focused += len(stops)
+					if path == "/phones" || path == "/conversions/target" {
+						b.walkBack(path, stops)
+					}
+					b.skips(path)
+				}
+				b.quiet()
+			})
+		}
+		t.Logf("%d pixels: %d pages walked, %d elements focused", screen[0], len(paths), focused)
+		if len(paths) < 45 || focused < 1300 {
+			t.Errorf("%d pages with %d elements: these are not all", len(paths), focused)
+		}
 	}
 }
 
@@ -289,4 +327,55 @@ func TestSettingUpByKeyboardOnEveryStep(t *testing.T) {
 		b.skips(step)
 	}
 	b.quiet()
+}
+
+// A form that is refused begins at its first fault, or at what is said of it, without JavaScript too.
+func TestARefusedFormBeginsAtItsFirstFault(t *testing.T) {
+	r := fullHouse(t, nil)
+	r.setUp()
+	c := r.login()
+	for name, form := range map[string]struct {
+		path, begins string
+		values       neturl.Values
+	}{
+		"a phone":       {"/phones", `name="mac"`, neturl.Values{"mac": {"zz"}, "lines[0].name": {"a b"}}},
+		"the settings":  {"/settings", `name="dhcp.pool" value="10.x"`, neturl.Values{"network.address": {"10.77.0.1/16"}, "dhcp.pool": {"10.x", "10.1.1.1"}, "do": {"save"}, "etag": {r.etag()}}},
+		"many phones":   {"/phones/many/do", `<p class="problem" role="alert" tabindex="-1"`, neturl.Values{"do": {"name"}, "mac": {reception}, "from": {"1"}}},
+		"the password":  {"/password", `<p class="problem" role="alert" tabindex="-1"`, neturl.Values{"current": {password}, "password": {"x"}, "again": {"x"}}},
+		"the dial plan": {"/dialplan", `name="rules[0].match"`, neturl.Values{"rules[0].match": {"x"}, "do": {"save"}}},
+	} {
+		w := r.form(form.path, c, form.values)
+		before, _, found := strings.Cut(w.Body.String(), " autofocus")
+		if w.Code < 400 || !found || strings.Count(w.Body.String(), " autofocus") != 1 || !strings.Contains(before[strings.LastIndexByte(before, '<'):], form.begins) {
+			t.Errorf("%s: answered %d, and the focus is at %q, want %s", name, w.Code, before[max(0, len(before)-200):], form.begins)
+		}
+	}
+	wantNoText(t, r.do(call{path: "/settings", cookie: c}).Body.String(), " autofocus")
+}
+
+// The walk finds what it is there for.
+func TestTheWalkFindsFaults(t *testing.T) {
+	pages := map[string]struct{ body, finds string }{
+		"nothing":   {`<a href="/a">one</a> <button>two</button> <label>three <input name="x"></label>`, ""},
+		"an order":  {`<a href="/a">one</a> <button tabindex="1">two</button>`, "Tab goes to [button (submit) two"},
+		"a trap":    {`<a href="/a">one</a> <button id="trap">two</button> <a href="/b">three</a><script>trap.onkeydown = (e) => e.preventDefault()</script>`, "Tab never comes to the end"},
+		"no mark":   {`<a href="/a" style="outline: 0">one</a>`, "nothing shows that a /a one"},
+		"out":       {`<a href="/a">one</a> <a href="/b" style="position: absolute; left: -999px">two</a>`, "it is beside the screen"},
+		"covered":   {`<a href="/a">one</a> <div style="position: fixed; inset: 0; background: red"></div>`, "it is covered by div"},
+		"upwards":   {`<div style="display: flex; flex-direction: column-reverse"><a href="/a">one</a><a href="/b">two</a></div>`, "the focus goes up to a /b two"},
+		"forgotten": {`<a href="/a">one</a> <a href="/b" id="b">two</a><script>b.onfocus = () => b.blur()</script>`, "Tab goes to []"},
+	}
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		_, _ = io.WriteString(w, "<!doctype html><title>x</title><main>"+pages[req.URL.Query().Get("page")].body+"</main>")
+	}))
+	defer srv.Close()
+	b := newBrowser(t)
+	for name, page := range pages {
+		b.do(chromedp.Navigate(srv.URL + "/?page=" + neturl.QueryEscape(name)))
+		_, faults := b.walk()
+		if found := strings.Join(faults, "\n"); page.finds == "" && found != "" || !strings.Contains(found, page.finds) {
+			t.Errorf("%s: it found %q, want %q", name, found, page.finds)
+		}
+	}
 }
