@@ -56,8 +56,8 @@ func testLogin(t *testing.T, b *box) {
 		t.Errorf("a wrong password: found %d, wanted 401", resp.StatusCode)
 	}
 	resp, _ := do("POST", "/login", url.Values{"password": {password}}, nil)
-	if resp.StatusCode != http.StatusSeeOther || len(resp.Cookies()) != 1 {
-		t.Fatalf("logging in: found %d and %d cookies, wanted 303 and one", resp.StatusCode, len(resp.Cookies()))
+	if resp.StatusCode != http.StatusSeeOther || len(resp.Cookies()) != 2 {
+		t.Fatalf("logging in: found %d and %d cookies, wanted 303, the session and the one by which the browser is known again", resp.StatusCode, len(resp.Cookies()))
 	}
 	session := resp.Cookies()[0]
 	if !session.Secure || !session.HttpOnly || session.SameSite != http.SameSiteStrictMode {

@@ -128,7 +128,7 @@ const (
 
 // conversionsView makes the page. last, where there is a browser that shows it already, keeps the rows in their places.
 func (s *Server) conversionsView(q conversionQuery, last *conversionParts) conversionsView {
-	list := s.deps.Shop.Conversions()
+	list := s.conversionsOf(last)
 	v := conversionsView{List: q, All: len(list), Rows: make([]conversionView, 0, len(list))}
 	for _, c := range list {
 		row := newConversionView(c)
@@ -146,6 +146,16 @@ func (s *Server) conversionsView(q conversionQuery, last *conversionParts) conve
 	}
 	v.narrow()
 	return v
+}
+
+// conversionsOf are all conversions; those that browsers look at at the same moment are found out once, for phones that ask for their
+// files wait meanwhile. Nobody may change them.
+func (s *Server) conversionsOf(last *conversionParts) []Conversion {
+	if last == nil {
+		return s.deps.Shop.Conversions()
+	}
+	list, _ := s.converting.get(shareFor, func() ([]Conversion, error) { return s.deps.Shop.Conversions(), nil })
+	return list
 }
 
 func (q conversionQuery) chips(rows []conversionView) []stateChip {

@@ -212,6 +212,29 @@ func TestTheOverviewIsLive(t *testing.T) {
 
 // All browsers that look at the same moment get what was made once.
 func TestFiveBrowsersCostOneLook(t *testing.T) {
+	t.Run("overview", func(t *testing.T) {
+		fiveBrowsers(t, "/stream", "Don't unplug", nil, func(r *rig) int {
+			r.activity.mu.Lock()
+			defer r.activity.mu.Unlock()
+			return r.activity.looks
+		})
+	})
+	t.Run("conversions", func(t *testing.T) {
+		fiveBrowsers(t, "/conversions/stream", `<tr id="c-`, func(r *rig, i int) {
+			r.shop.mu.Lock()
+			defer r.shop.mu.Unlock()
+			r.shop.converts = []web.Conversion{{MAC: mac(t, reception), Label: fmt.Sprint("Reception ", i), Phase: "waiting", Unplug: true}}
+		}, func(r *rig) int {
+			r.shop.mu.Lock()
+			defer r.shop.mu.Unlock()
+			return r.shop.looks
+		})
+	})
+}
+
+// fiveBrowsers open a live page on which something happens once a second, and looks tells how often the box was asked for what is on it.
+func fiveBrowsers(t *testing.T, path, says string, change func(*rig, int), looks func(*rig) int) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, func(cfg *web.Config) { cfg.PlainHTTP = true })
 		r.setUp()
@@ -225,13 +248,13 @@ func TestFiveBrowsersCostOneLook(t *testing.T) {
 			near, far := net.Pipe()
 			defer near.Close()
 			ln.conns <- far
-			if _, err := near.Write([]byte("GET /stream HTTP/1.1\r\nHost: 10.77.0.1\r\nAuthorization: Basic " + auth + "\r\n\r\n")); err != nil {
+			if _, err := near.Write([]byte("GET " + path + " HTTP/1.1\r\nHost: 10.77.0.1\r\nAuthorization: Basic " + auth + "\r\n\r\n")); err != nil {
 				t.Fatal(err)
 			}
 			go func() {
 				scan := bufio.NewScanner(near)
 				for scan.Scan() {
-					if strings.Contains(scan.Text(), "Don't unplug") {
+					if strings.Contains(scan.Text(), says) {
 						got[i].Add(1)
 					}
 				}
@@ -239,7 +262,10 @@ func TestFiveBrowsersCostOneLook(t *testing.T) {
 			<-r.box.subbed
 		}
 		const seconds = 20
-		for i := range seconds { // something happens once a second
+		for i := range seconds {
+			if change != nil {
+				change(r, i)
+			}
 			r.box.happen(web.PhoneEvent{MAC: mac(t, reception), Step: phone.Upgrading}, func(p *web.Phone) { p.Label = fmt.Sprint("Reception ", i) })
 			time.Sleep(time.Second)
 		}
@@ -248,11 +274,8 @@ func TestFiveBrowsersCostOneLook(t *testing.T) {
 				t.Errorf("browser %d was told %d times of %d changes", i, n, seconds)
 			}
 		}
-		r.activity.mu.Lock()
-		looks := r.activity.looks
-		r.activity.mu.Unlock()
-		if looks < seconds-2 || looks > 2*seconds {
-			t.Errorf("five browsers cost %d looks in %d s, want one for all after each change", looks, seconds)
+		if n := looks(r); n < seconds-2 || n > 2*seconds {
+			t.Errorf("five browsers cost %d looks in %d s, want one for all after each change", n, seconds)
 		}
 		cancel()
 		if err := <-served; err != nil {

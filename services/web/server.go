@@ -43,6 +43,7 @@ type Server struct {
 
 	overviews    shared[[]string]
 	phonesShared shared[phonesView]
+	converting   shared[[]Conversion]
 	cureMu       sync.Mutex
 	cured        map[phone.MAC]oldCure // of stuck phones
 

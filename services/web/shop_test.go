@@ -31,6 +31,7 @@ type fakeShop struct {
 	rings      []web.Ring
 	logoPixels [][]byte // what was set as the logo
 	restarts   web.RestartProgress
+	looks      int // how often all conversions were asked for
 }
 
 func (f *fakeShop) did(format string, args ...any) error {
@@ -62,6 +63,7 @@ func (f *fakeShop) Conversion(mac phone.MAC) (web.Conversion, bool) {
 func (f *fakeShop) Conversions() []web.Conversion {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.looks++
 	return append([]web.Conversion(nil), f.converts...)
 }
 

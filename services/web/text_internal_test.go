@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -340,4 +342,45 @@ func TestAPreviewIsShownInTheFilesOwnCharacters(t *testing.T) {
 	if got := fileType(FileAnswer{Body: []byte{'x', 0}, ContentType: "text/plain; charset=iso-8859-1"}); got != "application/octet-stream" {
 		t.Errorf("bytes are shown as %q", got)
 	}
+}
+
+// FuzzWaysBack: wherever a form says that it came from, the answer leads to a page of this box.
+func FuzzWaysBack(f *testing.F) {
+	for _, s := range []string{"/phones?q=a", "//evil.example", "///evil.example/conversions", "https://evil.example/", "/\\evil.example", "http:/conversions", "/conversions?show=needs", "/a\tb", "javascript:alert(1)", "/%2F/evil.example"} {
+		f.Add(s)
+	}
+	base, err := url.Parse("https://10.77.0.1/login")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, back string) {
+		r := &http.Request{PostForm: url.Values{"back": {back}}}
+		for name, to := range map[string]string{"the login": safeNext(back), "an order": conversionBack(r, "/conversions")} {
+			u, err := base.Parse(to)
+			if err != nil || u.Scheme != "https" || u.Host != base.Host || strings.HasPrefix(to, "//") || strings.ContainsAny(to, "\r\n") {
+				t.Errorf("from %q %s leads to %q (%v, %v)", back, name, to, u, err)
+			}
+		}
+	})
+}
+
+// FuzzPreferences: whatever a browser asks for, the answer is one of ours, and the work is bounded.
+func FuzzPreferences(f *testing.F) {
+	f.Add("de-AT,de;q=0.9,en;q=NaN", "gzip;q=0, br")
+	f.Add(";q=,,nl;q=Inf", "GZIP ; Q=0.0")
+	f.Fuzz(func(t *testing.T, languages, encodings string) {
+		tags := accepted(languages)
+		if len(tags) > 16 {
+			t.Errorf("%d languages", len(tags))
+		}
+		for _, tag := range tags {
+			if tag == "" || strings.ContainsAny(tag, ",;-") {
+				t.Errorf("%q asks for %q", languages, tag)
+			}
+		}
+		r := &http.Request{Header: http.Header{"Accept-Encoding": {encodings}}}
+		if acceptsGzip(r) && !strings.Contains(strings.ToLower(encodings), "gzip") {
+			t.Errorf("%q takes gzip", encodings)
+		}
+	})
 }

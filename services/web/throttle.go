@@ -26,9 +26,8 @@ func (e *slowedError) Error() string {
 }
 
 // throttle slows down whoever guesses passwords, by address: an honest person at another address notices nothing, nor does one at the
-// same address whose browser is known. Its times are
-// those of the process, which nobody sets. What it remembers is bounded; an attacker with more addresses than that has each
-// guess wait in the queue of the hasher, which computes a few a second.
+// same address whose browser is known. Its times are those of the process, which nobody sets. What it remembers is bounded; an attacker
+// with more addresses than that has each guess wait in the queue of the hasher, which computes a few a second.
 type throttle struct {
 	mu  sync.Mutex
 	all map[guesser]*tries

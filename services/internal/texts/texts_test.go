@@ -139,3 +139,35 @@ func FuzzHTML(f *testing.F) {
 		}
 	})
 }
+
+// FuzzParsePO reads anything as a catalogue: what is taken is bounded by what was read, names its language, and translates every text
+// that it has a translation of.
+func FuzzParsePO(f *testing.F) {
+	f.Add([]byte("msgid \"\"\nmsgstr \"Language: nl\\nX-Name: Nederlands\\n\"\n\nmsgid \"Yes\"\nmsgstr \"Ja\"\n\nmsgid \"{1} of {2} phones\"\nmsgstr \"{2}: {1}\"\n"))
+	f.Add([]byte("msgid \"a\"\n\"b\"\nmsgstr \"\"\nmsgid \"a\"\nmsgstr \"{1}\""))
+	f.Fuzz(func(t *testing.T, po []byte) {
+		_, entries, err := texts.ParsePO(po)
+		if err != nil {
+			return
+		}
+		size := 0
+		for _, e := range entries {
+			size += len(e.ID) + len(e.Text)
+		}
+		if size > 3*len(po) { // a byte that is no UTF-8 becomes the three of U+FFFD
+			t.Fatalf("%d bytes became %d", len(po), size)
+		}
+		c, err := texts.Parse(po)
+		if err != nil {
+			return
+		}
+		if c.Language == "" || c.Name == "" {
+			t.Error("a catalogue without a language was taken")
+		}
+		for _, e := range entries {
+			if text, ok := c.Text(e.ID); e.Text != "" && !ok {
+				t.Errorf("%q is %q, want a translation", e.ID, text)
+			}
+		}
+	})
+}
