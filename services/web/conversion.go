@@ -305,7 +305,7 @@ func conversionSentence(all int, counts map[string]int) string {
 			word, _ := phaseWords(phase)
 			switch {
 			case phase == "blocked":
-				word = "blocked"
+				word = "held up"
 			case phase == "going" && n > 1:
 				word = "on their way"
 			}

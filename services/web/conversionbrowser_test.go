@@ -295,6 +295,13 @@ func TestConversionPagesInPictures(t *testing.T) {
 		if bare := eval[string](b, unlabelled); bare != "" {
 			t.Errorf("%s has fields without a label: %s", name, bare)
 		}
+		// Between the widths of the pictures the tables have the least room.
+		for _, width := range []int64{900, 1030} {
+			b.do(chromedp.EmulateViewport(width, 900))
+			if eval[bool](b, "document.documentElement.scrollWidth > window.innerWidth") {
+				t.Errorf("%s is wider than a screen of %d pixels", name, width)
+			}
+		}
 		// What is pressed on a phone's screen is large enough for a thumb.
 		b.do(chromedp.EmulateViewport(320, 900))
 		small := eval[[]string](b, `[...document.querySelectorAll("main .actions button, main .findphone button, main .chips a, main .pick input")].filter(e => { const r = e.getBoundingClientRect(); return r.width > 0 && (r.height < 24 || r.width < 24) }).map(e => e.textContent || e.name)`)
@@ -316,7 +323,7 @@ func TestConversionPagesInPictures(t *testing.T) {
 	}
 	command(b, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Media: "print"})
 	b.do(chromedp.EmulateViewport(1000, 700))
-	shown := eval[[]string](b, `["header.bar", "nav.sub", ".noprint", "table.paper", ".sign-off"].filter(s => document.querySelector(s).getClientRects().length > 0)`)
+	shown := eval[[]string](b, `["header.bar", "nav.sub", ".noprint", ".languages", "table.paper", ".sign-off"].filter(s => document.querySelector(s).getClientRects().length > 0)`)
 	if !slices.Equal(shown, []string{"table.paper", ".sign-off"}) {
 		t.Errorf("printed are %q, want the table and the lines to sign", shown)
 	}

@@ -630,7 +630,7 @@ func newParameterView(key string, p phone.Parameter, value string, set bool) par
 	if !set {
 		standard := "as the phone has it"
 		if p.Default != "" {
-			standard = "default: " + p.Default
+			standard = "by default: " + p.Default
 		}
 		v.Options = append(v.Options, optionView{Words: standard, Selected: true})
 		for i, o := range choices {
