@@ -32,10 +32,10 @@ const (
 	scriptless way = "without JavaScript"
 )
 
-// button is one that a page has, whatever phone, number or name it is about.
+// button is one that a page has, or a link that is drawn as one, whatever phone, number or name it is about.
 type button struct {
 	route string // where its form, or its link, leads: method and pattern
-	name  string // name=value; for a link and a button without a name the fields that are sent beside it
+	name  string // name=value; for a button without a name the fields that are sent beside it
 	way   way
 }
 
@@ -344,13 +344,9 @@ func (p *pageReader) anchor(n *html.Node) {
 	if route == "" {
 		route = "GET " + u.Path
 	}
-	var fields []string
-	for name, values := range u.Query() {
-		field := plain(name)
-		if name == "do" || name == "preset" {
-			field = nameAndValue(name, values[0])
-		}
-		fields = append(fields, field)
+	var fields []string // beside which list is shown, or what is filled in there
+	if do := u.Query().Get("do"); do != "" {
+		fields = append(fields, nameAndValue("do", do))
 	}
 	p.show(n, button{route: route}, sight{fields: fields, link: true})
 }
@@ -406,6 +402,9 @@ func (p *pageReader) fields(form *html.Node, method string) []string {
 		name, kind := attr(n, "name"), attr(n, "type")
 		switch {
 		case n.Data == "input" && kind == "hidden":
+			if method == http.MethodGet {
+				continue // what the list shows, which may be nothing
+			}
 			if name == "do" || name == "step" {
 				out = append(out, nameAndValue(name, attr(n, "value")))
 				continue
@@ -416,7 +415,8 @@ func (p *pageReader) fields(form *html.Node, method string) []string {
 		}
 		out = append(out, plain(name))
 	}
-	return out
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 // show keeps a button, in the ways in which it can be pressed.
@@ -427,8 +427,6 @@ func (p *pageReader) show(n *html.Node, b button, s sight, ways ...way) {
 	if b.route == "" {
 		b.route = "a path that the box does not have"
 	}
-	slices.Sort(s.fields)
-	s.fields = slices.Compact(s.fields)
 	if b.name == "" && len(s.fields) > 0 {
 		b.name = "(" + strings.Join(s.fields, ", ") + ")"
 	}
@@ -493,11 +491,13 @@ func (l *ledger) which(p press) (found []button) {
 			continue
 		}
 		weight := len(s.fields)
-		if s.named {
-			if !slices.Contains(sent, b.name) {
-				continue
-			}
+		switch {
+		case s.named && !slices.Contains(sent, b.name):
+			continue
+		case s.named:
 			weight = 1000
+		case slices.Contains(s.fields, "sure"): // it was asked whether the press of another button was meant, and sends that along
+			weight = 2000
 		}
 		if weight > most {
 			found, most = nil, weight
