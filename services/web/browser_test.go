@@ -161,7 +161,7 @@ func (b *browser) do(actions ...chromedp.Action[chromedp.Void]) {
 	b.t.Helper()
 	ctx, cancel := b.ctx, context.CancelFunc(func() {})
 	if len(actions) > 0 { // a deadline for the first call would end the browser
-		ctx, cancel = context.WithTimeout(ctx, 30*time.Second)
+		ctx, cancel = context.WithTimeout(ctx, time.Minute)
 	}
 	defer cancel()
 	if err := chromedp.Do(ctx, actions...); err != nil {

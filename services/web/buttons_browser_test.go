@@ -90,7 +90,8 @@ func TestWhatIsDownloadedInABrowser(t *testing.T) {
 		for _, one := range []struct{ page, file, content string }{
 			{"system/log", "log.txt", "group not written"},
 			{"system/diagnostics", "diagnostics.zip", "PK"},
-			{"conversions/report", "report.csv", "mac,"},
+			{"system/changes", "changes.csv", "by a USB stick"},
+			{"conversions/report", "report.csv", "label,mac,"},
 		} {
 			b.visit(url + one.page)
 			b.click(`main a[role=button][href*="` + one.file + `"]`)
@@ -228,25 +229,40 @@ func TestEnterChecksInABrowser(t *testing.T) {
 	})
 }
 
-// Each list and each table of the settings gets another row, and loses it again.
+// Each list and each table of the settings gets another row, and loses it again; a row may have lists of its own.
 func TestEveryListOfTheSettingsGrowsInABrowser(t *testing.T) {
-	bothWays(t, func(t *testing.T, _ *rig, b *browser, url string, _ bool) {
+	bothWays(t, func(_ *testing.T, _ *rig, b *browser, url string, _ bool) {
 		for _, page := range []string{"settings", "settings/phones", "settings/page", "names", "time"} {
 			b.visit(url + page)
-			for _, key := range b.adds() {
-				add, del := fmt.Sprintf(`button[value=%q]`, "add "+key), fmt.Sprintf(`value="del %s `, key)
-				before := b.count(del)
-				b.click(add)
-				waitFor(t, page+" has one more row of "+key, func() bool { return b.count(del) == before+1 })
-				last := fmt.Sprintf("del %s %d", key, before+1)
-				if b.count(last) == 0 { // a script put it there, as a copy
-					last = fmt.Sprintf("del %s %d", key, before)
-				}
-				b.click(fmt.Sprintf(`button[value=%q]`, last))
-				waitFor(t, page+" has one row less of "+key, func() bool { return b.count(del) == before })
+			known := b.adds()
+			for _, key := range known {
+				b.grow(key, known)
 			}
 		}
 	})
+}
+
+// grow adds a row and takes it away.
+func (b *browser) grow(key string, known []string) {
+	b.t.Helper()
+	order := func(format string, args ...any) string {
+		return fmt.Sprintf("button[value=%q]", fmt.Sprintf(format, args...))
+	}
+	del := fmt.Sprintf(`value="del %s `, key)
+	before := b.count(del)
+	b.click(order("add %s", key))
+	waitFor(b.t, "there is one more row of "+key, func() bool { return b.count(del) == before+1 })
+	for _, inner := range b.adds() {
+		if !slices.Contains(known, inner) {
+			b.grow(inner, append(known, b.adds()...))
+		}
+	}
+	last := order("del %s %d", key, before+1)
+	if !strings.Contains(b.html("main"), fmt.Sprintf(`"del %s %d"`, key, before+1)) { // a script put it there, as a copy
+		last = order("del %s %d", key, before)
+	}
+	b.click(last)
+	waitFor(b.t, "there is one row less of "+key, func() bool { return b.count(del) == before })
 }
 
 // adds are the lists of a page that can grow.
@@ -320,5 +336,126 @@ func TestTheWizardIsFinishedInABrowser(t *testing.T) {
 		if s, _ := f.StartState(); !slices.Equal(s.Done, []string{"phones"}) {
 			t.Errorf("done is %q", s.Done)
 		}
+	})
+}
+
+// The shelf without a script, too: files are put there, a load and a file are removed.
+func TestTheShelfInABrowser(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "P0S3-05-3-00.bin")
+	if err := os.WriteFile(file, []byte("image"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	eachWay(t, func(t *testing.T, b *browser, _ bool) {
+		r, url := b.pallet(10)
+		b.visit(url + "firmware")
+		b.do(chromedp.SetUploadFiles(chromedp.CSS("#firmware-files"), []string{file}))
+		b.click(".drop button")
+		b.see("The files are on the shelf.")
+		r.box.mu.Lock()
+		got := r.box.uploads["P0S3-05-3-00.bin"]
+		r.box.mu.Unlock()
+		if got != "image" {
+			t.Errorf("on the shelf is %q", got)
+		}
+		for _, one := range []struct{ form, done string }{
+			{`form:has([name=load])`, "The load is removed."},
+			{`table.files form`, "The file is removed."},
+		} {
+			b.visit(url + "firmware")
+			if strings.HasPrefix(one.form, "table") {
+				b.click("details summary")
+			}
+			b.click(one.form + " button")
+			b.see("Remove it although it is needed?")
+			b.click(`main a[role=button][href="/firmware"]`)
+			b.see("Put on the shelf")
+			if strings.HasPrefix(one.form, "table") {
+				b.click("details summary")
+			}
+			b.click(one.form + " button")
+			b.see("Remove it although it is needed?")
+			b.click(`form:has([name=sure]) button`)
+			b.see(one.done)
+		}
+		r.shop.asked(t, "remove P0S3-8-12-00.sb2", "remove P0S3-8-12-00.sb2")
+	})
+}
+
+// A pallet that fills more than one page is turned over.
+func TestTheListOfConversionsIsTurnedOverInABrowser(t *testing.T) {
+	eachWay(t, func(t *testing.T, b *browser, script bool) {
+		_, url := b.pallet(120)
+		b.visit(url + "conversions")
+		b.choose("More phones")
+		b.at("page=2")
+		b.see("Desk 119")
+		b.choose("The phones before")
+		b.has("#c-" + palletMAC(0).Name())
+		b.choose("Hand-over report")
+		b.see("Handed over by")
+		if script {
+			eval[chromedp.Void](b, `window.print = () => { window.printed = true }`)
+			b.click("[data-print]")
+			waitFor(t, "it is printed", func() bool { return eval[bool](b, `window.printed === true`) })
+		}
+	})
+}
+
+// What the settings would become is looked at, and changed once more before it is saved.
+func TestThePreviewOfTheSettingsLeadsBackInABrowser(t *testing.T) {
+	bothWays(t, func(t *testing.T, r *rig, b *browser, url string, _ bool) {
+		for _, one := range []struct{ page, field, value string }{
+			{"settings/phones", `[name="sip.proxy"]`, "pbx.example"},
+			{"settings/page", `[name="web.plain_http"]`, "true"},
+			{"names", `#f-dns-upstream [data-row] input`, "9.9.9.9"},
+			{"time", `[name="time.zone"]`, "Europe/Lisbon"},
+		} {
+			b.visit(url + one.page)
+			if one.value == "true" {
+				b.tap(one.field)
+			} else {
+				b.write(one.field, one.value)
+			}
+			b.tap(`.save button`)
+			b.see("Before saving")
+			b.click(`button[value=edit]`)
+			b.has(".save button")
+			b.waitValue(one.field, one.value)
+		}
+		if got := r.box.site.value("sip.proxy") + r.box.site.value("time.zone"); strings.Contains(got, "pbx.example") || strings.Contains(got, "Lisbon") {
+			t.Errorf("saved is %q, and nobody saved", got)
+		}
+		// A parameter of a model is set, and taken back.
+		b.visit(url + "settings/phones")
+		pick := func(name string) {
+			b.tap(`#f-models-7940-parameters summary`)
+			b.write(`[name="models.7940.parameters/pick"]`, name)
+			b.tap(`button[value="pick models.7940.parameters"]`)
+			b.do(chromedp.WaitVisible(chromedp.CSS(`[name="models.7940.parameters/maybe/` + name + `"]`)))
+		}
+		pick("call_waiting")
+		b.write(`[name="models.7940.parameters/maybe/call_waiting"]`, "1")
+		pick("preferred_codec")
+		b.click(`button[value="del models.7940.parameters 1"]`)
+		waitFor(t, "it is the phone's own again", func() bool { return b.count(`value="del models.7940.parameters 1"`) == 0 })
+	})
+}
+
+// A phone is changed by its form, and the page of one that is stuck leads to what can be wrong.
+func TestAPhoneIsChangedInABrowser(t *testing.T) {
+	bothWays(t, func(t *testing.T, r *rig, b *browser, url string, _ bool) {
+		b.visit(url + "phones/0006D7AA2A2E/edit")
+		b.fill("[name=label]", "Front desk")
+		b.click("main form button[type=submit]")
+		waitFor(t, "the phone has its new name", func() bool { return r.box.site.snapshot()[mac(t, reception)].Label == "Front desk" })
+		if got := r.box.site.snapshot()[mac(t, reception)]; len(got.Lines) != 1 || got.Lines[0].Password != "sip-secret-208" {
+			t.Errorf("its lines became %+v", got.Lines)
+		}
+		b.visit(url + "phones/00070E112233")
+		b.choose("What can be wrong")
+		b.at("/help")
+		b.visit(url + "phones")
+		b.choose("Scan phones")
+		b.at("/phones/scan")
 	})
 }

@@ -9,11 +9,13 @@ import (
 	"mime"
 	"mime/multipart"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"regexp"
 	"slices"
 	"strings"
 	"sync"
+	"testing"
 
 	"golang.org/x/net/html"
 )
@@ -32,10 +34,10 @@ const (
 	scriptless way = "without JavaScript"
 )
 
-// button is one that a page has, whatever phone, number or name it is about.
+// button is one that a page has, or a link that is drawn as one, whatever phone, number or name it is about.
 type button struct {
 	route string // where its form, or its link, leads: method and pattern
-	name  string // name=value; for a link and a button without a name the fields that are sent beside it
+	name  string // name=value; for a button without a name the fields that are sent beside it
 	way   way
 }
 
@@ -72,9 +74,13 @@ type ledger struct {
 	led     map[string]int  // where browsers were sent on to, and did not go yet
 }
 
-var pressed = &ledger{
-	mux: http.NewServeMux(), changes: map[string]bool{}, pages: map[[sha256.Size]byte]bool{}, shown: map[button]sight{},
-	presses: map[press]bool{}, scripts: map[string]bool{}, led: map[string]int{},
+var pressed = newLedger()
+
+func newLedger() *ledger {
+	return &ledger{
+		mux: http.NewServeMux(), changes: map[string]bool{}, pages: map[[sha256.Size]byte]bool{}, shown: map[button]sight{},
+		presses: map[press]bool{}, scripts: map[string]bool{}, led: map[string]int{},
+	}
 }
 
 // learn adds routes: not each server has all.
@@ -344,13 +350,9 @@ func (p *pageReader) anchor(n *html.Node) {
 	if route == "" {
 		route = "GET " + u.Path
 	}
-	var fields []string
-	for name, values := range u.Query() {
-		field := plain(name)
-		if name == "do" || name == "preset" {
-			field = nameAndValue(name, values[0])
-		}
-		fields = append(fields, field)
+	var fields []string // beside which list is shown, or what is filled in there
+	if do := u.Query().Get("do"); do != "" {
+		fields = append(fields, nameAndValue("do", do))
 	}
 	p.show(n, button{route: route}, sight{fields: fields, link: true})
 }
@@ -406,6 +408,9 @@ func (p *pageReader) fields(form *html.Node, method string) []string {
 		name, kind := attr(n, "name"), attr(n, "type")
 		switch {
 		case n.Data == "input" && kind == "hidden":
+			if method == http.MethodGet {
+				continue // what the list shows, which may be nothing
+			}
 			if name == "do" || name == "step" {
 				out = append(out, nameAndValue(name, attr(n, "value")))
 				continue
@@ -416,7 +421,8 @@ func (p *pageReader) fields(form *html.Node, method string) []string {
 		}
 		out = append(out, plain(name))
 	}
-	return out
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 // show keeps a button, in the ways in which it can be pressed.
@@ -427,8 +433,6 @@ func (p *pageReader) show(n *html.Node, b button, s sight, ways ...way) {
 	if b.route == "" {
 		b.route = "a path that the box does not have"
 	}
-	slices.Sort(s.fields)
-	s.fields = slices.Compact(s.fields)
 	if b.name == "" && len(s.fields) > 0 {
 		b.name = "(" + strings.Join(s.fields, ", ") + ")"
 	}
@@ -493,11 +497,13 @@ func (l *ledger) which(p press) (found []button) {
 			continue
 		}
 		weight := len(s.fields)
-		if s.named {
-			if !slices.Contains(sent, b.name) {
-				continue
-			}
+		switch {
+		case s.named && !slices.Contains(sent, b.name):
+			continue
+		case s.named:
 			weight = 1000
+		case slices.Contains(s.fields, "sure"): // it was asked whether the press of another button was meant, and sends that along
+			weight = 2000
 		}
 		if weight > most {
 			found, most = nil, weight
@@ -507,4 +513,47 @@ func (l *ledger) which(p press) (found []button) {
 		}
 	}
 	return found
+}
+
+// What was pressed is told from what was not: by its way, by its name, by what its form hides, and by who asked.
+func TestTheLedgerTellsWhatNobodyPressed(t *testing.T) {
+	l := newLedger()
+	l.learn([]string{"GET /{$}", "POST /phones/{mac}/restart", "POST /remove", "GET /find", "POST /never"})
+	h := l.watch(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_ = r.ParseForm()
+		w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		_, _ = io.WriteString(w, `<form method="post" action="/phones/0006D7AA2A2E/restart"><button name="line" value="1">1</button></form>
+			<form method="post" action="/remove"><input type="hidden" name="load"><button>Load</button></form>
+			<form method="post" action="/remove"><input type="hidden" name="name"><button class="nojs">File</button></form>
+			<form action="/find"><input name="q"><button>Find</button></form><button type="button" data-copy="x" class="js">Copy</button>`)
+	}))
+	ask := func(agent, method, path, body, site string) {
+		r := httptest.NewRequestWithContext(t.Context(), method, path, strings.NewReader(body))
+		r.Header.Set("User-Agent", agent)
+		r.Header.Set("Sec-Fetch-Site", site)
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		h.ServeHTTP(httptest.NewRecorder(), r)
+	}
+	const chrome = "Mozilla/5.0 HeadlessChrome/140.0"
+	ask(chrome, "GET", "/", "", "none")
+	ask(chrome, "POST", "/phones/00070E112233/restart", "line=7", "same-origin")
+	ask(noScripts, "POST", "/remove", "load=x", "same-origin")
+	ask("Go-http-client/1.1", "POST", "/remove", "name=x", "")
+	ask(chrome, "GET", "/find?q=typed", "", "none")
+	ask(noScripts, "GET", "/find?q=pressed", "", "same-origin")
+	buttons, routes, all := l.missing()
+	want := []string{
+		"GET /find (q), with JavaScript (seen at GET /{$})",
+		"POST /phones/{mac}/restart line=*, without JavaScript (seen at GET /{$})",
+		"POST /remove (load), with JavaScript (seen at GET /{$})",
+		"POST /remove (name), without JavaScript (seen at GET /{$})",
+		"[data-copy], which a script serves",
+	}
+	if !slices.Equal(buttons, want) || !slices.Equal(routes, []string{"POST /never"}) || all != 8 {
+		t.Errorf("of %d buttons were not pressed:\n\t%s\nnot asked were %q", all, strings.Join(buttons, "\n\t"), routes)
+	}
+	l.clicked("data-copy")
+	if buttons, _, _ := l.missing(); len(buttons) != 4 {
+		t.Errorf("after the press of the script's button are left %q", buttons)
+	}
 }

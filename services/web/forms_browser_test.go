@@ -154,8 +154,13 @@ func phonesForm(b *browser, r *rig, url string, script bool) {
 	b.t.Helper()
 	b.do(chromedp.Navigate(url + "settings/phones"))
 	b.write(`[name=q]`, "call waiting")
-	if !script {
-		b.tap(`button[value=find]`)
+	if script { // nobody pressed anything
+		b.do(chromedp.WaitVisible(chromedp.CSS(`button[value="param sip.parameters call_waiting"]`)))
+		eval[chromedp.Void](b, `window.found = document.getElementById("found").firstChild`)
+	}
+	b.tap(`button[value=find]`)
+	if script {
+		waitFor(b.t, "the button looks too", func() bool { return eval[bool](b, `document.getElementById("found").firstChild !== window.found`) })
 	}
 	b.do(chromedp.WaitVisible(chromedp.CSS(`button[value="param sip.parameters call_waiting"]`)))
 	b.picture(script, "settings-find")

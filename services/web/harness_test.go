@@ -308,14 +308,14 @@ func wantNoText(t testing.TB, body string, texts ...string) {
 // waitFor polls until ok; the deadline is generous as machines are slow, not as the page is.
 func waitFor(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	deadline := time.NewTimer(30 * time.Second)
+	deadline := time.NewTimer(time.Minute)
 	defer deadline.Stop()
 	poll := time.NewTicker(5 * time.Millisecond)
 	defer poll.Stop()
 	for !ok() {
 		select {
 		case <-deadline.C:
-			t.Fatalf("waited 30 s in vain: %s", what)
+			t.Fatalf("waited a minute in vain: %s", what)
 		case <-poll.C:
 		}
 	}

@@ -27,6 +27,9 @@ func TestMain(m *testing.M) {
 		fmt.Printf("FIGURE buttons: %d were shown in the two ways of pressing them, %d of these were pressed\n", all, all-len(buttons))
 		if len(buttons)+len(routes) > 0 {
 			fmt.Printf("no test presses these buttons in Chromium:\n\t%s\nno test has these routes do something:\n\t%s\n", strings.Join(buttons, "\n\t"), strings.Join(routes, "\n\t"))
+			if whole {
+				code = 1
+			}
 		}
 	}
 	os.Exit(code)

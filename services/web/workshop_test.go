@@ -113,8 +113,22 @@ func TestWorkshopAPI(t *testing.T) {
 	wantCode(t, w, 200)
 	wantText(t, w.Body.String(), "wrong_password")
 	wantCode(t, r.do(call{method: "POST", path: "/api/v1/phones/0006D7AA2A2E/check?line=7", basic: true}), 422)
+	w = r.do(call{method: "POST", path: "/api/v1/phones/0006D7AA2A2E/ask", basic: true})
+	wantCode(t, w, 200)
+	wantText(t, w.Body.String(), "Line 1 is registered at 10.77.0.10:5060.", "line2_name")
 	r.shop.telnetOff = true
 	wantCode(t, r.do(call{method: "POST", path: "/api/v1/phones/0006D7AA2A2E/ask", basic: true}), 409)
+}
+
+func TestPhonesAreRestartedOverTheAPI(t *testing.T) {
+	r, _ := workshopRig(t)
+	post := func(body string) int {
+		return r.do(call{method: "POST", path: "/api/v1/restart", basic: true, body: body}).Code
+	}
+	if all, one, wrong := post(`{}`), post(`{"macs":["`+reception+`"]}`), post(`{"macs":["x"]}`); all != 202 || one != 202 || wrong < 400 {
+		t.Errorf("got %d for all, %d for one, %d for none", all, one, wrong)
+	}
+	r.shop.must(t, "restart 0", "restart 1")
 }
 
 func TestChecksOfAPhone(t *testing.T) {
