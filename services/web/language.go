@@ -139,6 +139,25 @@ func (s *Server) chooseLanguage(w http.ResponseWriter, r *http.Request, q url.Va
 type translator struct {
 	http.ResponseWriter
 	catalogue *texts.Catalogue
+	whole     bool // a whole page was translated before it is written
+}
+
+// translated puts a whole page that will be written to w into the language of the person.
+func translated(w http.ResponseWriter, page []byte) []byte {
+	for w != nil {
+		if t, ok := w.(*translator); ok {
+			var out bytes.Buffer
+			t.catalogue.HTML(&out, page)
+			t.whole = true
+			return out.Bytes()
+		}
+		u, ok := w.(interface{ Unwrap() http.ResponseWriter })
+		if !ok {
+			break
+		}
+		w = u.Unwrap()
+	}
+	return page
 }
 
 // Unwrap gives [http.ResponseController] the writer of the connection.
@@ -146,6 +165,9 @@ func (t *translator) Unwrap() http.ResponseWriter { return t.ResponseWriter }
 
 // Write implements [http.ResponseWriter].
 func (t *translator) Write(b []byte) (int, error) {
+	if t.whole {
+		return t.ResponseWriter.Write(b)
+	}
 	var out bytes.Buffer
 	switch kind, _, _ := strings.Cut(t.Header().Get("Content-Type"), ";"); kind {
 	case "text/html":

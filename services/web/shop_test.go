@@ -31,6 +31,7 @@ type fakeShop struct {
 	rings      []web.Ring
 	logoPixels [][]byte // what was set as the logo
 	restarts   web.RestartProgress
+	handovers  map[phone.MAC]web.Handover // those that are not made up from the MAC
 }
 
 func (f *fakeShop) did(format string, args ...any) error {

@@ -7,3 +7,11 @@ document.addEventListener("submit", (event) => {
     event.target.elements.unix.value = (Date.now() / 1000).toFixed(3);
   }
 }, true);
+
+// On a narrow screen a line of the navigation is pushed so far that one sees where one is.
+const showPlace = () => document.querySelectorAll("nav [aria-current]:not([data-shown])").forEach((a) => {
+  a.dataset.shown = "";
+  a.parentElement.scrollLeft = a.offsetLeft - a.parentElement.offsetLeft - 24;
+});
+showPlace();
+document.addEventListener("htmx:after:swap", showPlace);
