@@ -2,6 +2,7 @@ package web_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -182,7 +183,11 @@ func (r *rig) startsInTheOffice(t *testing.T) {
 	half.file("OS79XX.TXT", 12, 10*time.Millisecond, phone.Loading)
 	half.at = half.at.Add(2 * time.Second)
 	half.missing("P003-8-12-00.bin", "it is not on the shelf", false, phone.Stuck)
+	whole.addressed("10.77.1.11")
+	half.addressed("10.77.1.29")
 	r.box.mu.Lock()
+	r.desk.at = whole.at
+	r.box.times = map[phone.MAC]web.PhoneTime{rec: {Asked: &web.TimeAsked{Time: whole.at.Add(-time.Second), Mode: 3, Version: 3, Address: "10.77.1.11", To: "10.77.0.1", Destination: "the box", Stratum: 3}}}
 	r.box.events[rec], r.box.events[stuck] = whole.out, half.out
 	r.box.dhcp = map[phone.MAC]web.PhoneDHCP{rec: leaseInTheOffice(whole.out[3].Time), stuck: leaseInTheOffice(half.out[3].Time)}
 	cnf := "proxy1_address: \"pbx.voice.home.arpa\"\nline1_name: \"201\"\nline1_password: \"sip-secret-line\"\nphone_label: \"Reception\"\n"
@@ -217,6 +222,13 @@ func (r *rig) startsInTheOffice(t *testing.T) {
 			}, true
 		}
 		return web.Explanation{Step: "loading", Files: fine, Waits: "its configuration", Long: "up to half a minute", Next: "it registers its lines"}, true
+	}
+}
+
+// addressed puts another address into what happened.
+func (h *happening) addressed(address string) {
+	for i := range h.out {
+		h.out[i].Text = strings.ReplaceAll(h.out[i].Text, "10.77.0.50", address)
 	}
 }
 
