@@ -129,6 +129,9 @@ func TestTheNavigationLeavesRoomOnANarrowScreen(t *testing.T) {
 			if top := eval[float64](b, `document.querySelector("main").getBoundingClientRect().top`); top > most {
 				t.Errorf("%s in %s begins %v pixels below the edge of the screen, allowed are %d", path, language, top, most)
 			}
+			if eval[bool](b, "document.documentElement.scrollWidth > window.innerWidth") {
+				t.Errorf("%s in %s is wider than the screen", path, language)
+			}
 			waitFor(t, "one sees where one is at "+path, func() bool {
 				return eval[bool](b, `[...document.querySelectorAll("header nav [aria-current], nav.sub [aria-current]")].every(e => { const r = e.getBoundingClientRect(); return r.left >= 0 && r.right <= innerWidth && r.height >= 36 })`)
 			})
