@@ -98,14 +98,15 @@ func packAsset(body []byte) []byte {
 	return b.Bytes()
 }
 
-// send writes a page that is ready.
+// send writes a page that is ready. It is translated before it is compressed: afterwards there are no words in it.
 func (p *pages) send(w http.ResponseWriter, status int, name string, body []byte) {
+	body = translated(w, body)
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	if compressedPages[name] && len(body) >= worthCompressing {
 		w.Header().Add("Vary", "Accept-Encoding")
 		if takesGzip(w) {
 			w.Header().Set("Content-Encoding", "gzip")
-			body = p.packer.pack(translated(w, body))
+			body = p.packer.pack(body)
 		}
 	}
 	w.WriteHeader(status)

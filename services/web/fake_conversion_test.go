@@ -52,6 +52,12 @@ func (f *fakeConverter) DirectAll(ctx context.Context, macs []phone.MAC, order s
 func (f *fakeConverter) Space() (free, total int64, err error) { return 1 << 30, 8 << 30, nil }
 
 func (f *fakeConverter) Handover(mac phone.MAC) web.Handover {
+	f.shop.mu.Lock()
+	handover, ok := f.shop.handovers[mac]
+	f.shop.mu.Unlock()
+	if ok {
+		return handover
+	}
 	h := web.Handover{Lines: []string{fmt.Sprint(200 + int(mac[5]))}, Time: mac[5] == 9}
 	if mac[5]%2 == 1 {
 		h.Port = web.PhonePort{Switch: "cellar-sw1", Port: fmt.Sprintf("Gi1/0/%d", mac[5])}

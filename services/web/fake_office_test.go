@@ -2,6 +2,7 @@ package web_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -63,6 +64,9 @@ func furnishOffice(t *testing.T, r *rig) {
 		Text: "asked for SEP0008210A0B0C.cnf.xml, which it gets once it is on the list"}, func(p *web.Phone) {
 		p.Address, p.Model, p.WaitingFor = "10.77.1.44", "7960", "being put on the list"
 	})
+	r.box.mu.Lock()
+	r.box.status.Services["sip"] = web.Service{State: "running"}
+	r.box.mu.Unlock()
 	r.fleet.wait("230/Showroom/secret-230", "231/Showroom, back/secret-231")
 	r.box.site.set(map[string]string{"firmware.target": officeLoad})
 	r.startsInTheOffice(t)
@@ -139,7 +143,7 @@ func (r *rig) moveIn(m phone.MAC, entry web.PhoneEntry, state, address string, s
 	case officeStuck:
 		p.Step, p.Protocol, p.Load = phone.Stuck, phone.SCCP, "P00303020214"
 		p.Problem = "It asks for firmware that is not on the shelf: P003-8-12-00.bin."
-		c.Phase, c.Runs, c.Missing = "blocked", p.Load, []string{"P003-8-12-00.bin is not on the firmware shelf"}
+		c.Phase, c.Start, c.Runs, c.Missing = "blocked", p.Load, p.Load, []string{"P003-8-12-00.bin is not on the firmware shelf"}
 		c.Steps[0].From, c.Steps[0].Missing = p.Load, []string{"P003-8-12-00.bin"}
 		c.Text = "Its next step, from P00303020214 to " + officeLoad + ", needs a file that is not on the firmware shelf: P003-8-12-00.bin. Upload it."
 	case officeNever:
@@ -147,7 +151,16 @@ func (r *rig) moveIn(m phone.MAC, entry web.PhoneEntry, state, address string, s
 		c.Text = "It is not known yet what it runs. Its next start shows it: plug it in."
 	}
 	r.shop.mu.Lock()
+	n := len(r.shop.converts)
+	if n == 0 {
+		r.shop.handovers = map[phone.MAC]web.Handover{}
+	}
 	r.shop.converts = append(r.shop.converts, c)
+	h := web.Handover{Lines: []string{entry.Lines[0].Name}, Time: p.Step == phone.Ready}
+	if state != officeNever {
+		h.Port = web.PhonePort{Switch: []string{"cellar-sw1", "dock-sw1"}[n/12], Port: fmt.Sprintf("Gi1/0/%d", 1+n%12), At: seen}
+	}
+	r.shop.handovers[m] = h
 	r.shop.mu.Unlock()
 	if state == officeNever {
 		return
@@ -170,7 +183,11 @@ func (r *rig) startsInTheOffice(t *testing.T) {
 	half.file("OS79XX.TXT", 12, 10*time.Millisecond, phone.Loading)
 	half.at = half.at.Add(2 * time.Second)
 	half.missing("P003-8-12-00.bin", "it is not on the shelf", false, phone.Stuck)
+	whole.addressed("10.77.1.11")
+	half.addressed("10.77.1.29")
 	r.box.mu.Lock()
+	r.desk.at = whole.at
+	r.box.times = map[phone.MAC]web.PhoneTime{rec: {Asked: &web.TimeAsked{Time: whole.at.Add(-time.Second), Mode: 3, Version: 3, Address: "10.77.1.11", To: "10.77.0.1", Destination: "the box", Stratum: 3}}}
 	r.box.events[rec], r.box.events[stuck] = whole.out, half.out
 	r.box.dhcp = map[phone.MAC]web.PhoneDHCP{rec: leaseInTheOffice(whole.out[3].Time), stuck: leaseInTheOffice(half.out[3].Time)}
 	cnf := "proxy1_address: \"pbx.voice.home.arpa\"\nline1_name: \"201\"\nline1_password: \"sip-secret-line\"\nphone_label: \"Reception\"\n"
@@ -205,6 +222,13 @@ func (r *rig) startsInTheOffice(t *testing.T) {
 			}, true
 		}
 		return web.Explanation{Step: "loading", Files: fine, Waits: "its configuration", Long: "up to half a minute", Next: "it registers its lines"}, true
+	}
+}
+
+// addressed puts another address into what happened.
+func (h *happening) addressed(address string) {
+	for i := range h.out {
+		h.out[i].Text = strings.ReplaceAll(h.out[i].Text, "10.77.0.50", address)
 	}
 }
 

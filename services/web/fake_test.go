@@ -410,6 +410,9 @@ func (s *fakeSite) Fields() ([]web.Field, string) {
 		{Key: "sip.token", Group: "Telephony (SIP)", Label: "Token", Kind: "text", Value: web.Mask, Secret: true},
 	}
 	fields = append(fields, wizardFields()...)
+	if v, ok := s.values["firmware.target"]; ok {
+		fields = append(fields, web.Field{Key: "firmware.target", Group: "Firmware", Label: "Firmware of all phones", Kind: "text", Value: v})
+	}
 	for i, f := range fields {
 		if v, ok := s.values[f.Key]; ok && !f.Secret {
 			fields[i].Value = v

@@ -44,6 +44,26 @@ func TestThePageSpeaksTheLanguageOfItsReader(t *testing.T) {
 	}
 }
 
+// What a browser unpacks is translated too: every one asks for compressed pages.
+func TestCompressedPagesAreTranslated(t *testing.T) {
+	r := newRig(t, nil)
+	r.setUp()
+	furnishOffice(t, r)
+	compressed := 0
+	for _, path := range []string{"/", "/phones", "/conversions", "/firmware", "/help", "/names", "/time", "/phones/new"} {
+		w := r.do(call{path: path, basic: true, header: map[string]string{"Accept-Language": "de", "Accept-Encoding": "gzip"}})
+		if w.Header().Get("Content-Encoding") != "" {
+			compressed++
+		}
+		body := unpacked(t, w)
+		wantText(t, body, `<html lang="de">`, ">Übersicht<", ">Abmelden<")
+		wantNoText(t, body, ">Overview<", ">Empfang<") // which is what the catalogue makes of Reception, a person's own name
+	}
+	if compressed < 6 {
+		t.Errorf("%d of the pages came compressed, so this shows nothing", compressed)
+	}
+}
+
 func TestALinkChoosesTheLanguage(t *testing.T) {
 	r := newRig(t, nil)
 	r.setUp()

@@ -32,6 +32,7 @@ type fakeShop struct {
 	logoPixels [][]byte // what was set as the logo
 	restarts   web.RestartProgress
 	looks      int // how often all conversions were asked for
+	handovers  map[phone.MAC]web.Handover // those that are not made up from the MAC
 }
 
 func (f *fakeShop) did(format string, args ...any) error {

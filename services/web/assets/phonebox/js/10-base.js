@@ -46,3 +46,11 @@ document.addEventListener("htmx:after:swap", (event) => {
   if (place.tabIndex < 0) place.tabIndex = -1;
   place.focus();
 });
+
+// On a narrow screen a line of the navigation is pushed so far that one sees where one is.
+const showPlace = () => document.querySelectorAll("nav [aria-current]:not([data-shown])").forEach((a) => {
+  a.dataset.shown = "";
+  a.parentElement.scrollLeft = a.offsetLeft - a.parentElement.offsetLeft - 24;
+});
+showPlace();
+document.addEventListener("htmx:after:swap", showPlace);
