@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"unicode"
+	"unicode/utf8"
 )
 
 // maxKnown bounds the memory of translations that were looked for: pages show the same texts again and again.
@@ -31,8 +33,8 @@ type found struct {
 }
 
 // Parse reads a .po file. Its header names the language (Language) and what its speakers call it (X-Name). The error lists
-// every entry that is there twice or whose translation lacks a value.
-func Parse(po []byte) (*Catalogue, error) {
+// every entry that is there twice or whose translation lacks a value. The catalogue keeps po, for its texts are parts of that.
+func Parse(po string) (*Catalogue, error) {
 	header, entries, err := ParsePO(po)
 	if err != nil {
 		return nil, err
@@ -41,8 +43,8 @@ func Parse(po []byte) (*Catalogue, error) {
 		return nil, err
 	}
 	c := &Catalogue{
-		Language: header["Language"], Name: header["X-Name"], whole: map[string]string{}, byFirst: map[string][]pattern{},
-		byLast: map[string][]pattern{}, known: map[string]found{},
+		Language: header["Language"], Name: header["X-Name"], whole: make(map[string]string, len(entries)),
+		byFirst: map[string][]pattern{}, byLast: map[string][]pattern{}, known: map[string]found{},
 	}
 	if c.Language == "" || c.Name == "" {
 		return nil, fmt.Errorf("the header has Language %q and X-Name %q, wanted both", c.Language, c.Name)
@@ -53,22 +55,23 @@ func Parse(po []byte) (*Catalogue, error) {
 		}
 	}
 	for _, list := range []map[string][]pattern{c.byFirst, c.byLast} {
-		for _, ps := range list {
-			sortPatterns(ps)
+		for first, ps := range list {
+			list[first] = slices.Clip(sorted(ps))
 		}
 	}
-	sortPatterns(c.patterns)
+	c.patterns = slices.Clip(sorted(c.patterns))
 	return c, nil
 }
 
 func (c *Catalogue) add(e Entry) {
-	p := newPattern(e)
-	if len(p.values) == 0 {
+	p := pattern{e.ID, e.Text}
+	begin, name, _ := cutValue(p.id)
+	if name == "" {
 		c.whole[e.ID] = e.Text
 		return
 	}
-	first, _, hasFirst := strings.Cut(p.literals[0], " ")
-	end := p.literals[len(p.literals)-1]
+	first, _, hasFirst := strings.Cut(begin, " ")
+	end := p.last()
 	space := strings.LastIndexByte(end, ' ')
 	switch {
 	case hasFirst && first != "":
@@ -80,9 +83,10 @@ func (c *Catalogue) add(e Entry) {
 	}
 }
 
-// sortPatterns puts those first that say most, for a text that several fit.
-func sortPatterns(ps []pattern) {
+// sorted puts those first that say most, for a text that several fit.
+func sorted(ps []pattern) []pattern {
 	slices.SortStableFunc(ps, func(a, b pattern) int { return cmp.Compare(b.weight(), a.weight()) })
+	return ps
 }
 
 // Text returns the translation of an English text. Values in it are translated when they are texts of the catalogue
@@ -103,9 +107,12 @@ func (c *Catalogue) text(english string, depth int) (string, bool) {
 	if f.text, f.ok = c.lookUp(english, depth); !f.ok {
 		f.text, f.ok = c.sentences(english, depth)
 	}
-	if !f.ok {
-		if list, ok := c.list(english, depth); ok {
-			f = found{text: list, ok: true}
+	for _, other := range []func(string, int) (string, bool){c.list, c.dressed} {
+		if f.ok {
+			break
+		}
+		if text, ok := other(english, depth); ok {
+			f = found{text: text, ok: true}
 		}
 	}
 	if len(c.known) >= maxKnown {
@@ -155,6 +162,9 @@ func (c *Catalogue) sentences(english string, depth int) (string, bool) {
 		}
 		text := strings.TrimRight(part, " ")
 		t, ok := c.lookUp(text, depth)
+		if !ok {
+			t, ok = c.dressed(text, depth)
+		}
 		all = all && ok
 		out.WriteString(t)
 		out.WriteString(part[len(text):])
@@ -179,6 +189,37 @@ func (c *Catalogue) list(english string, depth int) (string, bool) {
 		parts[i] = t + p[len(words):]
 	}
 	return strings.Join(parts, ", "), true
+}
+
+// dressed translates what was made a sentence of: a reason of some words got a capital letter, a full stop or both.
+func (c *Catalogue) dressed(english string, depth int) (string, bool) {
+	if !strings.Contains(english, " ") {
+		return english, false
+	}
+	begin, size := utf8.DecodeRuneInString(english)
+	lower := string(unicode.ToLower(begin)) + english[size:]
+	bare, stopped := strings.CutSuffix(english, ".")
+	for _, v := range []struct {
+		text          string
+		capital, stop bool
+	}{{bare, false, stopped}, {lower, lower != english, false}, {strings.TrimSuffix(lower, "."), lower != english, stopped}} {
+		if !v.capital && !v.stop {
+			continue
+		}
+		t, ok := c.lookUp(v.text, depth)
+		if !ok || t == "" {
+			continue
+		}
+		if v.capital {
+			first, size := utf8.DecodeRuneInString(t)
+			t = string(unicode.ToUpper(first)) + t[size:]
+		}
+		if v.stop {
+			t += "."
+		}
+		return t, true
+	}
+	return english, false
 }
 
 // sentenceEnd is where the first sentence ends, spaces included; 0 = there is one only.

@@ -27,7 +27,7 @@ func catalogue(t *testing.T, pairs ...string) *texts.Catalogue {
 	for i := 0; i < len(pairs); i += 2 {
 		po += entry(pairs[i], pairs[i+1])
 	}
-	c, err := texts.Parse([]byte(po))
+	c, err := texts.Parse(po)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,11 +104,11 @@ func TestParseSaysWhatIsWrong(t *testing.T) {
 		{head + entry("{1} a", "b {2}"), `has the values ["{2}"], wanted ["{1}"]`},
 		{entry("a", "b"), "wanted both"},
 	} {
-		if _, err := texts.Parse([]byte(tt.po)); err == nil || !strings.Contains(err.Error(), tt.want) {
+		if _, err := texts.Parse(tt.po); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%q: found %v, wanted %q", tt.po, err, tt.want)
 		}
 	}
-	_, entries, err := texts.ParsePO([]byte("# x\nmsgid \"\"\n\"a \"\n\"b\"\nmsgstr \"c\"\n\"\\n\"\n"))
+	_, entries, err := texts.ParsePO("# x\nmsgid \"\"\n\"a \"\n\"b\"\nmsgstr \"c\"\n\"\\n\"\n")
 	if err != nil || len(entries) != 1 || entries[0] != (texts.Entry{ID: "a b", Text: "c\n", Line: 2}) {
 		t.Errorf("found %+v, %v, wanted one entry over several lines", entries, err)
 	}
@@ -120,7 +120,7 @@ func FuzzHTML(f *testing.F) {
 	f.Add("<a translate=\"no\"><a></a>x</a>y<textarea><p>")
 	f.Add("<p title=\"x\"\x00\xff &lt <")
 	po := head + entry("never {1} there", "x {1}")
-	c, err := texts.Parse([]byte(po))
+	c, err := texts.Parse(po)
 	if err != nil {
 		f.Fatal(err)
 	}

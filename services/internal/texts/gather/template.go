@@ -28,7 +28,7 @@ func Template(source string) []string {
 		at = m[1]
 		text := source[m[2]:m[3]]
 		switch {
-		case inTag(page.String()):
+		case inTag(page.String()) && !inText(page.String()):
 			page.WriteString("\x03")
 		case control.MatchString(text):
 			page.WriteString(border)
@@ -54,11 +54,20 @@ func inTag(page string) bool {
 	return strings.LastIndexByte(page, '<') > strings.LastIndexByte(page, '>')
 }
 
+// attribute is the attribute whose value what follows is a part of.
+var attribute = regexp.MustCompile(`\s([a-z-]+)="[^"<]*$`)
+
+// inText reports whether what follows stands in an attribute that is translated.
+func inText(page string) bool {
+	m := attribute.FindStringSubmatch(page[strings.LastIndexByte(page, '<')+1:])
+	return m != nil && texts.IsText(m[1])
+}
+
 // constants are the texts that an action prints.
 func constants(text string) (out []string) {
 	for _, q := range quoted.FindAllString(text, -1) {
 		s, err := strconv.Unquote(q)
-		if s = number(verbs.ReplaceAllString(s, value)); err == nil && (wordy(s) || !strings.HasPrefix(text, "asset") && oneWord.MatchString(s)) {
+		if s = number(unformat(s)); err == nil && (wordy(s) || !strings.HasPrefix(text, "asset") && oneWord.MatchString(s)) {
 			out = append(out, s)
 		}
 	}
