@@ -107,7 +107,7 @@ func (c *Catalogue) text(english string, depth int) (string, bool) {
 	if f.text, f.ok = c.lookUp(english, depth); !f.ok {
 		f.text, f.ok = c.sentences(english, depth)
 	}
-	for _, other := range []func(string, int) (string, bool){c.list, c.dressed} {
+	for _, other := range []func(string, int) (string, bool){c.list, c.dressed, c.appended} {
 		if f.ok {
 			break
 		}
@@ -136,11 +136,42 @@ func (c *Catalogue) lookUp(english string, depth int) (string, bool) {
 				continue
 			}
 			for i, v := range values {
-				if depth > 0 && hasLetter(v) {
-					values[i], _ = c.text(v, depth-1)
-				}
+				values[i] = c.value(v, depth)
 			}
 			return p.fill(values), true
+		}
+	}
+	return english, false
+}
+
+// value translates a value of a text; the blanks around it stay.
+func (c *Catalogue) value(v string, depth int) string {
+	words := strings.TrimSpace(v)
+	if depth <= 0 || !hasLetter(words) {
+		return v
+	}
+	t, _ := c.text(words, depth-1)
+	begin := strings.Index(v, words)
+	return v[:begin] + t + v[begin+len(words):]
+}
+
+// appended translates what something was added to: got it, 3 blocks sent again. The catalogue has the addition with the sign that
+// it begins with.
+func (c *Catalogue) appended(english string, depth int) (string, bool) {
+	if depth <= 0 {
+		return english, false
+	}
+	for i := 1; i < len(english); i++ {
+		if english[i] != ',' && english[i] != ';' && english[i] != '(' {
+			continue
+		}
+		tail, ok := c.lookUp(english[i:], depth-1)
+		if !ok {
+			continue
+		}
+		head := strings.TrimRight(english[:i], " ")
+		if t, ok := c.text(head, depth-1); ok {
+			return t + english[len(head):i] + tail, true
 		}
 	}
 	return english, false
