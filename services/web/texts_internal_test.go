@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"phonebox/services/internal/texts"
 	"phonebox/services/internal/texts/gather"
@@ -22,17 +23,18 @@ var updateTexts = flag.Bool("texts", false, "write the texts that the catalogues
 type speaker struct {
 	dir    string // from here
 	errors string // the files whose errors people read, with blanks between; * = all. Those of others go to the log
+	words  bool   // labels of one word are shown as well
 	silent string // files that speak to programs only, such as checks of what the settings were checked for already
 }
 
 var speaking = []speaker{
-	{dir: "."},
+	{dir: ".", words: true, silent: "wizard_zones.go"},
 	{dir: "../phone/explain"},
 	{dir: "../phone/ladder", errors: "*"},
-	{dir: "../phone", errors: "mac.go container.go cnf.go parameter.go", silent: "zonenames.go"},
-	{dir: "../phone/dialplan", errors: "*"},
+	{dir: "../phone", words: true, errors: "mac.go container.go cnf.go parameter.go", silent: "zonenames.go"},
+	{dir: "../phone/dialplan", words: true, errors: "*"},
 	{dir: "../phone/media", errors: "*"},
-	{dir: "../phone/pbx", silent: "write.go"}, // it writes files for other programs
+	{dir: "../phone/pbx", words: true, silent: "write.go"}, // it writes files for other programs
 	{dir: "../provision", errors: "archive.go editor.go files.go images.go inspect.go logo.go rings.go upload.go"},
 	{dir: "../dhcp", silent: "settings.go class.go probe.go server.go"},
 	{dir: "../dhcp/lease"},
@@ -42,8 +44,8 @@ var speaking = []speaker{
 	{dir: "../sip", errors: "digest.go exchange.go resolve.go verdict.go"},
 	{dir: "../telnet", errors: "ask.go session.go"},
 	{dir: "../mdns"},
-	{dir: "../../appliance/site"},
-	{dir: "../../appliance/assemble"},
+	{dir: "../../appliance/site", words: true},
+	{dir: "../../appliance/assemble", words: true},
 	{dir: "../../appliance/convert", errors: "director.go state.go"},
 	{dir: "../../appliance/journal"},
 	{dir: "../../appliance/clock", errors: "choose.go upstream.go"},
@@ -58,6 +60,7 @@ func (s speaker) texts() ([]string, error) {
 	told, silent := strings.Fields(s.errors), strings.Fields(s.silent)
 	return gather.Folder{
 		Errors: func(file string) bool { return s.errors == "*" || slices.Contains(told, file) },
+		Words:  s.words,
 		Skip:   func(file, text string) bool { return slices.Contains(silent, file) || notForPeople.MatchString(text) },
 	}.Go(os.DirFS(s.dir))
 }
@@ -66,6 +69,7 @@ func (s speaker) texts() ([]string, error) {
 var notForPeople = regexp.MustCompile(`^(making|registering|assembling|opening|syncing|keeping|removing|storing|writing) .*: \{\d\}$` +
 	// What other programs and the log are told.
 	`|^(Unknown transfer ID|Access violation|File not found|show register|show config|work factor|no Digest|System Volume Information/|malformed request)$` +
+	`|^(April|October|Sunday|Sun|Auto|Default|Emergency|Exit|Dial|Cancel|Select|Play|Redial|Callcentric)$` + // of the phones, which speak English
 	`|^(sync|put|note) (the|that|what) |^tidy up$|^making the director|` +
 	`default-src|max-age=|PRIVATE KEY|^\{"error"|2 January 2006|2 Jan 2006|^Thu, 01 Jan|^name = "|^## |^Cisco Systems, Inc|go run ./appliance|Requests that were refused, by reason`)
 
@@ -116,7 +120,16 @@ func oneWords() (list []string) {
 	for _, n := range serviceNames {
 		list = append(list, n.name)
 	}
-	return append(list, "running", "failed", "off")
+	for m := time.January; m <= time.December; m++ {
+		list = append(list, m.String(), m.String()[:3])
+	}
+	return append(list,
+		"running", "failed", "off", "Running", "held", // states of services
+		"of", "to", "or", "bytes", "cores", "router", "message", "stratum",
+		"default", "phonebox", "everything", "errors", "phones arrived", "phones waiting", "phones failed",
+		"then {1}", "any {1}", "anything", "Anything", // what a rule of the dial plan is for
+		"People: {1}", "Switch {1}", "by {1}", "Seen {1}.", "Missing: {1}", "Tick {1}", "Set {1}", "Remove rule {1}", "Remove entry {1}", "Remove ring {1}",
+		"{1}, entry {2}", "{1}, name {2}", "{1}, value {2}", "{1} (SIP)", "{1} (SCCP)")
 }
 
 // TestCatalogues checks that each language has every text, and none that is gone.

@@ -3,6 +3,7 @@ package texts
 import (
 	"cmp"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -103,18 +104,7 @@ func (c *Catalogue) text(english string, depth int) (string, bool) {
 	if f, ok := c.known[english]; ok {
 		return f.text, f.ok
 	}
-	f := found{text: english}
-	if f.text, f.ok = c.lookUp(english, depth); !f.ok {
-		f.text, f.ok = c.sentences(english, depth)
-	}
-	for _, other := range []func(string, int) (string, bool){c.list, c.dressed, c.appended} {
-		if f.ok {
-			break
-		}
-		if text, ok := other(english, depth); ok {
-			f = found{text: text, ok: true}
-		}
-	}
+	f := c.find(english, depth)
 	if len(c.known) >= maxKnown {
 		clear(c.known)
 	}
@@ -122,8 +112,31 @@ func (c *Catalogue) text(english string, depth int) (string, bool) {
 	return f.text, f.ok
 }
 
-// lookUp finds a text as a whole.
+// find tries what a text may be, the surest first.
+func (c *Catalogue) find(english string, depth int) found {
+	if t, ok := c.whole[english]; ok {
+		return found{t, true}
+	}
+	for _, try := range []func(string, int) (string, bool){c.list, c.numbers, c.ofOneSentence, c.sentences, c.dressed, c.appended, c.lookUp} {
+		if t, ok := try(english, depth); ok {
+			return found{t, true}
+		}
+	}
+	t, _ := c.sentences(english, depth) // what is known of it
+	return found{t, false}
+}
+
+// lookUp finds a text as a whole. A value may be several sentences.
 func (c *Catalogue) lookUp(english string, depth int) (string, bool) {
+	return c.pattern(english, depth, func(string) bool { return true })
+}
+
+// ofOneSentence is lookUp where no value is more than one sentence: a pattern that would swallow the next sentence is none.
+func (c *Catalogue) ofOneSentence(english string, depth int) (string, bool) {
+	return c.pattern(english, depth, func(value string) bool { return sentenceEnd(strings.TrimSpace(value)) == 0 })
+}
+
+func (c *Catalogue) pattern(english string, depth int, may func(value string) bool) (string, bool) {
 	if t, ok := c.whole[english]; ok {
 		return t, true
 	}
@@ -132,7 +145,7 @@ func (c *Catalogue) lookUp(english string, depth int) (string, bool) {
 	for _, list := range [][]pattern{c.byFirst[first], c.byLast[last], c.patterns} {
 		for _, p := range list {
 			values, ok := p.match(english)
-			if !ok {
+			if !ok || slices.ContainsFunc(values, func(v string) bool { return !may(v) }) {
 				continue
 			}
 			for i, v := range values {
@@ -192,9 +205,9 @@ func (c *Catalogue) sentences(english string, depth int) (string, bool) {
 			return english, false // it is one sentence, which was looked for already
 		}
 		text := strings.TrimRight(part, " ")
-		t, ok := c.lookUp(text, depth)
-		if !ok {
-			t, ok = c.dressed(text, depth)
+		t, ok := text, false
+		if depth > 0 {
+			t, ok = c.text(text, depth-1)
 		}
 		all = all && ok
 		out.WriteString(t)
@@ -203,23 +216,69 @@ func (c *Catalogue) sentences(english string, depth int) (string, bool) {
 	return out.String(), all
 }
 
-// list translates what is joined with commas: 3 stuck, 1 never seen. All of it must be known.
+// separator is what stands between the parts of a list.
+var separator = regexp.MustCompile(`[,:] `)
+
+// list translates what is joined with commas or counted behind a colon: 5 phones: 3 stuck, 1 never seen. All of it must be known.
 func (c *Catalogue) list(english string, depth int) (string, bool) {
-	parts := strings.Split(english, ", ")
-	for i, p := range parts {
-		words := strings.TrimRight(p, ".:")
-		number := words[:len(words)-len(strings.TrimLeft(words, "0123456789"))]
-		t, ok := c.lookUp(words, depth)
-		if !ok && number != "" && strings.HasPrefix(words[len(number):], " ") {
-			t, ok = c.lookUp(words[len(number)+1:], depth)
-			t = number + " " + t
-		}
+	between := separator.FindAllStringIndex(english, -1)
+	if len(between) == 0 || depth <= 0 {
+		return english, false
+	}
+	var out strings.Builder
+	at := 0
+	for _, s := range append(between, []int{len(english), len(english)}) {
+		words := strings.TrimRight(english[at:s[0]], ".:")
+		t, ok := c.item(words, depth-1)
 		if !ok {
 			return english, false
 		}
-		parts[i] = t + p[len(words):]
+		out.WriteString(t + english[at+len(words):s[1]])
+		at = s[1]
 	}
-	return strings.Join(parts, ", "), true
+	return out.String(), true
+}
+
+// item translates a part of a list: words, a number, or a number with words, which may stand in brackets.
+func (c *Catalogue) item(words string, depth int) (string, bool) {
+	if !hasLetter(words) {
+		return words, true
+	}
+	if t, ok := c.lookUp(words, depth); ok {
+		return t, true
+	}
+	number := words[:len(words)-len(strings.TrimLeft(words, "0123456789"))]
+	if rest, ok := strings.CutPrefix(words[len(number):], " "); ok && number != "" {
+		bare := strings.TrimSuffix(strings.TrimPrefix(rest, "("), ")")
+		if t, ok := c.lookUp(bare, depth); ok {
+			return number + " " + strings.Replace(rest, bare, t, 1), true
+		}
+	}
+	return c.numbers(words, depth)
+}
+
+// unit is what reads the same in every language beside a number.
+var unit = regexp.MustCompile(`^(ms|s|min|h|[kKMGT]i?B|UTC|ppm)$`)
+
+// numbers translates words between numbers one by one: 61 % of 757 KB, 3 hours.
+func (c *Catalogue) numbers(english string, _ int) (string, bool) {
+	fields := strings.Split(english, " ")
+	count := 0
+	for i, f := range fields {
+		words := strings.TrimRight(f, ".,:;")
+		switch {
+		case strings.ContainsAny(f, "0123456789"):
+			count++
+		case !hasLetter(f) || unit.MatchString(words):
+		default:
+			t, ok := c.whole[words]
+			if !ok {
+				return english, false
+			}
+			fields[i] = t + f[len(words):]
+		}
+	}
+	return strings.Join(fields, " "), count > 0 && len(fields) > 1
 }
 
 // dressed translates what was made a sentence of: a reason of some words got a capital letter, a full stop or both.
@@ -237,7 +296,10 @@ func (c *Catalogue) dressed(english string, depth int) (string, bool) {
 		if !v.capital && !v.stop {
 			continue
 		}
-		t, ok := c.lookUp(v.text, depth)
+		if depth <= 0 {
+			break
+		}
+		t, ok := c.text(v.text, depth-1)
 		if !ok || t == "" {
 			continue
 		}

@@ -22,6 +22,8 @@ const value = "\x01"
 type Folder struct {
 	// Errors reports whether the errors of a file are shown to people, not only logged; nil = never.
 	Errors func(file string) bool
+	// Words: labels of one word count, too. Elsewhere a word may be anything. A label is what words.go says.
+	Words bool
 	// Skip reports what is for no person although it looks like a text; nil = nothing.
 	Skip func(file, text string) bool
 }
@@ -55,6 +57,13 @@ func (d Folder) Go(fsys fs.FS) ([]string, error) {
 // visit looks at the nodes of a file and adds its texts to out.
 func (d Folder) visit(file string, out *[]string) func(ast.Node) bool {
 	return func(n ast.Node) bool {
+		if d.Words {
+			for _, word := range labels(n) {
+				if d.Skip == nil || !d.Skip(file, word) {
+					*out = append(*out, word)
+				}
+			}
+		}
 		switch n := n.(type) {
 		case *ast.ImportSpec, *ast.Field:
 			_, isTagged := n.(*ast.Field)

@@ -2,6 +2,7 @@ package gather
 
 import (
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -31,6 +32,9 @@ func Template(source string) []string {
 		case inTag(page.String()) && !inText(page.String()):
 			page.WriteString("\x03")
 		case control.MatchString(text):
+			if called.MatchString(text) {
+				out = append(out, labelsOf(constants(text))...)
+			}
 			page.WriteString(border)
 		default:
 			out = append(out, constants(text)...)
@@ -52,6 +56,14 @@ func Template(source string) []string {
 // inTag reports whether what follows stands within a tag.
 func inTag(page string) bool {
 	return strings.LastIndexByte(page, '<') > strings.LastIndexByte(page, '>')
+}
+
+// called is an action that gives texts to another template, among keys.
+var called = regexp.MustCompile(`^(template|block) `)
+
+// labelsOf leaves out what is a key, and no text.
+func labelsOf(list []string) []string {
+	return slices.DeleteFunc(list, func(text string) bool { return !wordy(text) && !capital.MatchString(text) })
 }
 
 // attribute is the attribute whose value what follows is a part of.
