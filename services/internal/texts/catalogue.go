@@ -117,13 +117,26 @@ func (c *Catalogue) find(english string, depth int) found {
 	if t, ok := c.whole[english]; ok {
 		return found{t, true}
 	}
-	for _, try := range []func(string, int) (string, bool){c.list, c.numbers, c.ofOneSentence, c.sentences, c.dressed, c.appended, c.lookUp} {
+	if !hasLetter(english) || isCode(english) {
+		return found{english, true}
+	}
+	if label, ok := strings.CutSuffix(english, ":"); ok && depth > 0 {
+		if t, ok := c.text(label, depth-1); ok {
+			return found{t + ":", true}
+		}
+	}
+	for _, try := range []func(string, int) (string, bool){c.list, c.numbers, c.ofOneSentence, c.sentences, c.appended, c.dressed, c.lookUp} {
 		if t, ok := try(english, depth); ok {
 			return found{t, true}
 		}
 	}
 	t, _ := c.sentences(english, depth) // what is known of it
 	return found{t, false}
+}
+
+// isCode reports whether a text reads the same in every language: one word with a digit in it is an address, a file or a number.
+func isCode(text string) bool {
+	return !strings.Contains(text, " ") && strings.ContainsAny(text, "0123456789")
 }
 
 // lookUp finds a text as a whole. A value may be several sentences.
@@ -175,7 +188,7 @@ func (c *Catalogue) appended(english string, depth int) (string, bool) {
 		return english, false
 	}
 	for i := 1; i < len(english); i++ {
-		if english[i] != ',' && english[i] != ';' && english[i] != '(' {
+		if strings.IndexByte(",;(.", english[i]) < 0 {
 			continue
 		}
 		tail, ok := c.lookUp(english[i:], depth-1)
@@ -217,7 +230,7 @@ func (c *Catalogue) sentences(english string, depth int) (string, bool) {
 }
 
 // separator is what stands between the parts of a list.
-var separator = regexp.MustCompile(`[,:] `)
+var separator = regexp.MustCompile(`[,:] | · `)
 
 // list translates what is joined with commas or counted behind a colon: 5 phones: 3 stuck, 1 never seen. All of it must be known.
 func (c *Catalogue) list(english string, depth int) (string, bool) {
@@ -241,7 +254,7 @@ func (c *Catalogue) list(english string, depth int) (string, bool) {
 
 // item translates a part of a list: words, a number, or a number with words, which may stand in brackets.
 func (c *Catalogue) item(words string, depth int) (string, bool) {
-	if !hasLetter(words) {
+	if !hasLetter(words) || isCode(words) {
 		return words, true
 	}
 	if t, ok := c.lookUp(words, depth); ok {

@@ -109,7 +109,10 @@ func startTag(raw []byte, name string, exchange func(string) string, language st
 		if !hasLetter(value) {
 			continue
 		}
-		raw = bytes.Join([][]byte{raw[:begin], []byte(html.EscapeString(exchange(value))), raw[begin+end:]}, nil)
+		words := strings.Join(strings.Fields(value), " ")
+		if t := exchange(words); t != words {
+			raw = bytes.Join([][]byte{raw[:begin], []byte(html.EscapeString(t)), raw[begin+end:]}, nil)
+		}
 	}
 	return raw
 }
