@@ -19,7 +19,7 @@ type Catalogue struct {
 	Language string // its code (RFC 5646), such as nl
 	Name     string // what its speakers call it
 
-	whole    map[string]string    // texts without values
+	plain    []pattern            // texts without values, sorted: a map would take three times as much
 	byFirst  map[string][]pattern // by the word that they begin with
 	byLast   map[string][]pattern // that begin with a value, by the word that they end with
 	patterns []pattern            // the others
@@ -44,7 +44,7 @@ func Parse(po string) (*Catalogue, error) {
 		return nil, err
 	}
 	c := &Catalogue{
-		Language: header["Language"], Name: header["X-Name"], whole: make(map[string]string, len(entries)),
+		Language: header["Language"], Name: header["X-Name"], plain: make([]pattern, 0, plainOnes(entries)),
 		byFirst: map[string][]pattern{}, byLast: map[string][]pattern{}, known: map[string]found{},
 	}
 	if c.Language == "" || c.Name == "" {
@@ -57,18 +57,38 @@ func Parse(po string) (*Catalogue, error) {
 	}
 	for _, list := range []map[string][]pattern{c.byFirst, c.byLast} {
 		for first, ps := range list {
-			list[first] = slices.Clip(sorted(ps))
+			list[first] = slices.Clone(sorted(ps))
 		}
 	}
-	c.patterns = slices.Clip(sorted(c.patterns))
+	c.patterns = slices.Clone(sorted(c.patterns))
+	slices.SortFunc(c.plain, func(a, b pattern) int { return strings.Compare(a.id, b.id) })
 	return c, nil
+}
+
+// plainOnes counts the entries without values.
+func plainOnes(entries []Entry) (n int) {
+	for _, e := range entries {
+		if _, name, _ := cutValue(e.ID); name == "" && e.Text != "" {
+			n++
+		}
+	}
+	return n
+}
+
+// whole finds a text that has no values.
+func (c *Catalogue) whole(english string) (string, bool) {
+	i, ok := slices.BinarySearchFunc(c.plain, english, func(p pattern, id string) int { return strings.Compare(p.id, id) })
+	if !ok {
+		return "", false
+	}
+	return c.plain[i].text, true
 }
 
 func (c *Catalogue) add(e Entry) {
 	p := pattern{e.ID, e.Text}
 	begin, name, _ := cutValue(p.id)
 	if name == "" {
-		c.whole[e.ID] = e.Text
+		c.plain = append(c.plain, p)
 		return
 	}
 	first, _, hasFirst := strings.Cut(begin, " ")
@@ -114,7 +134,7 @@ func (c *Catalogue) text(english string, depth int) (string, bool) {
 
 // find tries what a text may be, the surest first.
 func (c *Catalogue) find(english string, depth int) found {
-	if t, ok := c.whole[english]; ok {
+	if t, ok := c.whole(english); ok {
 		return found{t, true}
 	}
 	if !hasLetter(english) || isCode(english) {
@@ -125,7 +145,7 @@ func (c *Catalogue) find(english string, depth int) found {
 			return found{t + ":", true}
 		}
 	}
-	for _, try := range []func(string, int) (string, bool){c.list, c.numbers, c.ofOneSentence, c.sentences, c.appended, c.dressed, c.lookUp} {
+	for _, try := range []func(string, int) (string, bool){c.list, c.numbers, c.appended, c.ofOneSentence, c.sentences, c.dressed, c.lookUp} {
 		if t, ok := try(english, depth); ok {
 			return found{t, true}
 		}
@@ -141,16 +161,19 @@ func isCode(text string) bool {
 
 // lookUp finds a text as a whole. A value may be several sentences.
 func (c *Catalogue) lookUp(english string, depth int) (string, bool) {
-	return c.pattern(english, depth, func(string) bool { return true })
+	return c.pattern(english, depth, func(pattern, []string) bool { return true })
 }
 
 // ofOneSentence is lookUp where no value is more than one sentence: a pattern that would swallow the next sentence is none.
 func (c *Catalogue) ofOneSentence(english string, depth int) (string, bool) {
-	return c.pattern(english, depth, func(value string) bool { return sentenceEnd(strings.TrimSpace(value)) == 0 })
+	return c.pattern(english, depth, func(_ pattern, values []string) bool {
+		return !slices.ContainsFunc(values, func(v string) bool { return sentenceEnd(strings.TrimSpace(v)) > 0 })
+	})
 }
 
-func (c *Catalogue) pattern(english string, depth int, may func(value string) bool) (string, bool) {
-	if t, ok := c.whole[english]; ok {
+// pattern finds a text among those with values.
+func (c *Catalogue) pattern(english string, depth int, may func(p pattern, values []string) bool) (string, bool) {
+	if t, ok := c.whole(english); ok {
 		return t, true
 	}
 	first, _, _ := strings.Cut(english, " ")
@@ -158,7 +181,7 @@ func (c *Catalogue) pattern(english string, depth int, may func(value string) bo
 	for _, list := range [][]pattern{c.byFirst[first], c.byLast[last], c.patterns} {
 		for _, p := range list {
 			values, ok := p.match(english)
-			if !ok || slices.ContainsFunc(values, func(v string) bool { return !may(v) }) {
+			if !ok || !may(p, values) {
 				continue
 			}
 			for i, v := range values {
@@ -191,7 +214,8 @@ func (c *Catalogue) appended(english string, depth int) (string, bool) {
 		if strings.IndexByte(",;(.", english[i]) < 0 {
 			continue
 		}
-		tail, ok := c.lookUp(english[i:], depth-1)
+		sign := english[i]
+		tail, ok := c.pattern(english[i:], depth-1, func(p pattern, _ []string) bool { return p.id[0] == sign })
 		if !ok {
 			continue
 		}
@@ -284,7 +308,7 @@ func (c *Catalogue) numbers(english string, _ int) (string, bool) {
 			count++
 		case !hasLetter(f) || unit.MatchString(words):
 		default:
-			t, ok := c.whole[words]
+			t, ok := c.whole(words)
 			if !ok {
 				return english, false
 			}
