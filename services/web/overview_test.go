@@ -76,7 +76,7 @@ func TestTheOverviewTellsWhatNeedsAPersonTheWorstFirst(t *testing.T) {
 
 	page := r.do(call{path: "/", cookie: r.login()}).Body.String()
 	wantText(t, page,
-		`<a href="/phones/00070E112233">Warehouse</a>`, "Don't unplug", `<a href="/phones/000A41AABBCC">Meeting room, second floor</a>, <a href="/phones/0006D7AA2A2E">Reception</a>`,
+		`<a href="/phones/00070E112233" translate="no">Warehouse</a>`, "Don't unplug", `<a href="/phones/000A41AABBCC" translate="no">Meeting room, second floor</a>, <a href="/phones/0006D7AA2A2E" translate="no">Reception</a>`,
 		`<input type="hidden" name="server" value="10.77.0.254">`, `href="/phones/new?mac=00:08:21:0A:0B:0C"`, "once these files are on the shelf: P0S3-8-12-00.sb2.", `href="/firmware"`, `href="/import"`, `href="/names"`, `href="/settings/file"`,
 		"61 % of 757 KB", "38 KB a second, 10 s to go", "It waits for its turn", "and 9 more files on their way", "41 files sent", "got the address 10.77.1.15 for 8h")
 	wantNoText(t, page, "Nothing needs you", "style=")
