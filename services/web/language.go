@@ -5,12 +5,14 @@ import (
 	"cmp"
 	"embed"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"path"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"phonebox/services/internal/texts"
 )
@@ -26,9 +28,17 @@ const (
 	languageKept   = 365 * 24 * 60 * 60  // seconds
 )
 
-// languages are the catalogues by their code.
-type languages map[string]*texts.Catalogue
+// language is one that a person may choose. Its catalogue is some hundred kilobytes, and most boxes are read in one language:
+// it is made when somebody first asks for it, and kept.
+type language struct {
+	name string // what its speakers call it
+	read func() (*texts.Catalogue, error)
+}
 
+// languages are those of the page by their code; English, which needs no catalogue, is not among them.
+type languages map[string]language
+
+// readLanguages reads what the page can speak: the heads of the files.
 func readLanguages() (languages, error) {
 	list, err := catalogues.ReadDir("texts")
 	if err != nil {
@@ -36,17 +46,63 @@ func readLanguages() (languages, error) {
 	}
 	out := languages{}
 	for _, f := range list {
-		po, err := catalogues.ReadFile(path.Join("texts", f.Name()))
+		name := path.Join("texts", f.Name())
+		po, err := embedded(name)
 		if err != nil {
 			return nil, err
 		}
-		c, err := texts.Parse(po)
+		header, err := texts.ReadHeader(po)
 		if err != nil {
-			return nil, fmt.Errorf("texts/%s: %w", f.Name(), err)
+			return nil, fmt.Errorf("%s: %w", name, err)
 		}
-		out[c.Language] = c
+		if header["Language"] == "" || header["X-Name"] == "" {
+			return nil, fmt.Errorf("%s: the header has Language %q and X-Name %q, wanted both", name, header["Language"], header["X-Name"])
+		}
+		out[header["Language"]] = language{header["X-Name"], sync.OnceValues(func() (*texts.Catalogue, error) { return readCatalogue(name) })}
 	}
 	return out, nil
+}
+
+// readCatalogue reads one language.
+func readCatalogue(name string) (*texts.Catalogue, error) {
+	po, err := embedded(name)
+	if err != nil {
+		return nil, err
+	}
+	c, err := texts.Parse(po)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return c, nil
+}
+
+// embedded is a file of the program as a string, of which the texts of a catalogue are parts.
+func embedded(name string) (string, error) {
+	f, err := catalogues.Open(name)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	var po strings.Builder
+	if info, err := f.Stat(); err == nil {
+		po.Grow(int(info.Size()))
+	}
+	_, err = io.Copy(&po, f)
+	return po.String(), err
+}
+
+// catalogue returns the texts of a language; nil = English, also where the catalogue has a fault: TestCatalogues keeps such a
+// one from being built in.
+func (l languages) catalogue(code string) *texts.Catalogue {
+	one, ok := l[code]
+	if !ok {
+		return nil
+	}
+	c, err := one.read()
+	if err != nil {
+		return nil
+	}
+	return c
 }
 
 // languageChoice is a language that a person may choose.
@@ -55,21 +111,27 @@ type languageChoice struct{ Code, Name string }
 // choices are the languages of the page, English first.
 func (l languages) choices() []languageChoice {
 	out := []languageChoice{{english, "English"}}
-	for _, c := range l {
-		out = append(out, languageChoice{c.Language, c.Name})
+	for code, one := range l {
+		out = append(out, languageChoice{code, one.name})
 	}
 	slices.SortFunc(out[1:], func(a, b languageChoice) int { return cmp.Compare(a.Name, b.Name) })
 	return out
 }
 
+// speaks reports whether the page has a language.
+func (l languages) speaks(code string) bool {
+	_, ok := l[code]
+	return ok || code == english
+}
+
 // of returns the catalogue for a request: what the person chose, else what the browser asks for; nil = English.
 func (l languages) of(r *http.Request) *texts.Catalogue {
-	if c, err := r.Cookie(languageCookie); err == nil && (c.Value == english || l[c.Value] != nil) {
-		return l[c.Value]
+	if c, err := r.Cookie(languageCookie); err == nil && l.speaks(c.Value) {
+		return l.catalogue(c.Value)
 	}
 	for _, tag := range accepted(r.Header.Get("Accept-Language")) {
-		if tag == english || l[tag] != nil {
-			return l[tag]
+		if l.speaks(tag) {
+			return l.catalogue(tag)
 		}
 	}
 	return nil
@@ -124,7 +186,7 @@ func (s *Server) translating(next http.Handler) http.Handler {
 }
 
 func (s *Server) chooseLanguage(w http.ResponseWriter, r *http.Request, q url.Values) {
-	if code := q.Get("lang"); code == english || s.pages.languages[code] != nil {
+	if code := q.Get("lang"); s.pages.languages.speaks(code) {
 		http.SetCookie(w, &http.Cookie{
 			Name: languageCookie, Value: code, Path: "/", MaxAge: languageKept, Secure: r.TLS != nil, HttpOnly: true, SameSite: http.SameSiteLaxMode,
 		})

@@ -27,10 +27,10 @@ func BenchmarkTranslate(b *testing.B) {
 		b.Run(language, func(b *testing.B) {
 			for b.Loop() {
 				var out bytes.Buffer
-				if err := p.part(&out, "phones", "rows", v.Rows); err != nil {
+				if err := p.part(&out, "phones", "rows", v); err != nil {
 					b.Fatal(err)
 				}
-				if c := p.languages[language]; c != nil {
+				if c := p.languages.catalogue(language); c != nil {
 					var translated bytes.Buffer
 					c.HTML(&translated, out.Bytes())
 				}

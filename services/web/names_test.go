@@ -61,7 +61,7 @@ func TestNamesOnThePage(t *testing.T) {
 	wantText(t, r.do(call{path: "/help", cookie: cookie}).Body.String(), `<a href="/names">`)
 	w := r.do(call{path: "/names?name=elsewhere.example", cookie: cookie})
 	wantCode(t, w, 200)
-	wantText(t, w.Body.String(), "phonebox.voice.home.arpa", "phonebox.local", "tftp.old-site.example", `<a href="/phones/0006D7AA2A2E">Reception</a>`, "42 times",
+	wantText(t, w.Body.String(), "phonebox.voice.home.arpa", "phonebox.local", "tftp.old-site.example", `<a href="/phones/0006D7AA2A2E" translate="no">Reception</a>`, "42 times",
 		"&lt;script&gt;alert(1)&lt;/script&gt;", "cucm-sub.example", `value="elsewhere.example"`)
 	wantNoText(t, w.Body.String(), "<script>alert")
 	if got := strings.Count(w.Body.String(), `value="phonebox">This box`); got != 2 {

@@ -108,9 +108,7 @@ func (p *pages) funcs() template.FuncMap {
 		"kept":       p.kept,
 		"pairview":   newPairView,
 		"parameters": settableParameters,
-		// say is for texts that were made in Go, or come from the services.
-		"say":  func(text string) string { return text },
-		"list": func(items ...string) []string { return items },
+		"list":       func(items ...string) []string { return items },
 		// stop ends a text with a full stop unless it has one.
 		"stop": func(s string) string { return strings.TrimSuffix(s, ".") + "." },
 	}

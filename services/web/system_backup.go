@@ -164,10 +164,10 @@ type restorePartView struct {
 	partView
 	Refused  string
 	Same     int
-	Keys     []string // differences of the settings that concern no phone
-	Added    []string // phones
+	Keys     []changeLine // differences of the settings that concern no phone
+	Added    []string     // phones
 	Removed  []string
-	Phones   []string // differences of phones that stay
+	Phones   []changeLine // differences of phones that stay
 	Files    []FileChange
 	MoreKeys int
 	MoreFile int
@@ -218,9 +218,9 @@ func newRestorePart(p RestorePart) restorePartView {
 		case c.Key == "phones" && c.Kind == "removed":
 			v.Removed = append(v.Removed, strings.TrimSpace(c.Who+" "+c.Old))
 		case !c.MAC.IsZero():
-			v.Phones = append(v.Phones, ChangeText(c))
+			v.Phones = append(v.Phones, newChangeLine(c))
 		default:
-			v.Keys = append(v.Keys, ChangeText(c))
+			v.Keys = append(v.Keys, newChangeLine(c))
 		}
 	}
 	v.Files = p.Changes

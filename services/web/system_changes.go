@@ -26,7 +26,7 @@ type changeRow struct {
 	At, Time, What string
 	How, From      string
 	Phone, Path    string
-	Keys           []string
+	Keys           []changeLine
 	More           int
 }
 
@@ -62,10 +62,37 @@ func ChangeText(c KeyChange) string {
 	return what + ": " + cmp.Or(c.Old, "nothing") + " → " + cmp.Or(c.New, "nothing")
 }
 
-func changeTexts(keys []KeyChange) []string {
-	out := make([]string, len(keys))
+// changeLine is a difference as the page shows it: names and values of people's own stand apart from the words.
+type changeLine struct {
+	Who      string
+	Text     string
+	Old, New string
+	Both     bool // it became New from Old, either of which may be nothing
+}
+
+func newChangeLine(c KeyChange) changeLine {
+	line := changeLine{Who: c.Who, Text: c.What}
+	switch {
+	case c.Secret && c.Kind == "added":
+		line.Text = c.What + " was added"
+	case c.Secret && c.Kind == "removed":
+		line.Text = c.What + " was removed"
+	case c.Secret:
+		line.Text = c.What + " was changed"
+	case c.Kind == "added":
+		line.Text, line.New = c.What+" was added", c.New
+	case c.Kind == "removed":
+		line.Text, line.New = c.What+" was removed", c.Old
+	default:
+		line.Old, line.New, line.Both = c.Old, c.New, true
+	}
+	return line
+}
+
+func changeLines(keys []KeyChange) []changeLine {
+	out := make([]changeLine, len(keys))
 	for i, c := range keys {
-		out[i] = ChangeText(c)
+		out[i] = newChangeLine(c)
 	}
 	return out
 }
@@ -111,7 +138,7 @@ func (s *Server) changesPage(w http.ResponseWriter, r *http.Request) error {
 	for _, e := range found {
 		row := changeRow{
 			At: e.Time.UTC().Format(time.RFC3339), Time: timeWords(e.Time, now), What: e.What, How: howInWords(e.How), From: e.From,
-			Keys: changeTexts(e.Keys), More: e.More,
+			Keys: changeLines(e.Keys), More: e.More,
 		}
 		if !e.MAC.IsZero() {
 			row.Phone, row.Path = cmp.Or(e.Label, e.MAC.String()), "/phones/"+e.MAC.Name()
@@ -178,7 +205,7 @@ type versionsView struct{ Rows []versionRow }
 type versionRow struct {
 	Path, At, Until, Fault string
 	Phones, Changes        int
-	First                  []string // of what bringing it back changes
+	First                  []changeLine // of what bringing it back changes
 }
 
 func (s *Server) versionsPage(w http.ResponseWriter, r *http.Request) error {
@@ -190,7 +217,7 @@ func (s *Server) versionsPage(w http.ResponseWriter, r *http.Request) error {
 	for _, one := range list {
 		row := versionRow{
 			Path: "/system/versions/" + one.ID, At: one.Until.UTC().Format(time.RFC3339), Until: timeWords(one.Until, now), Fault: one.Fault, Phones: one.Phones,
-			Changes: len(one.Keys), First: changeTexts(one.Keys[:min(len(one.Keys), 3)]),
+			Changes: len(one.Keys), First: changeLines(one.Keys[:min(len(one.Keys), 3)]),
 		}
 		v.Rows = append(v.Rows, row)
 	}
@@ -200,7 +227,7 @@ func (s *Server) versionsPage(w http.ResponseWriter, r *http.Request) error {
 // versionView is what bringing one back would change.
 type versionView struct {
 	Path, Until, ETag, Text, Problem string
-	Keys                             []string
+	Keys                             []changeLine
 	Phones                           int
 }
 
@@ -222,7 +249,7 @@ func (s *Server) version(r *http.Request) (versionView, error) {
 	}
 	return versionView{
 		Path: "/system/versions/" + one.ID, Until: timeWords(one.Until, s.deps.Now()), ETag: one.ETag, Text: one.Text, Problem: one.Fault,
-		Keys: changeTexts(one.Keys), Phones: one.Phones,
+		Keys: changeLines(one.Keys), Phones: one.Phones,
 	}, nil
 }
 

@@ -3,9 +3,12 @@ package texts
 import (
 	"cmp"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
+	"unicode"
+	"unicode/utf8"
 )
 
 // maxKnown bounds the memory of translations that were looked for: pages show the same texts again and again.
@@ -16,7 +19,7 @@ type Catalogue struct {
 	Language string // its code (RFC 5646), such as nl
 	Name     string // what its speakers call it
 
-	whole    map[string]string    // texts without values
+	plain    []pattern            // texts without values, sorted: a map would take three times as much
 	byFirst  map[string][]pattern // by the word that they begin with
 	byLast   map[string][]pattern // that begin with a value, by the word that they end with
 	patterns []pattern            // the others
@@ -31,8 +34,8 @@ type found struct {
 }
 
 // Parse reads a .po file. Its header names the language (Language) and what its speakers call it (X-Name). The error lists
-// every entry that is there twice or whose translation lacks a value.
-func Parse(po []byte) (*Catalogue, error) {
+// every entry that is there twice or whose translation lacks a value. The catalogue keeps po, for its texts are parts of that.
+func Parse(po string) (*Catalogue, error) {
 	header, entries, err := ParsePO(po)
 	if err != nil {
 		return nil, err
@@ -41,8 +44,8 @@ func Parse(po []byte) (*Catalogue, error) {
 		return nil, err
 	}
 	c := &Catalogue{
-		Language: header["Language"], Name: header["X-Name"], whole: map[string]string{}, byFirst: map[string][]pattern{},
-		byLast: map[string][]pattern{}, known: map[string]found{},
+		Language: header["Language"], Name: header["X-Name"], plain: make([]pattern, 0, plainOnes(entries)),
+		byFirst: map[string][]pattern{}, byLast: map[string][]pattern{}, known: map[string]found{},
 	}
 	if c.Language == "" || c.Name == "" {
 		return nil, fmt.Errorf("the header has Language %q and X-Name %q, wanted both", c.Language, c.Name)
@@ -53,22 +56,43 @@ func Parse(po []byte) (*Catalogue, error) {
 		}
 	}
 	for _, list := range []map[string][]pattern{c.byFirst, c.byLast} {
-		for _, ps := range list {
-			sortPatterns(ps)
+		for first, ps := range list {
+			list[first] = slices.Clone(sorted(ps))
 		}
 	}
-	sortPatterns(c.patterns)
+	c.patterns = slices.Clone(sorted(c.patterns))
+	slices.SortFunc(c.plain, func(a, b pattern) int { return strings.Compare(a.id, b.id) })
 	return c, nil
 }
 
+// plainOnes counts the entries without values.
+func plainOnes(entries []Entry) (n int) {
+	for _, e := range entries {
+		if _, name, _ := cutValue(e.ID); name == "" && e.Text != "" {
+			n++
+		}
+	}
+	return n
+}
+
+// whole finds a text that has no values.
+func (c *Catalogue) whole(english string) (string, bool) {
+	i, ok := slices.BinarySearchFunc(c.plain, english, func(p pattern, id string) int { return strings.Compare(p.id, id) })
+	if !ok {
+		return "", false
+	}
+	return c.plain[i].text, true
+}
+
 func (c *Catalogue) add(e Entry) {
-	p := newPattern(e)
-	if len(p.values) == 0 {
-		c.whole[e.ID] = e.Text
+	p := pattern{e.ID, e.Text}
+	begin, name, _ := cutValue(p.id)
+	if name == "" {
+		c.plain = append(c.plain, p)
 		return
 	}
-	first, _, hasFirst := strings.Cut(p.literals[0], " ")
-	end := p.literals[len(p.literals)-1]
+	first, _, hasFirst := strings.Cut(begin, " ")
+	end := p.last()
 	space := strings.LastIndexByte(end, ' ')
 	switch {
 	case hasFirst && first != "":
@@ -80,9 +104,10 @@ func (c *Catalogue) add(e Entry) {
 	}
 }
 
-// sortPatterns puts those first that say most, for a text that several fit.
-func sortPatterns(ps []pattern) {
+// sorted puts those first that say most, for a text that several fit.
+func sorted(ps []pattern) []pattern {
 	slices.SortStableFunc(ps, func(a, b pattern) int { return cmp.Compare(b.weight(), a.weight()) })
+	return ps
 }
 
 // Text returns the translation of an English text. Values in it are translated when they are texts of the catalogue
@@ -99,15 +124,7 @@ func (c *Catalogue) text(english string, depth int) (string, bool) {
 	if f, ok := c.known[english]; ok {
 		return f.text, f.ok
 	}
-	f := found{text: english}
-	if f.text, f.ok = c.lookUp(english, depth); !f.ok {
-		f.text, f.ok = c.sentences(english, depth)
-	}
-	if !f.ok {
-		if list, ok := c.list(english, depth); ok {
-			f = found{text: list, ok: true}
-		}
-	}
+	f := c.find(english, depth)
 	if len(c.known) >= maxKnown {
 		clear(c.known)
 	}
@@ -115,9 +132,48 @@ func (c *Catalogue) text(english string, depth int) (string, bool) {
 	return f.text, f.ok
 }
 
-// lookUp finds a text as a whole.
+// find tries what a text may be, the surest first.
+func (c *Catalogue) find(english string, depth int) found {
+	if t, ok := c.whole(english); ok {
+		return found{t, true}
+	}
+	if !hasLetter(english) || isCode(english) {
+		return found{english, true}
+	}
+	if label, ok := strings.CutSuffix(english, ":"); ok && depth > 0 {
+		if t, ok := c.text(label, depth-1); ok {
+			return found{t + ":", true}
+		}
+	}
+	for _, try := range []func(string, int) (string, bool){c.list, c.numbers, c.appended, c.ofOneSentence, c.sentences, c.dressed, c.lookUp} {
+		if t, ok := try(english, depth); ok {
+			return found{t, true}
+		}
+	}
+	t, _ := c.sentences(english, depth) // what is known of it
+	return found{t, false}
+}
+
+// isCode reports whether a text reads the same in every language: one word with a digit in it is an address, a file or a number.
+func isCode(text string) bool {
+	return !strings.Contains(text, " ") && strings.ContainsAny(text, "0123456789")
+}
+
+// lookUp finds a text as a whole. A value may be several sentences.
 func (c *Catalogue) lookUp(english string, depth int) (string, bool) {
-	if t, ok := c.whole[english]; ok {
+	return c.pattern(english, depth, func(pattern, []string) bool { return true })
+}
+
+// ofOneSentence is lookUp where no value is more than one sentence: a pattern that would swallow the next sentence is none.
+func (c *Catalogue) ofOneSentence(english string, depth int) (string, bool) {
+	return c.pattern(english, depth, func(_ pattern, values []string) bool {
+		return !slices.ContainsFunc(values, func(v string) bool { return sentenceEnd(strings.TrimSpace(v)) > 0 })
+	})
+}
+
+// pattern finds a text among those with values.
+func (c *Catalogue) pattern(english string, depth int, may func(p pattern, values []string) bool) (string, bool) {
+	if t, ok := c.whole(english); ok {
 		return t, true
 	}
 	first, _, _ := strings.Cut(english, " ")
@@ -125,15 +181,47 @@ func (c *Catalogue) lookUp(english string, depth int) (string, bool) {
 	for _, list := range [][]pattern{c.byFirst[first], c.byLast[last], c.patterns} {
 		for _, p := range list {
 			values, ok := p.match(english)
-			if !ok {
+			if !ok || !may(p, values) {
 				continue
 			}
 			for i, v := range values {
-				if depth > 0 && hasLetter(v) {
-					values[i], _ = c.text(v, depth-1)
-				}
+				values[i] = c.value(v, depth)
 			}
 			return p.fill(values), true
+		}
+	}
+	return english, false
+}
+
+// value translates a value of a text; the blanks around it stay.
+func (c *Catalogue) value(v string, depth int) string {
+	words := strings.TrimSpace(v)
+	if depth <= 0 || !hasLetter(words) {
+		return v
+	}
+	t, _ := c.text(words, depth-1)
+	begin := strings.Index(v, words)
+	return v[:begin] + t + v[begin+len(words):]
+}
+
+// appended translates what something was added to: got it, 3 blocks sent again. The catalogue has the addition with the sign that
+// it begins with.
+func (c *Catalogue) appended(english string, depth int) (string, bool) {
+	if depth <= 0 {
+		return english, false
+	}
+	for i := 1; i < len(english); i++ {
+		if strings.IndexByte(",;(.", english[i]) < 0 {
+			continue
+		}
+		sign := english[i]
+		tail, ok := c.pattern(english[i:], depth-1, func(p pattern, _ []string) bool { return p.id[0] == sign })
+		if !ok {
+			continue
+		}
+		head := strings.TrimRight(english[:i], " ")
+		if t, ok := c.text(head, depth-1); ok {
+			return t + english[len(head):i] + tail, true
 		}
 	}
 	return english, false
@@ -154,7 +242,10 @@ func (c *Catalogue) sentences(english string, depth int) (string, bool) {
 			return english, false // it is one sentence, which was looked for already
 		}
 		text := strings.TrimRight(part, " ")
-		t, ok := c.lookUp(text, depth)
+		t, ok := text, false
+		if depth > 0 {
+			t, ok = c.text(text, depth-1)
+		}
 		all = all && ok
 		out.WriteString(t)
 		out.WriteString(part[len(text):])
@@ -162,23 +253,103 @@ func (c *Catalogue) sentences(english string, depth int) (string, bool) {
 	return out.String(), all
 }
 
-// list translates what is joined with commas: 3 stuck, 1 never seen. All of it must be known.
+// separator is what stands between the parts of a list.
+var separator = regexp.MustCompile(`[,:] | · `)
+
+// list translates what is joined with commas or counted behind a colon: 5 phones: 3 stuck, 1 never seen. All of it must be known.
 func (c *Catalogue) list(english string, depth int) (string, bool) {
-	parts := strings.Split(english, ", ")
-	for i, p := range parts {
-		words := strings.TrimRight(p, ".:")
-		number := words[:len(words)-len(strings.TrimLeft(words, "0123456789"))]
-		t, ok := c.lookUp(words, depth)
-		if !ok && number != "" && strings.HasPrefix(words[len(number):], " ") {
-			t, ok = c.lookUp(words[len(number)+1:], depth)
-			t = number + " " + t
-		}
+	between := separator.FindAllStringIndex(english, -1)
+	if len(between) == 0 || depth <= 0 {
+		return english, false
+	}
+	var out strings.Builder
+	at := 0
+	for _, s := range append(between, []int{len(english), len(english)}) {
+		words := strings.TrimRight(english[at:s[0]], ".:")
+		t, ok := c.item(words, depth-1)
 		if !ok {
 			return english, false
 		}
-		parts[i] = t + p[len(words):]
+		out.WriteString(t + english[at+len(words):s[1]])
+		at = s[1]
 	}
-	return strings.Join(parts, ", "), true
+	return out.String(), true
+}
+
+// item translates a part of a list: words, a number, or a number with words, which may stand in brackets.
+func (c *Catalogue) item(words string, depth int) (string, bool) {
+	if !hasLetter(words) || isCode(words) {
+		return words, true
+	}
+	if t, ok := c.lookUp(words, depth); ok {
+		return t, true
+	}
+	number := words[:len(words)-len(strings.TrimLeft(words, "0123456789"))]
+	if rest, ok := strings.CutPrefix(words[len(number):], " "); ok && number != "" {
+		bare := strings.TrimSuffix(strings.TrimPrefix(rest, "("), ")")
+		if t, ok := c.lookUp(bare, depth); ok {
+			return number + " " + strings.Replace(rest, bare, t, 1), true
+		}
+	}
+	return c.numbers(words, depth)
+}
+
+// unit is what reads the same in every language beside a number.
+var unit = regexp.MustCompile(`^(ms|s|min|h|[kKMGT]i?B|UTC|ppm)$`)
+
+// numbers translates words between numbers one by one: 61 % of 757 KB, 3 hours.
+func (c *Catalogue) numbers(english string, _ int) (string, bool) {
+	fields := strings.Split(english, " ")
+	count := 0
+	for i, f := range fields {
+		words := strings.TrimRight(f, ".,:;")
+		switch {
+		case strings.ContainsAny(f, "0123456789"):
+			count++
+		case !hasLetter(f) || unit.MatchString(words):
+		default:
+			t, ok := c.whole(words)
+			if !ok {
+				return english, false
+			}
+			fields[i] = t + f[len(words):]
+		}
+	}
+	return strings.Join(fields, " "), count > 0 && len(fields) > 1
+}
+
+// dressed translates what was made a sentence of: a reason of some words got a capital letter, a full stop or both.
+func (c *Catalogue) dressed(english string, depth int) (string, bool) {
+	if !strings.Contains(english, " ") {
+		return english, false
+	}
+	begin, size := utf8.DecodeRuneInString(english)
+	lower := string(unicode.ToLower(begin)) + english[size:]
+	bare, stopped := strings.CutSuffix(english, ".")
+	for _, v := range []struct {
+		text          string
+		capital, stop bool
+	}{{bare, false, stopped}, {lower, lower != english, false}, {strings.TrimSuffix(lower, "."), lower != english, stopped}} {
+		if !v.capital && !v.stop {
+			continue
+		}
+		if depth <= 0 {
+			break
+		}
+		t, ok := c.text(v.text, depth-1)
+		if !ok || t == "" {
+			continue
+		}
+		if v.capital {
+			first, size := utf8.DecodeRuneInString(t)
+			t = string(unicode.ToUpper(first)) + t[size:]
+		}
+		if v.stop {
+			t += "."
+		}
+		return t, true
+	}
+	return english, false
 }
 
 // sentenceEnd is where the first sentence ends, spaces included; 0 = there is one only.

@@ -3,6 +3,7 @@ package texts
 import (
 	"bytes"
 	"html"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -10,7 +11,10 @@ import (
 )
 
 // attributes hold texts for people.
-var attributes = []string{"aria-label", "title", "placeholder", "alt", "data-label", "data-say"}
+var attributes = []string{"aria-label", "title", "placeholder", "alt", "data-label", "data-say", "data-sent", "data-check", "data-broke"}
+
+// IsText reports whether an attribute holds a text that is translated.
+func IsText(attribute string) bool { return slices.Contains(attributes, attribute) }
 
 // verbatim are elements whose content is not for translation.
 var verbatim = map[string]bool{"code": true, "pre": true, "textarea": true, "script": true, "style": true, "kbd": true, "samp": true}
@@ -105,7 +109,10 @@ func startTag(raw []byte, name string, exchange func(string) string, language st
 		if !hasLetter(value) {
 			continue
 		}
-		raw = bytes.Join([][]byte{raw[:begin], []byte(html.EscapeString(exchange(value))), raw[begin+end:]}, nil)
+		words := strings.Join(strings.Fields(value), " ")
+		if t := exchange(words); t != words {
+			raw = bytes.Join([][]byte{raw[:begin], []byte(html.EscapeString(t)), raw[begin+end:]}, nil)
+		}
 	}
 	return raw
 }

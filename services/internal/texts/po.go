@@ -1,8 +1,6 @@
 package texts
 
 import (
-	"bufio"
-	"bytes"
 	"errors"
 	"fmt"
 	"regexp"
@@ -19,8 +17,8 @@ type Entry struct {
 }
 
 // ParsePO reads the entries of a .po file (GNU gettext manual, section 10). The header is the entry with an empty ID. Contexts,
-// plural forms and obsolete entries are not taken.
-func ParsePO(po []byte) (header map[string]string, entries []Entry, err error) {
+// plural forms and obsolete entries are not taken. Texts without escapes are parts of po.
+func ParsePO(po string) (header map[string]string, entries []Entry, err error) {
 	var e Entry
 	var into *string
 	header = map[string]string{}
@@ -31,9 +29,10 @@ func ParsePO(po []byte) (header map[string]string, entries []Entry, err error) {
 			readHeader(header, e.Text)
 		}
 	}
-	scan := bufio.NewScanner(bytes.NewReader(po))
-	for line := 1; scan.Scan(); line++ {
-		text := strings.TrimSpace(scan.Text())
+	line := 0
+	for text := range strings.Lines(po) {
+		line++
+		text = strings.TrimSpace(text)
 		switch {
 		case text == "" || strings.HasPrefix(text, "#"):
 			continue
@@ -50,13 +49,21 @@ func ParsePO(po []byte) (header map[string]string, entries []Entry, err error) {
 		if err != nil {
 			return nil, nil, fmt.Errorf("line %d: found %s, allowed is a text in quotes", line, text)
 		}
-		*into += part
-	}
-	if err := scan.Err(); err != nil {
-		return nil, nil, err
+		if *into == "" {
+			*into = part // no copy
+		} else {
+			*into += part
+		}
 	}
 	finish()
 	return header, entries, nil
+}
+
+// ReadHeader reads the header alone: what a list of languages needs.
+func ReadHeader(po string) (header map[string]string, err error) {
+	head, _, _ := strings.Cut(po, "\n\n")
+	header, _, err = ParsePO(head)
+	return header, err
 }
 
 func readHeader(header map[string]string, text string) {

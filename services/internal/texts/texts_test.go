@@ -27,7 +27,7 @@ func catalogue(t *testing.T, pairs ...string) *texts.Catalogue {
 	for i := 0; i < len(pairs); i += 2 {
 		po += entry(pairs[i], pairs[i+1])
 	}
-	c, err := texts.Parse([]byte(po))
+	c, err := texts.Parse(po)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,6 +70,39 @@ func TestText(t *testing.T) {
 	}
 }
 
+// Texts are put together in many ways before they are shown.
+func TestTextsThatWereJoined(t *testing.T) {
+	c := catalogue(t,
+		"phones", "telefoons", "stuck", "vast", "of", "van", "hours", "uur", "missing", "ontbreekt", "router", "router",
+		"{1} is gone", "{1} is weg", "the card is full", "de kaart is vol", "is stuck: {1}", "zit vast: {1}", "Step {1} of {2}.", "Stap {1} van {2}.",
+		"About {1} minutes are left.", "Nog ongeveer {1} minuten.", "got {1}", "kreeg {1}", ", {1} blocks sent again", ", {1} blokken opnieuw verzonden",
+		"(not all of it is here)", "(niet alles is hier)", "; do not unplug it", "; niet loskoppelen", "subnet mask", "subnetmasker",
+		"Step {1} of {2}: {3} % is sent.", "Stap {1} van {2}: {3} % is verzonden.")
+	for _, tt := range []struct {
+		english, want string
+		ok            bool
+	}{
+		{"61 % of 757 KB", "61 % van 757 KB", true},
+		{"3 hours", "3 uur", true},
+		{"3 parsecs", "3 parsecs", false},
+		{"5 phones: 3 stuck, 2 missing", "5 telefoons: 3 vast, 2 ontbreekt", true},
+		{"1 (subnet mask), 3 (router)", "1 (subnetmasker), 3 (router)", true},
+		{"missing:", "ontbreekt:", true},
+		{"10.77.0.1/16", "10.77.0.1/16", true},          // a code reads the same everywhere
+		{"The card is full.", "De kaart is vol.", true}, // a reason that became a sentence
+		{"the card is full.", "de kaart is vol.", true},
+		{"is stuck: the card is full", "zit vast: de kaart is vol", true},
+		{"got x.cnf, 3 blocks sent again", "kreeg x.cnf, 3 blokken opnieuw verzonden", true},
+		{"P0S3-8-2-00 (not all of it is here)", "P0S3-8-2-00 (niet alles is hier)", true},
+		{"Step 2 of 3: 42 % is sent. About 3 minutes are left.", "Stap 2 van 3: 42 % is verzonden. Nog ongeveer 3 minuten.", true}, // no value swallows a sentence
+		{"nobody knows this", "nobody knows this", false},
+	} {
+		if got, ok := c.Text(tt.english); got != tt.want || ok != tt.ok {
+			t.Errorf("%q: found %q (%v), wanted %q (%v)", tt.english, got, ok, tt.want, tt.ok)
+		}
+	}
+}
+
 func TestHTMLTranslatesTextsAndNothingElse(t *testing.T) {
 	c := catalogue(t, "Phones", "Telefoons & co", "Add a phone", `Een "telefoon" erbij`, "Waiting for {1}", "Wacht op {1}", "code", "NO")
 	const page = `<!doctype html>
@@ -104,11 +137,11 @@ func TestParseSaysWhatIsWrong(t *testing.T) {
 		{head + entry("{1} a", "b {2}"), `has the values ["{2}"], wanted ["{1}"]`},
 		{entry("a", "b"), "wanted both"},
 	} {
-		if _, err := texts.Parse([]byte(tt.po)); err == nil || !strings.Contains(err.Error(), tt.want) {
+		if _, err := texts.Parse(tt.po); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%q: found %v, wanted %q", tt.po, err, tt.want)
 		}
 	}
-	_, entries, err := texts.ParsePO([]byte("# x\nmsgid \"\"\n\"a \"\n\"b\"\nmsgstr \"c\"\n\"\\n\"\n"))
+	_, entries, err := texts.ParsePO("# x\nmsgid \"\"\n\"a \"\n\"b\"\nmsgstr \"c\"\n\"\\n\"\n")
 	if err != nil || len(entries) != 1 || entries[0] != (texts.Entry{ID: "a b", Text: "c\n", Line: 2}) {
 		t.Errorf("found %+v, %v, wanted one entry over several lines", entries, err)
 	}
@@ -120,7 +153,7 @@ func FuzzHTML(f *testing.F) {
 	f.Add("<a translate=\"no\"><a></a>x</a>y<textarea><p>")
 	f.Add("<p title=\"x\"\x00\xff &lt <")
 	po := head + entry("never {1} there", "x {1}")
-	c, err := texts.Parse([]byte(po))
+	c, err := texts.Parse(po)
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -143,9 +176,9 @@ func FuzzHTML(f *testing.F) {
 // FuzzParsePO reads anything as a catalogue: what is taken is bounded by what was read, names its language, and translates every text
 // that it has a translation of.
 func FuzzParsePO(f *testing.F) {
-	f.Add([]byte("msgid \"\"\nmsgstr \"Language: nl\\nX-Name: Nederlands\\n\"\n\nmsgid \"Yes\"\nmsgstr \"Ja\"\n\nmsgid \"{1} of {2} phones\"\nmsgstr \"{2}: {1}\"\n"))
-	f.Add([]byte("msgid \"a\"\n\"b\"\nmsgstr \"\"\nmsgid \"a\"\nmsgstr \"{1}\""))
-	f.Fuzz(func(t *testing.T, po []byte) {
+	f.Add("msgid \"\"\nmsgstr \"Language: nl\\nX-Name: Nederlands\\n\"\n\nmsgid \"Yes\"\nmsgstr \"Ja\"\n\nmsgid \"{1} of {2} phones\"\nmsgstr \"{2}: {1}\"\n")
+	f.Add("msgid \"a\"\n\"b\"\nmsgstr \"\"\nmsgid \"a\"\nmsgstr \"{1}\"")
+	f.Fuzz(func(t *testing.T, po string) {
 		_, entries, err := texts.ParsePO(po)
 		if err != nil {
 			return

@@ -11,11 +11,9 @@ func Explain(r Rule) string {
 	if r.Match == "" {
 		return "Nothing is dialled for it: Dialled is empty."
 	}
-	s := capital(matchWords(r.Match)) + ": sent " + r.delayWords()
-	if r.Rewrite == "" {
-		s += " as dialled"
-	} else {
-		s += " as " + r.Rewrite
+	s := capital(matchWords(r.Match)) + ": sent " + r.delayWords() + " as dialled"
+	if r.Rewrite != "" {
+		s = capital(matchWords(r.Match)) + ": sent " + r.delayWords() + " as " + r.Rewrite
 		if number := r.example(); len(checkMatch(r.Match)) == 0 {
 			s += ", for example " + number + " as " + rewrite(r.Rewrite, compile(r.Match), number)
 		}

@@ -4,6 +4,7 @@
 package media
 
 import (
+	"errors"
 	"fmt"
 	"io"
 )
@@ -18,9 +19,9 @@ func readAll(r io.Reader, doing string) ([]byte, error) {
 	case err != nil:
 		return nil, fmt.Errorf("%s: %w", doing, err)
 	case len(content) > maxInput:
-		return nil, fmt.Errorf("%s: the file is larger than %d MB, allowed is no more", doing, maxInput>>20)
+		return nil, fmt.Errorf("%s: %w", doing, fmt.Errorf("the file is larger than %d MB, allowed is no more", maxInput>>20))
 	case len(content) == 0:
-		return nil, fmt.Errorf("%s: the file is empty", doing)
+		return nil, fmt.Errorf("%s: %w", doing, errors.New("the file is empty"))
 	}
 	return content, nil
 }

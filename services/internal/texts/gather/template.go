@@ -2,6 +2,7 @@ package gather
 
 import (
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -28,9 +29,12 @@ func Template(source string) []string {
 		at = m[1]
 		text := source[m[2]:m[3]]
 		switch {
-		case inTag(page.String()):
+		case inTag(page.String()) && !inText(page.String()):
 			page.WriteString("\x03")
 		case control.MatchString(text):
+			if called.MatchString(text) {
+				out = append(out, labelsOf(constants(text))...)
+			}
 			page.WriteString(border)
 		default:
 			out = append(out, constants(text)...)
@@ -54,11 +58,28 @@ func inTag(page string) bool {
 	return strings.LastIndexByte(page, '<') > strings.LastIndexByte(page, '>')
 }
 
+// called is an action that gives texts to another template, among keys.
+var called = regexp.MustCompile(`^(template|block) `)
+
+// labelsOf leaves out what is a key, and no text.
+func labelsOf(list []string) []string {
+	return slices.DeleteFunc(list, func(text string) bool { return !wordy(text) && !capital.MatchString(text) })
+}
+
+// attribute is the attribute whose value what follows is a part of.
+var attribute = regexp.MustCompile(`\s([a-z-]+)="[^"<]*$`)
+
+// inText reports whether what follows stands in an attribute that is translated.
+func inText(page string) bool {
+	m := attribute.FindStringSubmatch(page[strings.LastIndexByte(page, '<')+1:])
+	return m != nil && texts.IsText(m[1])
+}
+
 // constants are the texts that an action prints.
 func constants(text string) (out []string) {
 	for _, q := range quoted.FindAllString(text, -1) {
 		s, err := strconv.Unquote(q)
-		if s = number(verbs.ReplaceAllString(s, value)); err == nil && (wordy(s) || !strings.HasPrefix(text, "asset") && oneWord.MatchString(s)) {
+		if s = number(unformat(s)); err == nil && (wordy(s) || !strings.HasPrefix(text, "asset") && oneWord.MatchString(s)) {
 			out = append(out, s)
 		}
 	}

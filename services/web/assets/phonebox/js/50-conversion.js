@@ -61,7 +61,7 @@
     ask.upload.onprogress = (e) => {
       const percent = Math.floor(100 * e.loaded / e.total);
       bar.value = percent;
-      const text = percent < 100 ? say.dataset.sent.replace("%d", percent).replace("%%", "%").replace("%s", (e.total / 1048576).toFixed(1)) : say.dataset.check;
+      const text = percent < 100 ? say.dataset.sent.replace("%d", percent).replace("%s", (e.total / 1048576).toFixed(1)) : say.dataset.check;
       if (say.textContent !== text) say.textContent = text;
     };
     ask.onloadend = () => {
