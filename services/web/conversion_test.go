@@ -30,7 +30,7 @@ func TestTheListOfConversions(t *testing.T) {
 	r, c := palletRig(t, 20)
 	body := r.do(call{path: "/conversions", cookie: c}).Body.String()
 	wantText(t, body, "8 of 20 have arrived.", "<title>8/20 – Conversion", "Needs you: 6", "restart it by hand", "Step 2 of 3: 42 % of P0S3-06-3-00.sbn is sent.",
-		"About 3 minutes are left.", "Don't unplug these phones", "Desk 001, Desk 011", "Back to P0S3-04-4-00", "Stop after this step", "3 steps are left.")
+		"About 3 minutes are left.", "Don't unplug these phones", `>Desk 001</span>, <span translate="no">Desk 011<`, "Back to P0S3-04-4-00", "Stop after this step", "3 steps are left.")
 	at := func(i int) int { return strings.Index(body, `<tr id="c-`+palletMAC(i).Name()+`"`) }
 	for _, order := range [][2]int{{0, 3}, {3, 5}, {5, 1}, {1, 2}, {2, 4}, {4, 6}} {
 		if at(order[0]) < 0 || at(order[0]) > at(order[1]) {

@@ -60,8 +60,10 @@ func furnishOffice(t *testing.T, r *rig) {
 			Name: fmt.Sprint(201 + i), AuthName: fmt.Sprint(201 + i), Password: "sip-secret-line", DisplayName: o.label,
 		}}}, o.state, fmt.Sprintf("10.77.1.%d", 11+i), at.Add(-time.Duration(20+37*i%600)*time.Second))
 	}
-	r.box.happen(web.PhoneEvent{Time: at.Add(-8 * time.Second), MAC: mac(t, "00:08:21:0A:0B:0C"), Service: "tftp", Step: phone.Loading,
-		Text: "asked for SEP0008210A0B0C.cnf.xml, which it gets once it is on the list"}, func(p *web.Phone) {
+	r.box.happen(web.PhoneEvent{
+		Time: at.Add(-8 * time.Second), MAC: mac(t, "00:08:21:0A:0B:0C"), Service: "tftp", Step: phone.Loading,
+		Text: "asked for SEP0008210A0B0C.cnf.xml, which it gets once it is on the list",
+	}, func(p *web.Phone) {
 		p.Address, p.Model, p.WaitingFor = "10.77.1.44", "7960", "being put on the list"
 	})
 	r.box.mu.Lock()

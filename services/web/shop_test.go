@@ -31,7 +31,7 @@ type fakeShop struct {
 	rings      []web.Ring
 	logoPixels [][]byte // what was set as the logo
 	restarts   web.RestartProgress
-	looks      int // how often all conversions were asked for
+	looks      int                        // how often all conversions were asked for
 	handovers  map[phone.MAC]web.Handover // those that are not made up from the MAC
 }
 

@@ -126,7 +126,7 @@ func oneWords() (list []string) {
 	return append(list,
 		"running", "failed", "off", "Running", "held", // states of services
 		"of", "to", "or", "bytes", "cores", "router", "message", "stratum",
-		"default", "phonebox", "everything", "errors", "phones arrived", "phones on their way", "phones waiting", "phones without a way", "phones failed", "phones stopped", "phones left out",
+		"default", "phonebox", "everything", "errors", "phones arrived", "phones on their way", "phones waiting", "phones held up", "phones failed", "phones stopped", "phones left out",
 		"{1}, {2}, {3} cores", "the site: {1}", "the model {1}: {2}", "the phone: {1}", "(docs/{1})",
 		"then {1}", "any {1}", "anything", "Anything", // what a rule of the dial plan is for
 		"People: {1}", "Switch {1}", "by {1}", "Seen {1}.", "Missing: {1}", "Tick {1}", "Set {1}", "Remove rule {1}", "Remove entry {1}", "Remove ring {1}",
