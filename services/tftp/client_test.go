@@ -79,13 +79,24 @@ func serve(t testing.TB, files tftp.Files, cfg tftp.Config) *box {
 // serveWhom runs a server with Deps.Settling.
 func serveWhom(t testing.TB, files tftp.Files, cfg tftp.Config, settling func(netip.Addr) <-chan struct{}) *box {
 	t.Helper()
+	return serveWith(t, cfg, tftp.Deps{Files: files, Settling: settling})
+}
+
+// serveWith runs a server with some of its Deps; Report is called after the event is in the box's.
+func serveWith(t testing.TB, cfg tftp.Config, deps tftp.Deps) *box {
+	t.Helper()
 	cfg.Listen = netip.MustParseAddrPort("127.77.0.1:0")
 	b := &box{events: make(chan tftp.Event, 10_000), reg: prometheus.NewRegistry()}
+	told := deps.Report
+	deps.Log, deps.Metrics = slog.New(slog.DiscardHandler), b.reg
+	deps.Report = func(e tftp.Event) {
+		b.events <- e
+		if told != nil {
+			told(e)
+		}
+	}
 	var err error
-	b.Server, err = tftp.New(cfg, tftp.Deps{
-		Files: files, Log: slog.New(slog.DiscardHandler),
-		Report: func(e tftp.Event) { b.events <- e }, Metrics: b.reg, Settling: settling,
-	})
+	b.Server, err = tftp.New(cfg, deps)
 	if err != nil {
 		t.Fatal(err)
 	}

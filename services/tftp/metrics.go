@@ -23,6 +23,7 @@ const (
 	dropBuffer     dropCode = "receive_buffer"
 	dropNeighbour  dropCode = "no_neighbour"
 	dropUncertain  dropCode = "later"
+	dropRepeated   dropCode = "repeated"
 )
 
 // refusedCode is the reason of phonebox_tftp_refused_total.

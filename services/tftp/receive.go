@@ -51,7 +51,7 @@ func (s *Server) readRequest(conn *udp.Conn, p *udp.Packet, replies []udp.Reply)
 	case req.mode != modeOctet && req.mode != modeNetascii:
 		s.refused(p, req.name, fmt.Sprintf("the mode is %.16q; octet and netascii are served", req.mode), refusedMode)
 	default:
-		s.accept(&incoming{request: req, raw: string(raw), from: p.From, local: p.To, conn: conn})
+		s.accept(&incoming{request: req, raw: string(raw), from: p.From, local: p.To, conn: conn}, p.Received)
 		return replies
 	}
 	return append(replies, errorReply(p, codeNotFound, notFound))

@@ -21,10 +21,11 @@ func (s *Server) crowded() bool { return 4*s.others() > 3*s.cfg.MaxTransfers }
 // others returns the number of sessions that are no probes.
 func (s *Server) others() int { return len(s.sessions) - s.probes }
 
-// accept takes a read request: it begins a session, or is for the one that has the port.
-func (s *Server) accept(in *incoming) {
+// accept takes a read request, which the kernel received at stamp: it begins a session, or is for the one that has the port.
+func (s *Server) accept(in *incoming, stamp time.Time) {
 	u := newTurn()
 	u.now = time.Now()
+	in.arrived = arrival(stamp, u.now)
 	code, reason := func() (dropCode, string) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -42,8 +43,10 @@ func (s *Server) accept(in *incoming) {
 func (s *Server) admit(u *turn, in *incoming) (code dropCode, reason string) {
 	key := tidOf(in.from)
 	if sess := s.sessions[key]; sess != nil {
-		s.askedAgain(u, sess, in)
-		return "", ""
+		return s.askedAgain(u, sess, in)
+	}
+	if s.recent.answered(key, in, 4*in.cfg.Resend) {
+		return dropRepeated, repeated
 	}
 	probe := in.name == ProbeName
 	of := s.clients[key>>16]
@@ -78,10 +81,14 @@ func (c tally) full(most int) bool { return c.sessions-c.ending >= most || c.end
 // askedAgain takes a request from a port that has a session: the same one asks for the last packet again; another one
 // ends the session and takes its place.
 //
-// Requests and ACKs come to different sockets, so that a request may be read before the ACK that its sender sent before it.
-// What depends on that is decided in a moment, by ack or by look.
-func (s *Server) askedAgain(u *turn, sess *session, in *incoming) {
+// Requests and ACKs come to different sockets, so that a request may be read before the ACK that its sender sent before it,
+// or after one that was sent later. What came too early to be a new one is no more than a repetition, whenever it is read;
+// what else depends on that order is decided in a moment, by ack or by look.
+func (s *Server) askedAgain(u *turn, sess *session, in *incoming) (code dropCode, reason string) {
 	sess.asked = u.now
+	if sess.next == nil && in.raw == sess.in.raw && in.arrived.Before(sess.answered) {
+		return dropRepeated, repeated
+	}
 	t := sess.transfer
 	if sess.same(in, u.now, 4*in.cfg.Resend) {
 		// The client repeats its request because the answer was lost or late. With a window only the timer sends again,
@@ -91,7 +98,7 @@ func (s *Server) askedAgain(u *turn, sess *session, in *incoming) {
 			t.timers.soon(u.now)
 			s.attend(t)
 		}
-		return
+		return "", ""
 	}
 	sess.next = in
 	switch {
@@ -103,6 +110,7 @@ func (s *Server) askedAgain(u *turn, sess *session, in *incoming) {
 	case sess.phase != opening:
 		s.finish(u, sess, EventAborted, sess.ended(), nil)
 	}
+	return "", ""
 }
 
 // makeRoom gives up the oldest transfer to who never acknowledged anything, if that has had the time to: a flood of
@@ -172,7 +180,7 @@ func (s *Server) noteEnding(t *transfer) {
 	if sess.ending || sess.probe || t.sender.highest != t.sender.last {
 		return
 	}
-	sess.ending = true
+	sess.ending, sess.answered = true, time.Now()
 	key := tidOf(sess.in.from) >> 16
 	of := s.clients[key]
 	of.ending++

@@ -151,7 +151,7 @@ func (s *Server) look(u *turn, t *transfer) {
 	}
 	switch t.timers.check(u.now) {
 	case dueGiveUp:
-		s.finish(u, t.sess, EventAborted, nothingAcked(t.sess.in.cfg.GiveUp), nil)
+		s.finish(u, t.sess, EventAborted, nothingAcked(t.timers.giveUp), nil)
 		return
 	case dueResend:
 		if t.sender.acked < 1 {

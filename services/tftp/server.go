@@ -53,6 +53,7 @@ type Server struct {
 	idle     int        // workers that wait for a job and that nobody has woken yet
 	more     *sync.Cond // of mu: there is a job for one of them, or the server stops
 	ports    ports
+	recent   recent
 	turns    uint64 // lanes are given in turn
 	lostTold time.Time
 }

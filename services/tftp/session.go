@@ -16,6 +16,9 @@ type incoming struct {
 	local netip.Addr // where it was sent to: the answer comes from there; not valid = the kernel chooses
 	conn  *udp.Conn  // the socket that it came in on: errors are sent from there
 	cfg   *Config    // at that moment
+
+	arrived time.Time // when the kernel received it, by the monotonic clock, or when it was read
+	unsure  bool      // it may be a repetition of the one before, which is over: it came at the same time as the answer
 }
 
 // tid is a client's address and port in eight bytes.
@@ -52,6 +55,7 @@ type session struct {
 	file     File
 	image    bool      // it is one of the images that are counted
 	ending   bool      // its last block was sent
+	answered time.Time // when the first packet was sent, then when the last block was: what arrived before is no new request
 	asked    time.Time // when the client asked last
 	active   time.Time // when data was last acknowledged; zero = never
 	transfer *transfer // from the moment in which it runs

@@ -44,6 +44,9 @@ func (s *Server) newTransfer(sess *session, now time.Time) *transfer {
 	}
 	t := &transfer{sess: sess, to: sess.in.from, from: sess.in.local, memory: sess.file.inMemory(), progress: now, place: -1}
 	t.timers = newTimers(*sess.in.cfg, agreed, now)
+	if sess.in.unsure {
+		t.timers.giveUp = min(t.timers.giveUp, 4*t.timers.longest) // a client that is there asks again by then
+	}
 	t.sender = newSender(sess.file, sess.in.mode, agreed, oack, t.emit)
 	return t
 }
@@ -109,7 +112,10 @@ func (s *Server) ack(u *turn, t *transfer, block uint16) {
 	}
 	if verdict == done {
 		if t.sess.next == nil {
-			t.sess.next = t.sess.again // it came after the last ACK: it is a new one
+			t.sess.next = t.sess.again // it came after the last ACK, as far as can be told: it is a new one
+			if t.sess.next != nil {
+				t.sess.next.unsure = true
+			}
 		}
 		s.finish(u, t.sess, EventSent, "", nil)
 		return
@@ -128,6 +134,7 @@ func (s *Server) acked(u *turn, t *transfer) {
 	t.resends = 0
 	if t.sess.list == &s.silent {
 		t.sess.leave() // somebody is there
+		t.timers.giveUp = t.sess.in.cfg.GiveUp
 	}
 	if t.sender.acked > 0 {
 		t.sess.active = u.now
@@ -150,11 +157,24 @@ func (s *Server) finish(u *turn, sess *session, kind EventKind, reason string, e
 	e.Reason, e.Err = reason, err
 	u.ended = append(u.ended, ending{event: e, probe: sess.probe, close: sess.file.Close})
 	s.count(sess, kind)
+	s.remember(sess, kind, now)
 	s.leave(sess)
 	if sess.next != nil && !s.stopping {
 		s.enter(sess.next, now)
 	}
 	s.letIn(now)
+}
+
+// remember remembers the request of a session that was answered. Of one that broke off nothing is known: what its client asks
+// may be how it goes on.
+func (s *Server) remember(sess *session, kind EventKind, now time.Time) {
+	switch {
+	case sess.probe:
+	case kind == EventSent:
+		s.recent.put(tidOf(sess.in.from), answer{sess.in.raw, sess.answered})
+	case kind == EventMissing:
+		s.recent.put(tidOf(sess.in.from), answer{sess.in.raw, now}) // the ERROR follows
+	}
 }
 
 // count counts a session that is over.

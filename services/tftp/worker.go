@@ -233,7 +233,7 @@ func (s *Server) begin(u *turn, sess *session) {
 		return
 	}
 	t.lane = s.laneFor(sess.in, u.now)
-	sess.transfer, sess.phase = t, running
+	sess.transfer, sess.phase, sess.answered = t, running, time.Now()
 	if !sess.probe { // it has a place of its own, which is nobody else's
 		s.silent.add(sess)
 	}

@@ -81,6 +81,36 @@ func TestBoxesCarryDatagrams(t *testing.T) {
 	}
 }
 
+// A datagram waits from when it comes until who reads asks for the next one, so that there is no moment in which it is
+// neither in the socket nor handled.
+func TestDatagramWaitsUntilItIsHandled(t *testing.T) {
+	t.Parallel()
+	server := listen(t, udp.ListenConfig{Addr: netip.MustParseAddrPort("127.77.0.1:0")})
+	client, in := dial(t, "127.77.1.2", server.LocalAddr()), newInbox(t, server, 4, 16)
+	empty := func(when string, read func() (int, error)) {
+		t.Helper()
+		if n, _ := read(); n != 0 || in.Waits() {
+			t.Errorf("%s: %d datagrams came, waits is %v", when, n, in.Waits())
+		}
+	}
+	for range 2 {
+		if _, err := client.Write([]byte("x")); err != nil {
+			t.Fatal(err)
+		}
+		if !in.Waits() {
+			t.Error("nothing waits although a datagram came")
+		}
+		if n, err := in.Read(); n != 1 || err != nil || !in.Waits() {
+			t.Errorf("it was read and not handled: %d datagrams, %v, waits is %v", n, err, in.Waits())
+		}
+		empty("handled", in.Poll)
+	}
+	if err := server.UDP.SetReadDeadline(time.Now().Add(10 * time.Millisecond)); err != nil {
+		t.Fatal(err)
+	}
+	empty("while it is waited for the next", in.Read)
+}
+
 // Only the datagrams that cannot be sent are told, wherever in a batch they stand, and a deadline ends a read.
 func TestBoxesTellErrors(t *testing.T) {
 	t.Parallel()

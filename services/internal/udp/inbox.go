@@ -2,6 +2,7 @@ package udp
 
 import (
 	"fmt"
+	"sync/atomic"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -18,6 +19,7 @@ type Inbox struct {
 	err  unix.Errno
 	wait func(fd uintptr) bool
 	poll func(fd uintptr) bool
+	busy atomic.Bool // what was read last may not have been handled yet
 }
 
 // NewInbox makes an Inbox for count datagrams at once of at most size bytes; what is longer is cut off.
@@ -41,11 +43,15 @@ func (in *Inbox) receive(fd uintptr) {
 		h.SetControllen(m.room)
 		m.iovs[i].SetLen(m.size)
 	}
+	in.busy.Store(true) // before, or there were a moment in which a datagram is neither in the socket nor here
 	for {
 		in.got, in.err = m.call(unix.SYS_RECVMMSG, fd, 0, len(m.hdrs))
 		if in.err != unix.EINTR {
-			return
+			break
 		}
+	}
+	if in.err != 0 {
+		in.busy.Store(false)
 	}
 }
 
@@ -98,8 +104,12 @@ func (in *Inbox) Packet(i int) Packet {
 // Serves reports whether a packet came in where the socket's server serves, as [ListenConfig.Interface] says.
 func (c *Conn) Serves(p *Packet) bool { return c.ours(p) }
 
-// Waits reports whether a datagram waits in the socket to be read. It may be called on any goroutine.
+// Waits reports whether a datagram waits in the socket to be read, or was read and may not be handled yet: who reads has not
+// asked for the next. It may be called on any goroutine.
 func (in *Inbox) Waits() bool {
+	if in.busy.Load() {
+		return true
+	}
 	waits := false
 	err := in.raw.Control(func(fd uintptr) {
 		fds := [1]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
