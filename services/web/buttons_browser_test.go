@@ -448,6 +448,7 @@ func TestAPhoneIsChangedInABrowser(t *testing.T) {
 		b.fill("[name=label]", "Front desk")
 		b.click("main form button[type=submit]")
 		waitFor(t, "the phone has its new name", func() bool { return r.box.site.snapshot()[mac(t, reception)].Label == "Front desk" })
+		b.see("Front desk")
 		if got := r.box.site.snapshot()[mac(t, reception)]; len(got.Lines) != 1 || got.Lines[0].Password != "sip-secret-208" {
 			t.Errorf("its lines became %+v", got.Lines)
 		}

@@ -54,3 +54,5 @@ const showPlace = () => document.querySelectorAll("nav [aria-current]:not([data-
 });
 showPlace();
 document.addEventListener("htmx:after:swap", showPlace);
+// A browser leaves a link half out of the line when the keyboard comes to it.
+document.addEventListener("focusin", (event) => event.target.closest("nav") && event.target.scrollIntoView({ block: "nearest", inline: "nearest" }));
