@@ -333,7 +333,9 @@ func (p *pageReader) byScript(n *html.Node) bool {
 	found := false
 	for _, a := range n.Attr {
 		if strings.HasPrefix(a.Key, "data-") {
-			p.scripts[a.Key] = p.scripts[a.Key]
+			if _, known := p.scripts[a.Key]; !known {
+				p.scripts[a.Key] = false
+			}
 			found = true
 		}
 	}
