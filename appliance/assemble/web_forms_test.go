@@ -159,7 +159,7 @@ func TestTheCheckIsThatOfSaving(t *testing.T) {
 	if len(c.Faults) > 0 || len(c.Changes) != 1 || strings.Contains(c.Changes[0].Old+c.Changes[0].New, "pw-") {
 		t.Errorf("a new password: %+v", c)
 	}
-	if c := f.CheckText(t.Context(), []byte(strings.Replace(formSite, "Front desk", "Lobby", 1))); len(c.Faults) > 0 || len(c.Changes) != 1 || c.Changes[0].Key != "phones" {
+	if c := f.CheckText(t.Context(), []byte(strings.Replace(formSite, "Front desk", "Lobby", 1))); len(c.Faults) > 0 || len(c.Changes) != 1 || c.Changes[0].Key != "label" || c.Changes[0].Who != "Lobby" || c.Changes[0].Old != "Front desk" || c.Changes[0].New != "Lobby" {
 		t.Errorf("a file with another label: %+v", c)
 	}
 	if c := f.CheckText(t.Context(), []byte("name = 1.5\n")); len(c.Faults) == 0 || c.Faults[0].Line != 1 {
