@@ -77,3 +77,17 @@ func TestOtherDHCPServerInABrowser(t *testing.T) {
 	}
 	b.quiet()
 }
+
+// A phone that waits for an address because the box holds back leads to where that is decided.
+func TestAPhoneThatIsHeldBackLeadsToTheDecisionInABrowser(t *testing.T) {
+	bothWays(t, func(_ *testing.T, r *rig, b *browser, url string, _ bool) {
+		r.box.mu.Lock()
+		r.box.status.Services = map[string]web.Service{"dhcp": {State: "held", Detail: "another server answers"}, "web": {State: "running"}}
+		r.box.mu.Unlock()
+		b.visit(url + "phones/000A41AABBCD")
+		b.see("Decide whether this box gives out addresses")
+		b.choose("Decide")
+		b.at("/")
+		b.see("What needs you")
+	})
+}
