@@ -80,7 +80,7 @@ func TestOtherDHCPServerInABrowser(t *testing.T) {
 
 // A phone that waits for an address because the box holds back leads to where that is decided.
 func TestAPhoneThatIsHeldBackLeadsToTheDecisionInABrowser(t *testing.T) {
-	bothWays(t, func(_ *testing.T, r *rig, b *browser, url string, _ bool) {
+	bothWays(t, func(t *testing.T, r *rig, b *browser, url string, _ bool) {
 		r.box.mu.Lock()
 		r.box.status.Services = map[string]web.Service{"dhcp": {State: "held", Detail: "another server answers"}, "web": {State: "running"}}
 		r.box.mu.Unlock()
@@ -88,6 +88,12 @@ func TestAPhoneThatIsHeldBackLeadsToTheDecisionInABrowser(t *testing.T) {
 		b.see("Decide whether this box gives out addresses")
 		b.choose("Decide")
 		b.at("/")
-		b.see("What needs you")
+		b.click(`form[action="/serve-anyway"] button`)
+		b.see("The box hands out addresses now")
+		r.box.mu.Lock()
+		defer r.box.mu.Unlock()
+		if r.box.anyway != 1 {
+			t.Errorf("the box was told %d times to hand out addresses, want once", r.box.anyway)
+		}
 	})
 }
