@@ -61,7 +61,7 @@ func (s speaker) texts() ([]string, error) {
 	return gather.Folder{
 		Errors: func(file string) bool { return s.errors == "*" || slices.Contains(told, file) },
 		Words:  s.words,
-		Skip:   func(file, text string) bool { return slices.Contains(silent, file) || notForPeople.MatchString(text) },
+		Silent: func(file, text string) bool { return slices.Contains(silent, file) || notForPeople.MatchString(text) },
 	}.Go(os.DirFS(s.dir))
 }
 

@@ -54,7 +54,7 @@ func TestGo(t *testing.T) {
 		},
 		{
 			"without what is skipped",
-			gather.Folder{Skip: func(_, text string) bool { return text == "the name {1} is taken" }},
+			gather.Folder{Silent: func(_, text string) bool { return text == "the name {1} is taken" }},
 			[]string{"what people are warned of", "{1} is used by {2}% of all"},
 		},
 	} {

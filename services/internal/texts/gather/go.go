@@ -24,8 +24,8 @@ type Folder struct {
 	Errors func(file string) bool
 	// Words: labels of one word count, too. Elsewhere a word may be anything. A label is what words.go says.
 	Words bool
-	// Skip reports what is for no person although it looks like a text; nil = nothing.
-	Skip func(file, text string) bool
+	// Silent reports what is for no person although it looks like a text; nil = nothing.
+	Silent func(file, text string) bool
 }
 
 // Go returns the texts for people in the Go files of a folder, tests left out: string constants of more than one word,
@@ -59,7 +59,7 @@ func (d Folder) visit(file string, out *[]string) func(ast.Node) bool {
 	return func(n ast.Node) bool {
 		if d.Words {
 			for _, word := range labels(n) {
-				if d.Skip == nil || !d.Skip(file, word) {
+				if d.Silent == nil || !d.Silent(file, word) {
 					*out = append(*out, word)
 				}
 			}
@@ -75,7 +75,7 @@ func (d Folder) visit(file string, out *[]string) func(ast.Node) bool {
 			return key == nil || key.Name != "Help" && key.Name != "help" // of a metric; fields of a form say theirs with a function
 		case *ast.BinaryExpr, *ast.BasicLit:
 			text, ok := constant(n.(ast.Expr))
-			if text = number(text); ok && wordy(text) && (d.Skip == nil || !d.Skip(file, text)) {
+			if text = number(text); ok && wordy(text) && (d.Silent == nil || !d.Silent(file, text)) {
 				*out = append(*out, text)
 			}
 			return !ok
