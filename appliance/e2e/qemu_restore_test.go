@@ -68,7 +68,7 @@ func (r *qemuRun) backUpAndRestore() (took time.Duration) {
 	change()
 	r.bringBack(b)
 	if now, _ := r.box.site(); string(now) != r.inBackup {
-		r.t.Errorf("the settings of before were brought back as\n%s\nthey were\n%s", now, r.inBackup)
+		r.t.Errorf("the earlier settings were brought back as\n%s\nthey were\n%s", now, r.inBackup)
 	}
 	change()
 	if code, body := b.post("/firmware/remove", url.Values{"load": {imageTarget}, "sure": {"1"}}); code != http.StatusSeeOther {
@@ -91,7 +91,7 @@ func (r *qemuRun) backUpAndRestore() (took time.Duration) {
 	return took
 }
 
-// bringBack takes the newest of the settings of before, as a person does on the page.
+// bringBack takes the newest of the earlier settings, as a person does on the page.
 func (r *qemuRun) bringBack(b *browser) {
 	r.t.Helper()
 	_, list := b.try(http.MethodGet, "/system/versions", "", nil)
@@ -99,10 +99,10 @@ func (r *qemuRun) bringBack(b *browser) {
 	_, page := b.try(http.MethodGet, path, "", nil)
 	etag := regexp.MustCompile(`name="etag" value="([^"]+)"`).FindStringSubmatch(page)
 	if path == "" || etag == nil {
-		r.t.Fatalf("no settings of before are offered:\n%s\n%s", list, page)
+		r.t.Fatalf("no earlier settings are offered:\n%s\n%s", list, page)
 	}
 	if code, body := b.post(path, url.Values{"etag": {html.UnescapeString(etag[1])}}); code != http.StatusSeeOther {
-		r.t.Fatalf("bringing the settings of before back: found %d: %s", code, body)
+		r.t.Fatalf("bringing the earlier settings back: found %d: %s", code, body)
 	}
 }
 

@@ -39,7 +39,7 @@ var sections = []place{
 		{Path: "/system/log", Name: "Log"},
 		{Path: "/system/backup", Name: "Backup"},
 		{Path: "/system/changes", Name: "Changes"},
-		{Path: "/system/versions", Name: "Settings of before"},
+		{Path: "/system/versions", Name: "Earlier settings"},
 		{Path: "/system/diagnostics", Name: "Diagnostics"},
 		{Path: "/system/certificate", Name: "Certificate"},
 		{Path: "/password", Name: "Password"},

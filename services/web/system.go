@@ -162,7 +162,7 @@ func systemSentence(v systemView) (text, mood string) {
 		}
 	}
 	if len(bad) > 0 {
-		return and(bad) + isAre(bad) + " not well.", "bad"
+		return "Something is wrong with " + and(bad) + ".", "bad"
 	}
 	for _, mood := range []string{"bad", "warn"} {
 		for _, f := range v.Facts {

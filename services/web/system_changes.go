@@ -198,7 +198,7 @@ func (s *Server) apiChanges(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// versionsView lists the settings of before.
+// versionsView lists the earlier settings.
 type versionsView struct{ Rows []versionRow }
 
 // versionRow is a version in words.
@@ -211,7 +211,7 @@ type versionRow struct {
 func (s *Server) versionsPage(w http.ResponseWriter, r *http.Request) error {
 	list, err := s.deps.System.Versions()
 	if err != nil {
-		return orElse(err, http.StatusInternalServerError, "The settings of before cannot be read from the card.")
+		return orElse(err, http.StatusInternalServerError, "The earlier settings cannot be read from the card.")
 	}
 	v, now := versionsView{}, s.deps.Now()
 	for _, one := range list {
@@ -221,7 +221,7 @@ func (s *Server) versionsPage(w http.ResponseWriter, r *http.Request) error {
 		}
 		v.Rows = append(v.Rows, row)
 	}
-	return s.show(w, r, http.StatusOK, "systemversions", "Settings of before", "/system/versions", v)
+	return s.show(w, r, http.StatusOK, "systemversions", "Earlier settings", "/system/versions", v)
 }
 
 // versionView is what bringing one back would change.
@@ -243,7 +243,7 @@ func (s *Server) version(r *http.Request) (versionView, error) {
 	one, ok, err := s.deps.System.Version(r.PathValue("id"))
 	switch {
 	case err != nil:
-		return versionView{}, orElse(err, http.StatusInternalServerError, "The settings of before cannot be read from the card.")
+		return versionView{}, orElse(err, http.StatusInternalServerError, "The earlier settings cannot be read from the card.")
 	case !ok:
 		return versionView{}, public(http.StatusNotFound, "This version of the settings is no longer kept: the box keeps the last five.")
 	}
@@ -264,6 +264,6 @@ func (s *Server) versionPost(w http.ResponseWriter, r *http.Request) error {
 	if err := s.deps.System.BringBack(r.Context(), r.PathValue("id"), r.PostForm.Get("etag")); err != nil {
 		return orElse(err, http.StatusInternalServerError, "The settings could not be brought back; those of now hold.")
 	}
-	s.changed(r, "The settings of before were brought back, those in force until "+v.Until+".")
+	s.changed(r, "The earlier settings were brought back, those in force until "+v.Until+".")
 	return s.done(w, r, "/system/versions", "These settings are in force again. Those that you replaced are the first in this list.")
 }

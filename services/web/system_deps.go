@@ -10,7 +10,7 @@ import (
 	"phonebox/services/phone"
 )
 
-// System is the box as a machine that is kept: what it is, its log, its backups, its settings of before and who changed
+// System is the box as a machine that is kept: what it is, its log, its backups, its earlier settings and who changed
 // what. Texts that it returns are sentences without secrets.
 type System interface {
 	Computer
@@ -206,11 +206,11 @@ type KeyChange struct {
 	Kind   string    `json:"kind"`             // added, removed or changed
 }
 
-// Changelog knows who changed what, and the settings of before.
+// Changelog knows who changed what, and the earlier settings.
 type Changelog interface {
 	// Changes returns what was changed, the newest first; kept is how many are kept at most.
 	Changes() (list []AuditEntry, kept int)
-	// Versions are the settings of before, the newest first.
+	// Versions are the earlier settings, the newest first.
 	Versions() ([]SiteVersion, error)
 	// Version says what bringing one back would change; false when it is not there.
 	Version(id string) (v SiteVersion, ok bool, err error)
@@ -231,7 +231,7 @@ type AuditEntry struct {
 	Label string      `json:"label,omitempty"`
 }
 
-// SiteVersion is a version of the settings of before.
+// SiteVersion is a version of the earlier settings.
 type SiteVersion struct {
 	ID     string      `json:"id"`
 	File   string      `json:"file"`  // site.toml.1

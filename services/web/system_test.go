@@ -49,7 +49,7 @@ func TestSystemSaysWhatIsNotWell(t *testing.T) {
 		{"no time", func(_ *web.Machine, s *web.Status) { s.Clock.Trusted = false }, "The box does not know the right time"},
 		{"a service", func(_ *web.Machine, s *web.Status) {
 			s.Services = map[string]web.Service{"tftp": {State: "failed", Detail: "the port is taken"}}
-		}, "Files is not well."},
+		}, "Something is wrong with Files."},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := newRig(t, nil)

@@ -48,11 +48,13 @@ document.addEventListener("htmx:after:swap", (event) => {
 });
 
 // On a narrow screen a line of the navigation is pushed so far that one sees where one is.
-const showPlace = () => document.querySelectorAll("nav [aria-current]:not([data-shown])").forEach((a) => {
-  a.dataset.shown = "";
+const showPlace = () => document.querySelectorAll("nav [aria-current]").forEach((a) => {
+  if (a.dataset.shown === String(innerWidth)) return;
+  a.dataset.shown = innerWidth;
   a.parentElement.scrollLeft = a.offsetLeft - a.parentElement.offsetLeft - 24;
 });
 showPlace();
+addEventListener("resize", showPlace);
 document.addEventListener("htmx:after:swap", showPlace);
 // A browser leaves a link half out of the line when the keyboard comes to it.
 document.addEventListener("focusin", (event) => event.target.closest("nav") && event.target.scrollIntoView({ block: "nearest", inline: "nearest" }));
