@@ -43,9 +43,20 @@ func toldWords(options []DHCPOption) string {
 		if name == "" {
 			name = fmt.Sprintf("option %d", o.Code)
 		}
-		out = append(out, name+" "+o.Value)
+		out = append(out, name+" "+firstOf(o.Value))
 	}
 	return strings.Join(out, ", ")
+}
+
+// shownOfOption is how much of a long value a person is shown, in characters: enough to know whose it is. Programs get the whole.
+const shownOfOption = 40
+
+func firstOf(value string) string {
+	runes := []rune(value)
+	if len(runes) <= shownOfOption {
+		return value
+	}
+	return string(runes[:shownOfOption]) + "…"
 }
 
 // heldByOthers reports whether another DHCP server, about which nobody decided, holds up the box.

@@ -61,7 +61,7 @@ func TestOtherDHCPServerInABrowser(t *testing.T) {
 	}}
 	r.box.mu.Unlock()
 	b.see("Another DHCP server answers on this network")
-	b.see("It tells its clients: router 10.77.0.253, option 43 0x0123")
+	b.see("It tells its clients: router 10.77.0.253, option 43 0x0123456789abcdef0123456789abcdef012345….")
 	b.shoot("held")
 	b.do(chromedp.Click(chromedp.CSS(`form[action="/look-again"] button`)))
 	b.see("The box looks for other DHCP servers now.")
