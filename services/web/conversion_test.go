@@ -237,6 +237,11 @@ func TestTheShelfSaysWhatIsMissingAndAsksBeforeItLosesIt(t *testing.T) {
 	upload = r.do(call{method: "POST", path: "/firmware", body: files, cookie: c, header: map[string]string{"Content-Type": kind, "Accept": "application/json"}})
 	wantCode(t, upload, 422)
 	wantText(t, upload.Body.String(), `"error":"There was no file in the form."`)
+	files, kind = multipartBody(t, nil)
+	upload = r.do(call{method: "POST", path: "/firmware", body: files, cookie: c, header: map[string]string{
+		"Content-Type": kind, "Accept": "application/json", "Accept-Language": "de",
+	}})
+	wantText(t, upload.Body.String(), `"error":"Im Formular war keine Datei."`) // a person reads it
 }
 
 // The pages with 500 phones; each must take less than 20 ms.

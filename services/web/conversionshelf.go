@@ -201,7 +201,7 @@ func (s *Server) firmwarePost(w http.ResponseWriter, r *http.Request) error {
 			if a.status >= http.StatusInternalServerError {
 				s.deps.Log.Warn("an upload failed", "err", err)
 			}
-			writeJSON(w, a.status, apiError{Error: a.text})
+			writeJSON(w, a.status, apiError{Error: spoken(w, a.text)})
 			return nil
 		case a.status != http.StatusUnprocessableEntity:
 			return err

@@ -240,6 +240,16 @@ func translated(w http.ResponseWriter, page []byte) []byte {
 	return out.Bytes()
 }
 
+// spoken returns a text in the language of whoever it is for: a script of the page shows it.
+func spoken(w http.ResponseWriter, english string) string {
+	t, ok := wrapped[*translator](w)
+	if !ok {
+		return english
+	}
+	text, _ := t.catalogue.Text(english)
+	return text
+}
+
 // stream translates the messages of an event stream: the lines of data are a part of a page.
 func (t *translator) stream(out *bytes.Buffer, b []byte) {
 	var html bytes.Buffer

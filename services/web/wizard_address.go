@@ -41,7 +41,7 @@ func (s *Server) startFields(keys []string, values map[string]string, faults for
 				f.Value = value
 			}
 			out = append(out, startField{
-				Field: f, ID: "f-" + strings.ReplaceAll(key, ".", "-"), Faults: faults.For(key), Rows: min(max(2, strings.Count(f.Value, "\n")+1), 6),
+				Field: f, ID: "f-" + strings.ReplaceAll(key, ".", "-"), Faults: counted(faults.For(key)), Rows: min(max(2, strings.Count(f.Value, "\n")+1), 6),
 			})
 		}
 	}

@@ -206,7 +206,7 @@ func TestWhatIsWrongStandsBesideItsField(t *testing.T) {
 		return w.Body.String()
 	}
 	text := page(r.form("/start/address", c, url.Values{"etag": {r.etag()}, "network.address": {"10.77.0.1/16"}, "network.gateway": {"10.77.0.253"}, "dhcp.pool": {"x"}}))
-	wantText(t, text, "Nothing was saved", `found &#34;x&#34;; allowed: a range of addresses`, `value="10.77.0.253"`, `aria-invalid="true"`, "\nx</textarea>")
+	wantText(t, text, "Nothing was saved", `Entry 1: found &#34;x&#34;; allowed: a range of addresses`, `value="10.77.0.253"`, `aria-invalid="true"`, "\nx</textarea>")
 	f.moves = true
 	text = page(r.form("/start/address", c, url.Values{"etag": {r.etag()}, "network.address": {"10.9.0.1/16"}, "dhcp.pool": {"x"}}))
 	wantText(t, text, `value="10.9.0.1/16"`, "a range of addresses")
