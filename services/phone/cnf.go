@@ -208,11 +208,12 @@ func latin1(s string) []byte {
 }
 
 // ShowText makes any text fit to be shown by a phone: one line of ISO-8859-1 without double quotes, at most limit
-// characters. What can't be written is replaced, not refused: for labels, which people write for themselves.
+// characters. What can't be written is replaced by what reads nearly the same, not refused: for labels, which people write for
+// themselves.
 func ShowText(s string, limit int) string {
 	var b strings.Builder
 	n := 0
-	for _, r := range norm.NFC.String(s) {
+	for _, r := range NearestLatin1(s) {
 		if n == limit {
 			break
 		}
@@ -221,8 +222,6 @@ func ShowText(s string, limit int) string {
 			r = '\''
 		case r < 0x20 || r >= 0x7f && r < 0xa0:
 			r = ' '
-		case r > 0xff:
-			r = '?'
 		}
 		b.WriteRune(r)
 		n++

@@ -50,7 +50,7 @@ func plainASCII(s string) string {
 			return '?'
 		}
 		return r
-	}, norm.NFD.String(s))
+	}, norm.NFD.String(NearestLatin1(s)))
 }
 
 // wrap breaks text at blanks into at most rows lines of at most columns characters; longer words are broken.

@@ -3,8 +3,6 @@ package phone
 import (
 	"fmt"
 	"strings"
-
-	"golang.org/x/text/unicode/norm"
 )
 
 // The XML that phones read is written as plain ASCII, without a declaration: the parser of the 7940/7960 is simple, and
@@ -14,7 +12,7 @@ import (
 // escape writes text for an element or an attribute.
 func escape(s string) string {
 	var b strings.Builder
-	for _, r := range norm.NFC.String(s) {
+	for _, r := range NearestLatin1(s) {
 		switch {
 		case r == '&':
 			b.WriteString("&amp;")
@@ -28,8 +26,6 @@ func escape(s string) string {
 			b.WriteString("&apos;")
 		case r < 0x20, r >= 0x7f && r < 0xa0:
 			b.WriteByte(' ')
-		case r > 0xff:
-			b.WriteByte('?')
 		case r > 0x7e:
 			fmt.Fprintf(&b, "&#%d;", r)
 		default:
@@ -41,7 +37,7 @@ func escape(s string) string {
 
 // clip cuts text to limit characters.
 func clip(s string, limit int) string {
-	if r := []rune(norm.NFC.String(s)); len(r) > limit {
+	if r := []rune(NearestLatin1(s)); len(r) > limit {
 		return string(r[:limit])
 	}
 	return s

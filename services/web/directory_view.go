@@ -9,6 +9,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"golang.org/x/text/unicode/norm"
+
 	"phonebox/services/phone"
 )
 
@@ -113,8 +115,11 @@ func (v *directoryView) warn() {
 		if n := utf8.RuneCountInString(row.Name); n > shownName && n <= 64 {
 			say("Phones show the first %d of its %d characters.", shownName, n)
 		}
-		if i := strings.IndexFunc(row.Name, func(r rune) bool { return r > 0xff }); i >= 0 {
+		shown := phone.NearestLatin1(row.Name)
+		if i := strings.IndexFunc(row.Name, func(r rune) bool { return r > 0xff && phone.NearestLatin1(string(r)) == "?" }); i >= 0 {
 			say("Phones have no %c and show a question mark in its place.", []rune(row.Name[i:])[0])
+		} else if shown != norm.NFC.String(row.Name) {
+			say("Phones show it as %s.", shown)
 		}
 		if row.Number != "" && !looksDialled(row.Number) && len(row.Faults) == 0 {
 			say("It is no number: phones call it as the first part of an address.")

@@ -18,10 +18,10 @@ import (
 // While somebody types, parts of the page come: what is said of the rows, and the drawn phone.
 func TestPreviewsOfTheEditors(t *testing.T) {
 	r, c := workshopRig(t)
-	v := url.Values{"contacts[0].name": {"Æsop 中"}, "contacts[0].number": {"5;"}, "contacts[1].name": {"Reception"}, "contacts[1].number": {"208"}, "edited": {"0 1 99 x"}}
+	v := url.Values{"contacts[0].name": {"Æsop 中"}, "contacts[0].number": {"5;"}, "contacts[1].name": {"Reception"}, "contacts[1].number": {"208"}, "contacts[2].name": {"Dvořák"}, "contacts[2].number": {"7"}, "edited": {"0 1 2 99 x"}}
 	w := r.form("/directory/preview", c, v)
 	wantCode(t, w, 200)
-	wantText(t, w.Body.String(), `hx-target="#dirscreen"`, `hx-target="#contact-said-0"`, "number: found &#34;5;&#34;", "Phones have no 中", "It is a line of this site", "Æsop ?")
+	wantText(t, w.Body.String(), `hx-target="#dirscreen"`, `hx-target="#contact-said-0"`, "number: found &#34;5;&#34;", "Phones have no 中", "Phones show it as Dvorák.", "It is a line of this site", "Æsop ?")
 	wantNoText(t, w.Body.String(), "<html", "contact-said-99")
 
 	v = url.Values{"country": {"BE"}, "rules[0].match": {"112"}, "rules[0].timeout": {"0"}, "rules[1].match": {"x"}, "number": {"112"}}
