@@ -25,9 +25,12 @@ type fetched struct {
 	took     time.Duration
 }
 
-// fetchedIn follows each file of a boot through its events, in the order in which they were first asked for. fine says
-// of a file that is missing whether the phone can do without and why; "" = the event's own words.
-func fetchedIn(b *boot, now time.Time, fine func(name string) (harmless bool, why string)) []*fetched {
+// thereNow marks a file that was missing when the phone asked, and is no more.
+const thereNow = "there now"
+
+// fetchedIn follows each file of a boot through its events, in the order in which they were first asked for. present says what would
+// become now of a file that was missing then, and why; "" = what the event says.
+func fetchedIn(b *boot, now time.Time, present func(name string) (status, why string)) []*fetched {
 	var order []*fetched
 	byName := map[string]*fetched{}
 	for i := range b.events {
@@ -42,13 +45,13 @@ func fetchedIn(b *boot, now time.Time, fine func(name string) (harmless bool, wh
 			byName[key] = f
 			order = append(order, f)
 		}
-		f.take(e, now, fine)
+		f.take(e, now, present)
 	}
 	return order
 }
 
 // take follows one event of the file.
-func (f *fetched) take(e *PhoneEvent, now time.Time, fine func(string) (bool, string)) {
+func (f *fetched) take(e *PhoneEvent, now time.Time, present func(string) (status, why string)) {
 	times := max(e.Facts.Count, 1)
 	set := func(mood, mark, text string) {
 		f.Mood, f.Mark, f.Text = mood, mark, text
@@ -60,13 +63,16 @@ func (f *fetched) take(e *PhoneEvent, now time.Time, fine func(string) (bool, st
 		set("busy", "asked", "Asked for.")
 	case "file_missing":
 		f.Times += times
-		harmless, why := fine(f.Name)
+		status, why := present(f.Name)
 		if why == "" {
-			harmless, why = e.Facts.Harmless, e.Details["why"]
+			why = e.Details["why"]
 		}
-		if harmless || e.Facts.Harmless {
+		switch {
+		case e.Facts.Harmless || status == "harmless":
 			set("quiet", "fine", "Not there, and that is fine: "+uncapped(stop(why)))
-		} else {
+		case status == "ok":
+			set("busy", thereNow, "It was not there when the phone asked. It is now, and the phone gets it when it asks again.")
+		default:
 			set("bad", "missing", "Not there, and it is needed: "+uncapped(stop(why)))
 		}
 	case "file_refused":

@@ -174,7 +174,7 @@ const maxStageLines = 6
 
 func (f *bootFacts) loading() stageView {
 	v := stageView{Key: "files", Name: "Files", State: stageAhead, Expect: "About half a minute after it was switched on, when each file is answered at once."}
-	got, fine, lacks := 0, 0, 0
+	got, fine, lacks, later := 0, 0, 0, 0
 	for _, one := range f.files {
 		if isImageKind(one.kind) {
 			continue
@@ -185,6 +185,8 @@ func (f *bootFacts) loading() stageView {
 			got++
 		case "fine":
 			fine++
+		case thereNow:
+			later++
 		case "missing", "refused", "broke off":
 			lacks++
 		}
@@ -194,7 +196,7 @@ func (f *bootFacts) loading() stageView {
 		v.State = stageNow
 	}
 	if len(v.Files) > 0 {
-		v.Said = fetchedSentence(got, fine, lacks)
+		v.Said = fetchedSentence(got, fine, later, lacks)
 	}
 	done := f.first(func(e *PhoneEvent) bool { return wayRank(e.Step) >= wayRank(phone.Configured) })
 	switch {
@@ -210,13 +212,16 @@ func (f *bootFacts) loading() stageView {
 }
 
 // fetchedSentence counts files: "5 files came, 3 are not there and that is fine."
-func fetchedSentence(got, fine, lacks int) string {
+func fetchedSentence(got, fine, later, lacks int) string {
 	parts := []string{"It asked for files, and none has come yet"}
 	if got > 0 {
 		parts[0] = fmt.Sprintf("%s came", count(got, "file"))
 	}
 	if fine > 0 {
 		parts = append(parts, fmt.Sprintf("%d not there, and that is fine", fine))
+	}
+	if later > 0 {
+		parts = append(parts, fmt.Sprintf("%d there since it asked", later))
 	}
 	if lacks > 0 {
 		parts = append(parts, fmt.Sprintf("%d missing that it needs", lacks))

@@ -107,6 +107,31 @@ func TestTheStageThatIsInTroubleIsMarked(t *testing.T) {
 	wantText(t, r.do(call{path: "/phones/000A41AABBCD", cookie: cookie}).Body.String(), "has not been seen yet", "Give it a line")
 }
 
+// Who has just put right what a phone lacked is not told to do it once more, until the phone asks again.
+func TestAFileThatCameSinceThePhoneAskedIsNoTrouble(t *testing.T) {
+	r := apiRig(t)
+	seen(t, r)
+	cookie := r.login()
+	rec := mac(t, reception)
+	name := "SIP" + rec.Name() + ".cnf"
+	why := "the site does not list the phone: add it to the site"
+	h := &happening{mac: rec, at: r.clock.Now().Add(-10 * time.Second)}
+	h.address()
+	h.missing(name, why, false, phone.Loading)
+	r.box.mu.Lock()
+	r.box.events[rec] = h.out
+	for i := range r.box.phones {
+		if p := &r.box.phones[i]; p.MAC == rec {
+			p.Step, p.WaitingFor = phone.Loading, name+": "+why
+		}
+	}
+	r.box.mu.Unlock()
+	body := r.do(call{path: "/phones/" + rec.Name(), cookie: cookie}).Body.String()
+	wantText(t, body, "It was not there when the phone asked. It is now, and the phone gets it when it asks again.", "1 there since it asked",
+		"Waiting for "+name+", which is there now: it asks for it again by itself.")
+	wantNoText(t, body, "and it is needed", "needs you")
+}
+
 func TestPasswordsOfAFileAreShownOnceAndWrittenDown(t *testing.T) {
 	r := apiRig(t)
 	seen(t, r)

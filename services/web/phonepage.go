@@ -106,13 +106,14 @@ type lineView struct {
 // phoneParts makes all parts of the page. shown is the boot to look at; 0 = the last.
 func (s *Server) phoneParts(r *http.Request, p Phone, all bool, shown uint64) (phoneView, error) {
 	now := s.deps.Now()
-	v := phoneView{Row: newWho(p, now)}
-	v.Facts = factsView{Row: v.Row, Way: s.conversionOf(p.MAC)}
 	explained, err := s.deps.Shop.Explain(r.Context(), p.MAC)
 	if err != nil {
 		// The rest of the page is worth showing without it.
 		s.deps.Log.Warn("explaining a phone failed", "mac", p.MAC, "err", err)
 	}
+	p.WaitingFor = stillWaiting(p.WaitingFor, explained.Files)
+	v := phoneView{Row: newWho(p, now)}
+	v.Facts = factsView{Row: v.Row, Way: s.conversionOf(p.MAC)}
 	v.Means = meansView{explained.Waits, explained.Long, explained.Next, explained.Troubles, explained.Clues}
 	if explained.Step == string(phone.Ready) {
 		v.Means.Waits, v.Means.Long, v.Means.Next = "", "", "" // there is nothing to wait for
@@ -136,6 +137,16 @@ func (s *Server) phoneParts(r *http.Request, p Phone, all bool, shown uint64) (p
 		v.Facts.Row.Problem = "" // it stands on top already
 	}
 	return v, nil
+}
+
+// stillWaiting is what a phone waits for. The reason why it did not get a file may be gone since it asked: what was wrong was put
+// right, and the phone does not know yet.
+func stillWaiting(waiting string, files []ExplainFile) string {
+	name, _, ok := strings.Cut(waiting, ": ")
+	if ok && slices.ContainsFunc(files, func(f ExplainFile) bool { return f.Name == name && f.Status == "ok" }) {
+		return name + ", which is there now: it asks for it again by itself"
+	}
+	return waiting
 }
 
 // sentPercent finds how much of a transfer the journal says was sent.
@@ -167,13 +178,13 @@ func stripOf(p Phone, way *conversionView, explained Explanation, events []Phone
 	if v.Current && p.Step != phone.Stuck && p.Step != phone.Ready {
 		f.reached = min(f.reached, max(wayRank(p.Step), 1))
 	}
-	f.files = fetchedIn(b, now, func(name string) (bool, string) {
+	f.files = fetchedIn(b, now, func(name string) (string, string) {
 		for _, one := range explained.Files {
-			if strings.EqualFold(one.Name, name) && (one.Status == "harmless" || one.Status == "missing") {
-				return one.Status == "harmless", one.Why
+			if strings.EqualFold(one.Name, name) && (one.Status != "ok" || v.Current) && one.Status != "refused" {
+				return one.Status, one.Why
 			}
 		}
-		return false, ""
+		return "", ""
 	})
 	v.Stages = f.strip()
 	said, _ := bootOutcome(b, v.Current)
