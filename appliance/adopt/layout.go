@@ -104,6 +104,10 @@ var (
 	scientific  = regexp.MustCompile(`(?i)^[0-9]+([.,][0-9]+)?e\+?[0-9]+$`)
 )
 
+// maybeMACs are what columns may be called that hold MACs: "Device Name" is a label in one program and SEP<MAC> in another, and a
+// "Gerät" is a model or a phone. Passwords are left out: twelve hexadecimal digits are a good one.
+var maybeMACs = map[field]bool{fieldNone: true, fieldLabel: true, fieldPerson: true, fieldModel: true, fieldLocation: true, fieldDisplay: true}
+
 // fillPhones guesses the columns of a list of phones that have no header: the MACs always, the others only where the
 // table has no headers at all.
 func (l *layout) fillPhones(t table) {
@@ -119,9 +123,8 @@ func (l *layout) fillPhones(t table) {
 	isMAC := func(s string) bool { _, fault := parseMACCell(s); return fault == "" }
 	mac := l.find(fieldMAC, 0)
 	if mac < 0 || !share(l.sample(t, mac), false, isMAC) {
-		for i := range l.columns { // "Device Name" is a label in one program and SEP<MAC> in another
-			free := l.columns[i].field == fieldNone || l.columns[i].field == fieldLabel || l.columns[i].field == fieldPerson
-			if i != mac && free && share(l.sample(t, i), false, isMAC) {
+		for i := range l.columns {
+			if i != mac && maybeMACs[l.columns[i].field] && share(l.sample(t, i), false, isMAC) {
 				if mac >= 0 {
 					l.columns[mac] = column{}
 				}

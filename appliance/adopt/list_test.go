@@ -111,6 +111,7 @@ func TestListsInFourLanguagesAndManyShapes(t *testing.T) {
 		{"a line that names the delimiter", "sep=;\nMAC;Label;Extension;Auth\n0006d7aa2a2e;Reception;208;208\n", plain},
 		{"no headers", "Reception;208;0006d7aa2a2e;208\n", plain},
 		{"UTF-16", string(utf16LE("MAC\tLabel\tExtension\tAuth\r\n0006d7aa2a2e\tReception\t208\t208\r\n")), plain},
+		{"a device is a phone, not its model", "Gerät;Name;Nebenstelle;Benutzername\n00-06-d7-aa-2a-2e;Reception;208;208\n", plain},
 		{"device name of a call manager", "Device Name,Description,Line,User ID\nSEP0006D7AA2A2E,Reception,208,208\n", plain},
 		{"first and last name", "MAC;Vorname;Nachname;Nst;Benutzer;Nummer\n0006d7-aa2a2e;Anna;Beispiel;1;208;208\n", site.Phone{MAC: full.MAC, Label: "Anna Beispiel", Lines: []site.Line{{Name: "208", AuthName: "208"}}}},
 		{"location where there is no label", "MAC;Raum;Durchwahl;User\n0:6:d7:aa:2a:2e;Reception;208;208\n", plain},
