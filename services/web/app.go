@@ -300,6 +300,9 @@ func (s *Server) withLogin(w http.ResponseWriter, r *http.Request, next http.Han
 		challenge(w)
 		return public(http.StatusUnauthorized, "Log in first: HTTP Basic, user admin.")
 	default:
+		if kept := keepForm(r); kept != nil {
+			return s.askAgain(w, kept)
+		}
 		redirect(w, r, "/login"+nextQuery(r))
 	}
 	return nil

@@ -115,19 +115,27 @@ func (s *Server) apiSetup(w http.ResponseWriter, r *http.Request) error {
 
 // openSession logs the browser in and sends it on.
 func (s *Server) openSession(w http.ResponseWriter, r *http.Request, next string) error {
-	cookie, err := s.auth.session(r.TLS != nil)
-	if err != nil {
-		return err
-	}
-	http.SetCookie(w, cookie)
-	if err := s.auth.know(w, r); err != nil {
+	if err := s.giveSession(w, r); err != nil {
 		return err
 	}
 	http.Redirect(w, r, next, http.StatusSeeOther)
 	return nil
 }
 
-type loginView struct{ Next, Problem string }
+// giveSession logs the browser in.
+func (s *Server) giveSession(w http.ResponseWriter, r *http.Request) error {
+	cookie, err := s.auth.session(r.TLS != nil)
+	if err != nil {
+		return err
+	}
+	http.SetCookie(w, cookie)
+	return s.auth.know(w, r)
+}
+
+type loginView struct {
+	Next, Problem string
+	Kept          *keptForm // nil = nothing was sent without a login
+}
 
 func (s *Server) loginForm(w http.ResponseWriter, r *http.Request) error {
 	return s.pages.render(w, http.StatusOK, "login", view{Title: "Log in", Body: loginView{Next: safeNext(r.FormValue("next"))}})
@@ -137,7 +145,7 @@ func (s *Server) loginPost(w http.ResponseWriter, r *http.Request) error {
 	if err := parseForm(r); err != nil {
 		return err
 	}
-	next := safeNext(r.PostForm.Get("next"))
+	next, kept := safeNext(r.PostForm.Get("next")), newKeptForm(r.PostForm.Get("kept-to"), r.PostForm.Get("kept-form"))
 	if err := s.auth.check(r, r.PostForm.Get("password")); err != nil {
 		err = s.authFailure(r, err)
 		var pub *PublicError
@@ -147,10 +155,16 @@ func (s *Server) loginPost(w http.ResponseWriter, r *http.Request) error {
 		if pub.Status == http.StatusTooManyRequests {
 			retryAfter(w, err)
 		}
-		return s.pages.render(w, pub.Status, "login", view{Title: "Log in", Body: loginView{next, pub.Text}})
+		return s.pages.render(w, pub.Status, "login", view{Title: "Log in", Body: loginView{next, pub.Text, kept}})
 	}
 	s.report(r, Event{Kind: EventLogin, What: "Somebody logged in.", Code: http.StatusOK})
-	return s.openSession(w, r, next)
+	if kept == nil {
+		return s.openSession(w, r, next)
+	}
+	if err := s.giveSession(w, r); err != nil {
+		return err
+	}
+	return s.showKept(w, kept)
 }
 
 // logout ends the session for good, not only in this browser: whoever copied its cookie is out as well.
