@@ -3,6 +3,7 @@ package phone
 import (
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
 )
@@ -42,11 +43,8 @@ func NearestLatin1(s string) string {
 
 // base is the letter under the accents of one; a question mark when there is none that phones have.
 func base(r rune) rune {
-	for _, first := range norm.NFD.String(string(r)) {
-		if first <= 0xff {
-			return first
-		}
-		break
+	if first, _ := utf8.DecodeRuneInString(norm.NFD.String(string(r))); first <= 0xff {
+		return first
 	}
 	return '?'
 }

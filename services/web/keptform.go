@@ -38,7 +38,8 @@ func keepForm(r *http.Request) *keptForm {
 
 // newKeptForm checks where a form would go to; nil = nowhere.
 func newKeptForm(to, body string) *keptForm {
-	if to = safeNext(to); to == "/" || to == "/login" || to == "/password" || strings.HasPrefix(to, "/logout") {
+	switch to = safeNext(to); {
+	case to == "/", to == "/login", to == "/password", strings.HasPrefix(to, "/logout"), strings.HasPrefix(to, gokrazyPrefix):
 		return nil
 	}
 	return &keptForm{To: to, Body: body}
