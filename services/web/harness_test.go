@@ -320,3 +320,13 @@ func waitFor(t testing.TB, what string, ok func() bool) {
 		}
 	}
 }
+
+// wantLogin reports whether whoever asked was led to the login, or asked to log in first.
+func wantLogin(t *testing.T, what string, w *httptest.ResponseRecorder) {
+	t.Helper()
+	led := w.Code == http.StatusSeeOther && strings.HasPrefix(w.Header().Get("Location"), "/login")
+	asked := w.Code == http.StatusUnauthorized && strings.Contains(w.Body.String(), `<form method="post" action="/login"`)
+	if !led && !asked {
+		t.Errorf("%s: got %d to %q, want the login", what, w.Code, w.Header().Get("Location"))
+	}
+}

@@ -99,7 +99,7 @@ func (f *fetched) transferred(e *PhoneEvent, set func(mood, mark, text string)) 
 		if f.took >= 100*time.Millisecond {
 			text += fmt.Sprintf(", %d KB/s", int(float64(e.Facts.Size)/1000/f.took.Seconds()+0.5))
 		}
-		set("good", "got", text)
+		set("good", "got", text+".")
 	case "aborted":
 		set("bad", "broke off", "Broke off after "+exactBytes(e.Facts.Bytes)+" of "+exactBytes(e.Facts.Size)+reasonOf(e.Text)+".")
 	}

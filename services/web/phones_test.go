@@ -23,9 +23,7 @@ func TestThePagesOfManyPhonesNeedALogin(t *testing.T) {
 	_, etag := r.fleet.WaitingLines()
 	for _, path := range []string{"/phones/many", "/phones/many/do", "/phones/many/export", "/phones/assign", "/phones/scan", "/phones/scan/undo", "/phones/lines", "/phones/lines/remove", "/phones/paste"} {
 		w := r.form(path, nil, url.Values{"mac": {"00:0B:00:00:00:01"}, "code": {"000B00000001"}, "name": {"231"}, "line": {"230"}, "do": {"remove"}, "etag": {etag}, "rows": {"a\tb"}})
-		if w.Code != http.StatusSeeOther || !strings.HasPrefix(w.Header().Get("Location"), "/login") {
-			t.Errorf("%s: got %d to %q, want 303 to /login", path, w.Code, w.Header().Get("Location"))
-		}
+		wantLogin(t, path, w)
 	}
 	wantCode(t, r.do(call{path: "/api/v1/lines"}), 401)
 	wantCode(t, r.do(call{method: "POST", path: "/api/v1/phones/000B00000001/assign"}), 401)

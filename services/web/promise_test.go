@@ -197,11 +197,7 @@ func TestNothingChangesWithoutALogin(t *testing.T) {
 	}
 	for _, path := range []string{"/serve-anyway", "/hold-back", "/look-again", "/settings", "/settings/file", "/phones", "/phones/0006D7AA2A2E", "/phones/0006D7AA2A2E/remove", "/password", "/clock", "/firmware", "/gokrazy/reboot", "/import", "/import/decide", "/restart", "/names", "/dialplan", "/directory", "/media/rings", "/media/logo", "/firmware/remove", "/phones/0006D7AA2A2E/conversion", "/phones/0006D7AA2A2E/check"} {
 		w := r.form(path, nil, url.Values{"unix": {"1790000000"}})
-		led := w.Code == http.StatusSeeOther && strings.HasPrefix(w.Header().Get("Location"), "/login")
-		asked := w.Code == http.StatusUnauthorized && strings.Contains(w.Body.String(), `<form method="post" action="/login"`)
-		if !led && !asked {
-			t.Errorf("%s: got %d to %q, want the login", path, w.Code, w.Header().Get("Location"))
-		}
+		wantLogin(t, path, w)
 	}
 	if len(r.box.clock)+r.box.anyway+r.box.heldBack+r.box.looks+len(r.box.restarts)+len(r.shop.list()) != 0 || len(r.box.site.phones) != 4 {
 		t.Error("something changed without a login")

@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"unicode"
-	"unicode/utf8"
 )
 
 // maxKnown bounds the memory of translations that were looked for: pages show the same texts again and again.
@@ -26,6 +24,8 @@ type Catalogue struct {
 
 	mu    sync.Mutex
 	known map[string]found
+	left  int            // parts that may still be looked at for one text
+	vain  map[string]int // parts of it that are not known, by how deep they were looked for
 }
 
 type found struct {
@@ -45,7 +45,7 @@ func Parse(po string) (*Catalogue, error) {
 	}
 	c := &Catalogue{
 		Language: header["Language"], Name: header["X-Name"], plain: make([]pattern, 0, plainOnes(entries)),
-		byFirst: map[string][]pattern{}, byLast: map[string][]pattern{}, known: map[string]found{},
+		byFirst: map[string][]pattern{}, byLast: map[string][]pattern{}, known: map[string]found{}, vain: map[string]int{},
 	}
 	if c.Language == "" || c.Name == "" {
 		return nil, fmt.Errorf("the header has Language %q and X-Name %q, wanted both", c.Language, c.Name)
@@ -116,15 +116,34 @@ func sorted(ps []pattern) []pattern {
 func (c *Catalogue) Text(english string) (text string, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.text(english, 3)
+	c.left = maxTries
+	clear(c.vain)
+	return c.text(english, maxDepth)
 }
 
-// text does the work of Text; depth bounds values in values.
+// Bounds of the work for one text: what a stranger chose, such as the name of a file, may stand in it.
+const (
+	maxDepth = 6   // of values in values
+	maxTries = 200 // parts that are looked at
+)
+
+// text does the work of Text; depth bounds values in values. What was found is kept, and that nothing was only where there was room
+// to look.
 func (c *Catalogue) text(english string, depth int) (string, bool) {
 	if f, ok := c.known[english]; ok {
 		return f.text, f.ok
 	}
+	if was, ok := c.vain[english]; ok && was >= depth {
+		return english, false
+	}
+	if c.left--; c.left < 0 {
+		return english, false
+	}
 	f := c.find(english, depth)
+	if !f.ok && depth < maxDepth {
+		c.vain[strings.Clone(english)] = depth
+		return f.text, f.ok
+	}
 	if len(c.known) >= maxKnown {
 		clear(c.known)
 	}
@@ -137,7 +156,7 @@ func (c *Catalogue) find(english string, depth int) found {
 	if t, ok := c.whole(english); ok {
 		return found{t, true}
 	}
-	if !hasLetter(english) || isCode(english) {
+	if !hasLetter(english) || isCode(english) || isAbbreviated(english) {
 		return found{english, true}
 	}
 	if label, ok := strings.CutSuffix(english, ":"); ok && depth > 0 {
@@ -145,19 +164,41 @@ func (c *Catalogue) find(english string, depth int) found {
 			return found{t + ":", true}
 		}
 	}
-	for _, try := range []func(string, int) (string, bool){c.list, c.numbers, c.appended, c.ofOneSentence, c.sentences, c.dressed, c.lookUp} {
-		if t, ok := try(english, depth); ok {
+	part := english // what is known of it
+	for _, try := range []func(string, int) (string, bool){
+		c.named, c.list, c.numbers, c.clauses, c.bracketed, c.appended, c.ofOneSentence, c.sentences, c.dressed, c.lookUp,
+	} {
+		t, ok := try(english, depth)
+		if ok {
 			return found{t, true}
 		}
+		if part == english {
+			part = t
+		}
 	}
-	t, _ := c.sentences(english, depth) // what is known of it
-	return found{t, false}
+	return found{part, false}
 }
 
-// isCode reports whether a text reads the same in every language: one word with a digit in it is an address, a file or a number.
+// isCode reports whether a text reads the same in every language: one word with a digit in it, or with a full stop within, is an
+// address, a file or a number.
 func isCode(text string) bool {
-	return !strings.Contains(text, " ") && strings.ContainsAny(text, "0123456789")
+	if strings.Contains(text, " ") {
+		return false
+	}
+	return strings.ContainsAny(text, "0123456789") || strings.Contains(strings.TrimRight(text, "."), ".")
 }
+
+// isAbbreviated reports whether all words of a text are codes or abbreviations: SIP 8.x.
+func isAbbreviated(text string) bool {
+	for word := range strings.FieldsSeq(text) {
+		if !isCode(word) && !abbreviation.MatchString(word) {
+			return false
+		}
+	}
+	return true
+}
+
+var abbreviation = regexp.MustCompile(`^[A-Z]{2,5}$`)
 
 // lookUp finds a text as a whole. A value may be several sentences.
 func (c *Catalogue) lookUp(english string, depth int) (string, bool) {
@@ -169,39 +210,6 @@ func (c *Catalogue) ofOneSentence(english string, depth int) (string, bool) {
 	return c.pattern(english, depth, func(_ pattern, values []string) bool {
 		return !slices.ContainsFunc(values, func(v string) bool { return sentenceEnd(strings.TrimSpace(v)) > 0 })
 	})
-}
-
-// pattern finds a text among those with values.
-func (c *Catalogue) pattern(english string, depth int, may func(p pattern, values []string) bool) (string, bool) {
-	if t, ok := c.whole(english); ok {
-		return t, true
-	}
-	first, _, _ := strings.Cut(english, " ")
-	last := english[strings.LastIndexByte(english, ' ')+1:]
-	for _, list := range [][]pattern{c.byFirst[first], c.byLast[last], c.patterns} {
-		for _, p := range list {
-			values, ok := p.match(english)
-			if !ok || !may(p, values) {
-				continue
-			}
-			for i, v := range values {
-				values[i] = c.value(v, depth)
-			}
-			return p.fill(values), true
-		}
-	}
-	return english, false
-}
-
-// value translates a value of a text; the blanks around it stay.
-func (c *Catalogue) value(v string, depth int) string {
-	words := strings.TrimSpace(v)
-	if depth <= 0 || !hasLetter(words) {
-		return v
-	}
-	t, _ := c.text(words, depth-1)
-	begin := strings.Index(v, words)
-	return v[:begin] + t + v[begin+len(words):]
 }
 
 // appended translates what something was added to: got it, 3 blocks sent again. The catalogue has the addition with the sign that
@@ -225,32 +233,6 @@ func (c *Catalogue) appended(english string, depth int) (string, bool) {
 		}
 	}
 	return english, false
-}
-
-// sentences translates a text in parts: by its sentences.
-func (c *Catalogue) sentences(english string, depth int) (string, bool) {
-	var out strings.Builder
-	all := true
-	rest, n := english, 0
-	for rest != "" {
-		part := rest
-		if end := sentenceEnd(rest); end > 0 {
-			part = rest[:end]
-		}
-		rest = rest[len(part):]
-		if n++; n == 1 && rest == "" {
-			return english, false // it is one sentence, which was looked for already
-		}
-		text := strings.TrimRight(part, " ")
-		t, ok := text, false
-		if depth > 0 {
-			t, ok = c.text(text, depth-1)
-		}
-		all = all && ok
-		out.WriteString(t)
-		out.WriteString(part[len(text):])
-	}
-	return out.String(), all
 }
 
 // separator is what stands between the parts of a list.
@@ -316,40 +298,6 @@ func (c *Catalogue) numbers(english string, _ int) (string, bool) {
 		}
 	}
 	return strings.Join(fields, " "), count > 0 && len(fields) > 1
-}
-
-// dressed translates what was made a sentence of: a reason of some words got a capital letter, a full stop or both.
-func (c *Catalogue) dressed(english string, depth int) (string, bool) {
-	if !strings.Contains(english, " ") {
-		return english, false
-	}
-	begin, size := utf8.DecodeRuneInString(english)
-	lower := string(unicode.ToLower(begin)) + english[size:]
-	bare, stopped := strings.CutSuffix(english, ".")
-	for _, v := range []struct {
-		text          string
-		capital, stop bool
-	}{{bare, false, stopped}, {lower, lower != english, false}, {strings.TrimSuffix(lower, "."), lower != english, stopped}} {
-		if !v.capital && !v.stop {
-			continue
-		}
-		if depth <= 0 {
-			break
-		}
-		t, ok := c.text(v.text, depth-1)
-		if !ok || t == "" {
-			continue
-		}
-		if v.capital {
-			first, size := utf8.DecodeRuneInString(t)
-			t = string(unicode.ToUpper(first)) + t[size:]
-		}
-		if v.stop {
-			t += "."
-		}
-		return t, true
-	}
-	return english, false
 }
 
 // sentenceEnd is where the first sentence ends, spaces included; 0 = there is one only.

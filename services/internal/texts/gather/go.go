@@ -175,9 +175,12 @@ func number(text string) string {
 	return text
 }
 
+// angled is what stands for a value in a name: SIP<MAC>.cnf.
+var angled = regexp.MustCompile(`<[A-Z]+>`)
+
 // wordy reports whether a text has at least two words of people's language.
 func wordy(text string) bool {
-	if strings.ContainsAny(text, "<>\x01") || !strings.Contains(text, " ") {
+	if strings.ContainsAny(angled.ReplaceAllString(text, ""), "<>\x01") || !strings.Contains(text, " ") {
 		return false
 	}
 	words := 0
