@@ -77,7 +77,7 @@ func TestNamesOnThePage(t *testing.T) {
 	if len(r.box.mapped) != 0 {
 		t.Errorf("refused forms changed %q", r.box.mapped)
 	}
-	wantCode(t, r.form("/names", nil, url.Values{"name": {"x"}, "target": {"phonebox"}}), http.StatusSeeOther)
+	wantLogin(t, "a name", r.form("/names", nil, url.Values{"name": {"x"}, "target": {"phonebox"}}))
 	if len(r.box.mapped) != 0 {
 		t.Errorf("without a login %q was changed", r.box.mapped)
 	}

@@ -92,9 +92,7 @@ func TestBeforeThePasswordThereIsNoWizard(t *testing.T) {
 	r.setUp()
 	for _, path := range []string{"/start/wire", "/start/address", "/start/address/move", "/start/phones", "/start/finish", "/start/wire/serve"} {
 		w := r.form(path, nil, url.Values{"mac": {"00:0B:00:00:00:01"}, "network.address": {"10.9.0.1/16"}})
-		if w.Code != 303 || !strings.HasPrefix(w.Header().Get("Location"), "/login") {
-			t.Errorf("%s without a login: got %d to %q", path, w.Code, w.Header().Get("Location"))
-		}
+		wantLogin(t, path+" without a login", w)
 	}
 	if len(f.state.Done)+len(f.state.Later)+len(f.moved)+len(f.checked)+r.box.looks+r.box.anyway+len(r.box.site.phones) != 0 || !f.state.Wanted {
 		t.Errorf("something was changed without a login: %+v", f.state)

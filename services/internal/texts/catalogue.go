@@ -116,6 +116,12 @@ func sorted(ps []pattern) []pattern {
 func (c *Catalogue) Text(english string) (text string, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if len(english) > maxLong {
+		if t, ok := c.whole(english); ok {
+			return t, true
+		}
+		return english, false
+	}
 	c.left = maxTries
 	clear(c.vain)
 	return c.text(english, maxDepth)
@@ -123,8 +129,9 @@ func (c *Catalogue) Text(english string) (text string, ok bool) {
 
 // Bounds of the work for one text: what a stranger chose, such as the name of a file, may stand in it.
 const (
-	maxDepth = 6   // of values in values
-	maxTries = 200 // parts that are looked at
+	maxLong  = 1500 // bytes; a longer text has to be in the catalogue as it is
+	maxDepth = 6    // of values in values
+	maxTries = 200  // parts that are looked at: four times what the longest of our own need
 )
 
 // text does the work of Text; depth bounds values in values. What was found is kept, and that nothing was only where there was room
@@ -166,7 +173,7 @@ func (c *Catalogue) find(english string, depth int) found {
 	}
 	part := english // what is known of it
 	for _, try := range []func(string, int) (string, bool){
-		c.named, c.list, c.numbers, c.clauses, c.bracketed, c.appended, c.ofOneSentence, c.sentences, c.dressed, c.lookUp,
+		c.named, c.list, c.numbers, c.clauses, c.bracketed, c.appended, c.ofOneSentence, c.sentences, c.lookUp, c.dressed,
 	} {
 		t, ok := try(english, depth)
 		if ok {

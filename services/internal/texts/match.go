@@ -73,13 +73,16 @@ func (c *Catalogue) dressed(english string, depth int) (string, bool) {
 	lower, upper := string(unicode.ToLower(begin))+english[size:], string(unicode.ToUpper(begin))+english[size:]
 	bare, stopped := strings.CutSuffix(english, ".")
 	for _, v := range []struct {
-		text                 string
-		capital, stop, tried bool
+		text                string
+		capital, stop, same bool // same: it would be tried twice
 	}{
-		{bare, false, stopped, !stopped}, {lower, true, false, lower == english}, {strings.TrimSuffix(lower, "."), true, stopped, lower == english || !stopped},
-		{upper, false, false, upper == english}, {strings.TrimSuffix(upper, "."), false, stopped, upper == english || !stopped},
+		{bare, false, stopped, !stopped},
+		{lower, true, false, lower == english},
+		{strings.TrimSuffix(lower, "."), true, stopped, lower == english || !stopped},
+		{upper, false, false, upper == english},
+		{strings.TrimSuffix(upper, "."), false, stopped, upper == english || !stopped},
 	} {
-		if v.tried {
+		if v.same {
 			continue
 		}
 		t, ok := c.text(v.text, depth-1)
