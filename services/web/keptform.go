@@ -26,7 +26,7 @@ type keptField struct{ Name, Value string }
 func keepForm(r *http.Request) *keptForm {
 	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	part := r.Header.Get("HX-Request") != "" && r.Header.Get("HX-Boosted") == "" // its answer goes into a page that is there
-	if r.Method != http.MethodPost || kind != "application/x-www-form-urlencoded" || part || wantsJSON(r) {
+	if r.Method != http.MethodPost || kind != "application/x-www-form-urlencoded" || part {
 		return nil
 	}
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxKeptForm+1))

@@ -79,6 +79,10 @@ func TestWhatIsNotKeptLeadsToTheLogin(t *testing.T) {
 			t.Errorf("%s: got %d to %q, want 303 to the login", name, w.Code, w.Header().Get("Location"))
 		}
 	}
+	files, kind = multipartBody(t, map[string]string{"a.bin": "x"})
+	upload := r.do(call{method: "POST", path: "/firmware", body: files, header: map[string]string{"Content-Type": kind, "Accept": "application/json"}})
+	wantCode(t, upload, 401)
+	wantText(t, upload.Body.String(), `"error":"The login has ended.`) // a script reads it, and the files stay chosen
 	w := r.form("/login", nil, url.Values{"password": {password}, "kept-to": {"https://evil.example/"}, "kept-form": {"a=b"}})
 	wantCode(t, w, 303)
 }
