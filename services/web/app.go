@@ -300,14 +300,7 @@ func (s *Server) withLogin(w http.ResponseWriter, r *http.Request, next http.Han
 		challenge(w)
 		return public(http.StatusUnauthorized, "Log in first: HTTP Basic, user admin.")
 	default:
-		if wantsJSON(r) { // a script shows it beside the files that were chosen, which stay chosen
-			writeJSON(w, http.StatusUnauthorized, apiError{Error: spoken(w, "The login has ended. Log in on another tab, then send this once more.")})
-			return nil
-		}
-		if kept := keepForm(r); kept != nil {
-			return s.askAgain(w, kept)
-		}
-		redirect(w, r, "/login"+nextQuery(r))
+		return s.leadToLogin(w, r)
 	}
 	return nil
 }

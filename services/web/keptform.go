@@ -59,8 +59,17 @@ func (k *keptForm) Fields() []keptField {
 	return out
 }
 
-// askAgain lets somebody log in whose login ended while a form was filled in.
-func (s *Server) askAgain(w http.ResponseWriter, kept *keptForm) error {
+// leadToLogin answers whoever has no login, or none any more; what they sent is kept where that can be.
+func (s *Server) leadToLogin(w http.ResponseWriter, r *http.Request) error {
+	if wantsJSON(r) { // a script shows it beside the files that were chosen, which stay chosen
+		writeJSON(w, http.StatusUnauthorized, apiError{Error: spoken(w, "The login has ended. Log in on another tab, then send this once more.")})
+		return nil
+	}
+	kept := keepForm(r)
+	if kept == nil {
+		redirect(w, r, "/login"+nextQuery(r))
+		return nil
+	}
 	return s.pages.render(w, http.StatusUnauthorized, "login", view{Title: "Log in", Body: loginView{Next: "/", Kept: kept}})
 }
 
