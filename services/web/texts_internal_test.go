@@ -131,7 +131,7 @@ func oneWords() (list []string) {
 		"of", "to", "or", "bytes", "cores", "router", "message", "stratum",
 		"default", "phonebox", "everything", "errors", "phones arrived", "phones on their way", "phones waiting", "phones held up", "phones failed", "phones stopped", "phones left out",
 		"phone arrived", "phone on its way", "phone waiting", "phone held up", "phone failed", "phone stopped", "phone left out",
-		"got", "fine", "asked", "under", "in", "first", "second", "third", "fourth", "fifth", "last", "{1} came", "fetched {1}",
+		"got", "fine", "asked", "under", "in", "first", "second", "third", "fourth", "fifth", "last", "{1} came", "fetched {1}", "rule {1} ({2})", "by rule {1}", "after {1} s",
 		"{1}, {2}, {3} cores", "the site: {1}", "the model {1}: {2}", "the phone: {1}", "(docs/{1})",
 		"then {1}", "any {1}", "anything", "Anything", // what a rule of the dial plan is for
 		"People: {1}", "Switch {1}", "by {1}", "Seen {1}.", "Missing: {1}", "Tick {1}", "Set {1}", "Remove rule {1}", "Remove entry {1}", "Remove ring {1}",
