@@ -104,20 +104,26 @@ func logEverybodyOut(t *testing.T, at string) {
 }
 
 func TestAFormOutlivesTheLoginInABrowser(t *testing.T) {
-	bothWays(t, func(t *testing.T, r *rig, b *browser, url string, _ bool) {
-		again := func() {
+	bothWays(t, func(t *testing.T, _ *rig, b *browser, url string, script bool) {
+		again := func(pictures bool) {
 			b.has(`form[action="/login"] [name=kept-to]`)
 			b.see("What you entered is kept")
+			if pictures {
+				b.shoot("login-kept")
+			}
 			b.do(chromedp.SendKeys(chromedp.CSS("[name=password]"), password))
 			b.click(`form[action="/login"] button`)
 			b.see("Logged in again")
+			if pictures {
+				b.shoot("logged-in-again")
+			}
 		}
 		for _, leave := range []bool{true, false} {
 			b.visit(url + "phones/0006D7AA2A2E/edit")
 			b.fill("[name=label]", "Kitchen")
 			logEverybodyOut(t, url)
 			b.choose("Save")
-			again()
+			again(script && leave)
 			if leave {
 				b.click(`main a[role=button][href="/"]`)
 				b.at("/")
