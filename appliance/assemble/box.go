@@ -279,16 +279,31 @@ func (b *Box) makeServices(p plan) error {
 	}); err != nil {
 		return fmt.Errorf("making sip: %w", err)
 	}
+	if err := b.makePage(p, log("web")); err != nil {
+		return err
+	}
+	b.sup = newSupervisor(b.log)
+	for name, svc := range map[string]service{
+		"dhcp": b.dhcp, "tftp": b.tftp, "sntp": b.sntp, "dns": b.dns, "sip": b.sip, "web": b.web,
+	} {
+		b.sup.add(name, svc)
+	}
+	return nil
+}
+
+// makePage makes the page and what it stands on.
+func (b *Box) makePage(p plan, log *slog.Logger) error {
 	if err := os.RemoveAll(filepath.Join(b.opt.Data, importDir)); err != nil {
 		b.log.Warn("uploads of the last run not removed", "err", err)
 	}
 	b.shop, b.keeper = newShop(b), newKeeper(b)
 	b.activity, b.proxy = newActivity(b), &proxyWatch{b: b}
+	var err error
 	if b.desk, err = newDesk(b); err != nil {
 		return err
 	}
 	if b.web, err = web.New(p.web, web.Deps{
-		Box: page{b}, Shop: b.shop, Files: phoneFiles{b}, Secrets: secrets{b.store}, Now: b.clock.Now, Log: log("web"),
+		Box: page{b}, Shop: b.shop, Files: phoneFiles{b}, Secrets: secrets{b.store}, Now: b.clock.Now, Log: log,
 		Metrics: b.metrics, Registerer: b.metrics, Report: b.onWeb,
 		Start:     b.starter,
 		Activity:  b.activity,
@@ -300,12 +315,6 @@ func (b *Box) makeServices(p plan) error {
 		System:    b.keeper,
 	}); err != nil {
 		return fmt.Errorf("making the page: %w", err)
-	}
-	b.sup = newSupervisor(b.log)
-	for name, svc := range map[string]service{
-		"dhcp": b.dhcp, "tftp": b.tftp, "sntp": b.sntp, "dns": b.dns, "sip": b.sip, "web": b.web,
-	} {
-		b.sup.add(name, svc)
 	}
 	return nil
 }
