@@ -358,13 +358,7 @@ func TestARestoreAndItsUndo(t *testing.T) {
 
 // Only what was chosen changes.
 func TestOnlyTheChosenPartsAreRestored(t *testing.T) {
-	dir := t.TempDir()
-	fill(t, dir, before)
-	f := Open(dir)
-	c, err := f.Stage(bytes.NewReader(backup(t, inBackup)), "")
-	if err != nil {
-		t.Fatal(err)
-	}
+	dir, f, c := staged(t)
 	if err := f.Restore(c, []Part{Settings}, "hash before", made, liveDir{dir: dir}); err != nil {
 		t.Fatal(err)
 	}
@@ -375,15 +369,22 @@ func TestOnlyTheChosenPartsAreRestored(t *testing.T) {
 	}
 }
 
-// Settings that the box cannot take bring everything back.
-func TestARestoreThatFailsIsTakenBack(t *testing.T) {
-	dir := t.TempDir()
+// staged is a box with the backup that waits for its decision.
+func staged(t *testing.T) (dir string, f *Folder, c *Contents) {
+	t.Helper()
+	dir = t.TempDir()
 	fill(t, dir, before)
-	f := Open(dir)
+	f = Open(dir)
 	c, err := f.Stage(bytes.NewReader(backup(t, inBackup)), "")
 	if err != nil {
 		t.Fatal(err)
 	}
+	return dir, f, c
+}
+
+// Settings that the box cannot take bring everything back.
+func TestARestoreThatFailsIsTakenBack(t *testing.T) {
+	dir, f, c := staged(t)
 	if err := f.Restore(c, allButFirmware, "hash before", made, liveDir{dir: dir, fail: "after"}); err == nil || !strings.Contains(err.Error(), "cannot be had") {
 		t.Fatalf("got %v, want why the settings were not taken", err)
 	}
@@ -455,13 +456,7 @@ func TestARestoreThatCouldNotBeginIsForgotten(t *testing.T) {
 
 // Where a restore that failed cannot be taken back either, nobody is told that all is as it was; the next start brings it to an end.
 func TestARestoreThatCannotBeTakenBackSaysSo(t *testing.T) {
-	dir := t.TempDir()
-	fill(t, dir, before)
-	f := Open(dir)
-	c, err := f.Stage(bytes.NewReader(backup(t, inBackup)), "")
-	if err != nil {
-		t.Fatal(err)
-	}
+	dir, f, c := staged(t)
 	failed := false
 	f.hook = func(step string) { failed = failed || step == "do site.toml" }
 	f.sync = func() error {

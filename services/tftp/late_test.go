@@ -84,6 +84,15 @@ func waitForStamps(t *testing.T) {
 	}
 }
 
+// begun is halt after the first block came.
+func begun(t *testing.T, whole []byte) *halted {
+	t.Helper()
+	h := halt(t, whole)
+	h.p.want("the first block", data(1, whole[:512]))
+	h.event(t, tftp.EventStart)
+	return h
+}
+
 // dropped waits for what becomes of the request that was read late: it is neither served nor forgotten, but counted.
 func (h *halted) dropped(t *testing.T) {
 	t.Helper()
@@ -103,9 +112,7 @@ func TestRepeatedRequestThatIsReadLate(t *testing.T) {
 	whole := content(600)
 	t.Run("between the ACKs", func(t *testing.T) {
 		t.Parallel()
-		h := halt(t, whole)
-		h.p.want("the first block", data(1, whole[:512]))
-		h.event(t, tftp.EventStart)
+		h := begun(t, whole)
 		h.p.ack(1)
 		h.p.want("the last block", data(2, whole[512:]))
 		h.free()
@@ -120,9 +127,7 @@ func TestRepeatedRequestThatIsReadLate(t *testing.T) {
 	})
 	t.Run("before the second block", func(t *testing.T) {
 		t.Parallel()
-		h := halt(t, whole)
-		h.p.want("the first block", data(1, whole[:512]))
-		h.event(t, tftp.EventStart)
+		h := begun(t, whole)
 		h.free()
 		h.dropped(t)
 		h.p.silent("the first block is on its way")
@@ -131,9 +136,7 @@ func TestRepeatedRequestThatIsReadLate(t *testing.T) {
 	})
 	t.Run("after the transfer", func(t *testing.T) {
 		t.Parallel()
-		h := halt(t, whole)
-		h.p.want("the first block", data(1, whole[:512]))
-		h.event(t, tftp.EventStart)
+		h := begun(t, whole)
 		h.p.ack(1)
 		h.p.want("the last block", data(2, whole[512:]))
 		h.p.ack(2)
@@ -146,9 +149,7 @@ func TestRepeatedRequestThatIsReadLate(t *testing.T) {
 	})
 	t.Run("sent when the first block was on its way", func(t *testing.T) {
 		t.Parallel()
-		h := halt(t, whole)
-		h.p.want("the first block", data(1, whole[:512]))
-		h.event(t, tftp.EventStart)
+		h := begun(t, whole)
 		h.p.ask("f", "octet")
 		h.p.ack(1)
 		h.p.want("the last block", data(2, whole[512:]))

@@ -68,26 +68,31 @@ func labels(n ast.Node) (out []string) {
 			})
 		}
 	case *ast.CallExpr:
-		name := ""
-		switch f := n.Fun.(type) {
-		case *ast.Ident:
-			name = f.Name
-		case *ast.SelectorExpr:
-			name = f.Sel.Name
+		name := functionOf(n)
+		if !counting[name] {
+			return out
 		}
-		if counting[name] {
-			from := len(out)
-			for _, a := range n.Args {
-				add(a, word)
-			}
-			if name == "count" || name == "plural" {
-				for _, one := range out[from:] {
-					out = append(out, one+"s")
-				}
+		for _, a := range n.Args {
+			add(a, word)
+		}
+		if name == "count" || name == "plural" {
+			for _, one := range out {
+				out = append(out, one+"s")
 			}
 		}
 	}
 	return out
+}
+
+// functionOf is the name of the function that a call is of; "" = it has none.
+func functionOf(call *ast.CallExpr) string {
+	switch f := call.Fun.(type) {
+	case *ast.Ident:
+		return f.Name
+	case *ast.SelectorExpr:
+		return f.Sel.Name
+	}
+	return ""
 }
 
 func first(list []ast.Expr) ast.Expr {
