@@ -80,7 +80,7 @@ func (p *Provisioner) sum(e *entry) string {
 // Remove removes a firmware file, by the name that [Provisioner.Images] gives it. The loads that it is a part of are then
 // no longer whole. A transfer of it that runs goes on.
 func (p *Provisioner) Remove(name string) error {
-	return p.remove(name, "firmware file", func(k phone.Kind) bool { return k == phone.KindLoads || k.IsFirmware() })
+	return p.remove(name, fmt.Errorf("there is no firmware file with the name %.100q", name), func(k phone.Kind) bool { return k == phone.KindLoads || k.IsFirmware() })
 }
 
 // Exclusively runs change, which may exchange files of the folder as a whole by renaming, while nothing is uploaded or removed, and
@@ -91,13 +91,13 @@ func (p *Provisioner) Exclusively(change func() error) error {
 	return errors.Join(change(), p.Rescan())
 }
 
-// remove removes a file of the folder if it is of a kind.
-func (p *Provisioner) remove(name, what string, of func(phone.Kind) bool) error {
+// remove removes a file of the folder if it is of a kind; none says that there is none.
+func (p *Provisioner) remove(name string, none error, of func(phone.Kind) bool) error {
 	p.adding.Lock()
 	defer p.adding.Unlock()
 	e, ok := p.shelf.Load().lookUp(name)
 	if !ok || e.name != name || !of(e.file.Kind) {
-		return fmt.Errorf("there is no %s of the name %.100q", what, name)
+		return none
 	}
 	if err := p.root.Remove(e.name); err != nil {
 		return fmt.Errorf("removing %s: %w", path.Base(name), err)

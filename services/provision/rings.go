@@ -182,7 +182,7 @@ func ringFile(title string) string {
 
 // RemoveRing removes a ring by its file.
 func (p *Provisioner) RemoveRing(file string) error {
-	if err := p.remove(file, "ring", func(k phone.Kind) bool { return k == phone.KindRing }); err != nil {
+	if err := p.remove(file, fmt.Errorf("there is no ring with the name %.100q", file), func(k phone.Kind) bool { return k == phone.KindRing }); err != nil {
 		return err
 	}
 	p.adding.Lock()

@@ -77,7 +77,7 @@ func TestOrdersToManyPhones(t *testing.T) {
 	if at := w.Header().Get("Location"); !strings.HasPrefix(at, "/conversions?show=needs&say=") {
 		t.Errorf("it leads to %q", at)
 	}
-	wantText(t, r.do(call{path: w.Header().Get("Location"), cookie: c}).Body.String(), "That is done. Its conversion goes on. For 1 others")
+	wantText(t, r.do(call{path: w.Header().Get("Location"), cookie: c}).Body.String(), "That is done. Its conversion goes on. Passed over")
 	w = ticked("stop", nil, 1, 2)
 	wantCode(t, w, 200)
 	wantText(t, w.Body.String(), "Stop at once?", "2 phones are stopped", "Desk 001", "Go on as before", `value="00:06:D7:01:00:02"`)

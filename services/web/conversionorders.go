@@ -203,7 +203,7 @@ func (s *Server) conversionOrders(w http.ResponseWriter, r *http.Request) error 
 		text = "That is done. " + orderWords[order]
 	}
 	if passed > 0 && !all {
-		text += fmt.Sprintf(" For %d others it makes no sense now; they were passed over.", passed)
+		text += fmt.Sprintf(" Passed over, for it makes no sense there now: %d.", passed)
 	}
 	return s.doneAt(w, r, back, text)
 }

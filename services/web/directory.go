@@ -135,7 +135,7 @@ func (v *directoryView) paste() {
 	if len(contacts) == 0 {
 		return
 	}
-	v.Notes = append(v.Notes, fmt.Sprintf("%d entries were added below. Nothing is saved yet: look at them, and save.", len(contacts)))
+	v.Notes = append(v.Notes, fmt.Sprintf("Added below: %d. Nothing is saved yet: look at what came, and save.", len(contacts)))
 }
 
 // leftOver is what of a pasted list is no contact.

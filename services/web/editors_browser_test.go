@@ -158,7 +158,7 @@ func TestTheDirectoryInABrowser(t *testing.T) {
 		waitFor(t, "the field is unfolded", func() bool { return strings.Contains(b.html("details:has([name=pasted])")[:30], "open") })
 		b.enter("[name=pasted]", "Police\t101\nnobody at all\nPoison line; 070 245 245", script)
 		b.press("button[value=paste]")
-		b.see("2 entries were added below")
+		b.see("Added below: 2.")
 		b.see("Line 2 has no name with a number")
 		b.holds("[name=pasted]", "nobody at all")
 		b.holds(`[name="contacts[40].number"]`, "070 245 245")
