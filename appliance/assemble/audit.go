@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -172,7 +173,12 @@ func (a *audit) flush(ctx context.Context) {
 		return
 	}
 	if err := a.store.WriteJournal(ctx, put, remove); err != nil {
-		a.log.Warn("the list of changes was not stored; it lasts until the next start", "err", err)
+		a.mu.Lock()
+		maps.Copy(a.dirty, dirty) // the next change tries again, and so does the end of the run
+		a.mu.Unlock()
+		if ctx.Err() == nil {
+			a.log.Warn("the list of changes was not stored; it is tried again with the next change", "err", err)
+		}
 	}
 }
 

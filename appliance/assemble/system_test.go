@@ -336,6 +336,40 @@ func (m memoryStore) WriteJournal(_ context.Context, put map[string][]byte, remo
 	return nil
 }
 
+// stoppedStore fails writes that are asked for by a run that ended, as the store does when it is stopped in the middle.
+type stoppedStore struct {
+	memoryStore
+	begun chan struct{} // told at the first write
+}
+
+func (s stoppedStore) WriteJournal(ctx context.Context, put map[string][]byte, remove []string) error {
+	select {
+	case s.begun <- struct{}{}:
+		<-ctx.Done()
+	default:
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return s.memoryStore.WriteJournal(ctx, put, remove)
+}
+
+// A change whose writing is interrupted by the end of the run is written at its end.
+func TestAChangeIsKeptWhenTheRunEndsWhileItIsWritten(t *testing.T) {
+	store := stoppedStore{memoryStore{}, make(chan struct{}, 1)}
+	a := newAudit(t.Context(), store, slog.New(slog.DiscardHandler), time.Now)
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- a.run(ctx) }()
+	a.add(web.AuditEntry{What: "a change"})
+	<-store.begun
+	store.begun <- struct{}{} // the next write does not wait
+	stop()
+	if err := <-ended; err != nil || len(store.memoryStore) != 1 {
+		t.Errorf("%d entries are on disk, %v", len(store.memoryStore), err)
+	}
+}
+
 func TestSettingsOfBeforeComeBackOnTheBox(t *testing.T) {
 	b := open(t, t.TempDir(), map[string]string{site.FileName: goodSite})
 	defer run(t, b)()
