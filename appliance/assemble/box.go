@@ -250,7 +250,7 @@ func (b *Box) makeServices(p plan) error {
 	var err error
 	if b.provision, err = provision.New(p.provision, provision.Deps{
 		Dir: filepath.Join(b.opt.Data, "tftp"), Observer: observer{b}, Guard: guard{b}, Guide: guide{b}, Facts: b.facts,
-		Log: log("provision"), Released: b.released, Now: b.clock.Now,
+		Room: b.room, Log: log("provision"), Released: b.released, Now: b.clock.Now,
 	}); err != nil {
 		return fmt.Errorf("opening the phones' files: %w", err)
 	}

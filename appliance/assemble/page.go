@@ -12,6 +12,7 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"os"
+	"path"
 	"slices"
 	"sync"
 	"time"
@@ -233,12 +234,24 @@ func (p page) Firmware() web.Firmware {
 	return f
 }
 
-// AddFirmware implements [web.Box].
+// AddFirmware implements [web.Box]. What is wrong with an upload as a whole is a verdict, too: what was taken before stays.
 func (p page) AddFirmware(_ context.Context, name string, content io.Reader) ([]web.UploadVerdict, error) {
 	verdicts, err := p.b.provision.Add(name, content)
 	out := make([]web.UploadVerdict, len(verdicts))
+	var stored []string
 	for i, v := range verdicts {
 		out[i] = web.UploadVerdict(v)
+		if v.OK {
+			stored = append(stored, v.Name)
+		}
+	}
+	var refused *provision.Refusal
+	switch {
+	case errors.As(err, &refused):
+		p.b.log.Warn("an upload was not taken, or not whole", "err", err)
+		return append(out, web.UploadVerdict{Name: path.Base(name), Why: refused.Why}), nil
+	case errors.Is(err, provision.ErrStore):
+		return out, halfway(err, stored)
 	}
 	return out, err
 }

@@ -149,7 +149,7 @@ func said(text string, err error) (string, error) {
 		return "", err
 	case errors.Is(err, provision.ErrStore), errors.As(err, &system):
 		return "", &web.PublicError{
-			Status: http.StatusInsufficientStorage, Text: "The box could not write its disk, which may be full or worn out. Its log says more.", Cause: err,
+			Status: http.StatusInsufficientStorage, Text: whyNotKept(err), Cause: err,
 		}
 	}
 	return "", &web.PublicError{Status: http.StatusUnprocessableEntity, Text: unlike(err)}

@@ -79,7 +79,7 @@ func (s *shop) spool(content io.Reader) (name string, err error) {
 	if err != nil {
 		return "", notKept(err)
 	}
-	w := &diskWriter{w: f}
+	w := &diskWriter{w: f, room: s.b.room}
 	_, err = io.Copy(w, content)
 	if closeErr := f.Close(); err == nil && closeErr != nil {
 		w.err, err = closeErr, closeErr
@@ -92,25 +92,6 @@ func (s *shop) spool(content io.Reader) (name string, err error) {
 		return "", fmt.Errorf("keeping the upload: %w", err)
 	}
 	return f.Name(), nil
-}
-
-// diskWriter remembers what the disk said, to tell it from an upload that broke off.
-type diskWriter struct {
-	w   io.Writer
-	err error
-}
-
-func (d *diskWriter) Write(b []byte) (int, error) {
-	n, err := d.w.Write(b)
-	d.err = err
-	return n, err
-}
-
-// notKept says in words that the box could not keep an upload.
-func notKept(err error) error {
-	return &web.PublicError{
-		Status: http.StatusInsufficientStorage, Text: "The box could not keep the upload; its disk may be full. Nothing was changed.", Cause: err,
-	}
 }
 
 // show reads an import, keeps it for a yes and says what it would do.
@@ -235,23 +216,9 @@ func (s *shop) carry(p *pendingImport, plan *adopt.Plan, dry bool) (web.ImportRe
 	case err != nil && dry:
 		return web.ImportReport{}, &web.PublicError{Status: http.StatusUnprocessableEntity, Text: "The files of " + p.name + " could not be read to their end. Pack them anew.", Cause: err}
 	case err != nil:
-		return web.ImportReport{}, halfway(p.name, stored, err)
+		return web.ImportReport{}, halfway(fmt.Errorf("importing %s: %w", p.name, err), stored)
 	}
 	return reportOf(p, plan, dry, refused), nil
-}
-
-// halfway says what an import that failed left behind.
-func halfway(name string, stored []string, err error) error {
-	text := "The import of " + name + " ended before all files were stored; the box's disk may be full. The settings are as they were. "
-	switch n := len(stored); {
-	case n == 0:
-		text += "No file was stored."
-	case n > maxNamed:
-		text += fmt.Sprintf("Stored before that were %s and %d more.", strings.Join(stored[:maxNamed], ", "), n-maxNamed)
-	default:
-		text += "Stored before that: " + strings.Join(stored, ", ") + "."
-	}
-	return &web.PublicError{Status: http.StatusInsufficientStorage, Text: text, Cause: err}
 }
 
 // run does an import: the files first, for the site may name them, then the site as a whole. What cannot become the site

@@ -94,7 +94,7 @@ func TestAnUploadThatCannotBeKept(t *testing.T) {
 	}
 	_, err := b.shop.Import(t.Context(), "phones.csv", strings.NewReader(listOfPhones), true)
 	var public *web.PublicError
-	if !errors.As(err, &public) || !strings.Contains(public.Text, "could not keep the upload") || strings.Contains(public.Text, data) {
+	if !errors.As(err, &public) || !strings.Contains(public.Text, "could not write its card") || strings.Contains(public.Text, data) {
 		t.Errorf("the upload said %v", err)
 	}
 }

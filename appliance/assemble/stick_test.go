@@ -9,6 +9,7 @@ import (
 
 	"phonebox/appliance/site"
 	"phonebox/services/phone"
+	"phonebox/services/provision"
 )
 
 // plug lays a disk into a made-up /sys/block.
@@ -166,5 +167,17 @@ func TestAnUploadIsShownAndThenImported(t *testing.T) {
 	content, name, kind, err := b.shop.ExportPhones("csv", false)
 	if err != nil || name != "phones.csv" || !strings.HasPrefix(kind, "text/csv") || !strings.Contains(string(content), "Front desk") || strings.Contains(string(content), "geheim") {
 		t.Errorf("the export is %q of %s (%v)", content, kind, err)
+	}
+}
+
+// A stick does not take the room that is kept for the leases.
+func TestAStickLeavesRoomOnTheCard(t *testing.T) {
+	stick, to := makeStick(t, map[string]string{"a.raw": ringOf(2400)}), t.TempDir()
+	_, err := copyFolder(filepath.Join(stick, stickFolder), to, func() int64 { return 2399 })
+	if !errors.Is(err, provision.ErrNoRoom) {
+		t.Errorf("with room for one byte less: %v", err)
+	}
+	if n, err := copyFolder(filepath.Join(stick, stickFolder), t.TempDir(), func() int64 { return 2400 }); err != nil || n != 1 {
+		t.Errorf("with just enough room: %d files, %v", n, err)
 	}
 }

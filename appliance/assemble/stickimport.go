@@ -46,7 +46,7 @@ func (b *Box) takeStick(dir string) (stickFiles, error) {
 	if err != nil {
 		return out, fmt.Errorf("copying from the stick: %w", err)
 	}
-	count, err := copyFolder(filepath.Join(dir, stickFolder), to)
+	count, err := copyFolder(filepath.Join(dir, stickFolder), to, b.room)
 	if err != nil || count == 0 {
 		return out, errors.Join(err, os.RemoveAll(to))
 	}
@@ -55,7 +55,7 @@ func (b *Box) takeStick(dir string) (stickFiles, error) {
 }
 
 // copyFolder copies the regular files of a folder, but for the one that resets the password, within bounds.
-func copyFolder(from, to string) (count int, err error) {
+func copyFolder(from, to string, room func() int64) (count int, err error) {
 	left := int64(maxStick)
 	err = fs.WalkDir(os.DirFS(from), ".", func(name string, d fs.DirEntry, err error) error {
 		switch {
@@ -69,14 +69,14 @@ func copyFolder(from, to string) (count int, err error) {
 		if count++; count > maxStickFiles {
 			return fmt.Errorf("the stick's folder %s holds more than %d files", stickFolder, maxStickFiles)
 		}
-		n, err := copyFile(filepath.Join(from, name), filepath.Join(to, name), left)
+		n, err := copyFile(filepath.Join(from, name), filepath.Join(to, name), left, room)
 		left -= n
 		return err
 	})
 	return count, err
 }
 
-func copyFile(from, to string, limit int64) (n int64, err error) {
+func copyFile(from, to string, limit int64, room func() int64) (n int64, err error) {
 	in, err := os.Open(from)
 	if err != nil {
 		return 0, err
@@ -86,7 +86,7 @@ func copyFile(from, to string, limit int64) (n int64, err error) {
 	if err != nil {
 		return 0, err
 	}
-	n, err = io.Copy(out, io.LimitReader(in, limit+1))
+	n, err = io.Copy(&diskWriter{w: out, room: room}, io.LimitReader(in, limit+1))
 	if closeErr := out.Close(); err == nil {
 		err = closeErr
 	}

@@ -16,6 +16,8 @@ import (
 
 	"github.com/google/renameio/v2"
 	"golang.org/x/sys/unix"
+
+	"phonebox/appliance/machine"
 )
 
 // The folders of a restore, in the data folder.
@@ -97,13 +99,9 @@ func (f *Folder) Stage(r io.Reader, passphrase string) (*Contents, error) {
 	return c, nil
 }
 
-// reserve is what a backup leaves free of the card, for the leases.
-const reserve = 32 << 20
-
 // keep makes a file of an entry.
 func (f *Folder) keep(name string, size int64) (io.WriteCloser, error) {
-	var st unix.Statfs_t
-	if err := unix.Statfs(f.dir, &st); err == nil && int64(st.Bavail)*st.Bsize < size+reserve {
+	if room, err := machine.Room(f.dir); err == nil && room < size {
 		return nil, refuse("There is no room for this backup on the card of the box. Nothing was changed.")
 	}
 	file := f.in(stageDir, newDir, filepath.FromSlash(name))

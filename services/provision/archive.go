@@ -15,8 +15,34 @@ import (
 	"strings"
 )
 
-// errTooMany ends an archive that holds more than an upload may.
-var errTooMany = fmt.Errorf("the archive holds more than %d files or %d MiB", maxFiles, maxTotal>>20)
+// Why the rest of an archive is refused.
+var (
+	errTooMany = &Refusal{Why: fmt.Sprintf("the archive holds more than %d files or %d MiB", maxFiles, maxTotal>>20)}
+	errTooBig  = &Refusal{Why: fmt.Sprintf("the archive is longer than %d MiB", maxArchive>>20)}
+)
+
+// source is what is uploaded; it remembers whether the sender broke off, to tell that from an archive that is damaged.
+type source struct {
+	io.Reader
+	err error
+}
+
+// Read implements [io.Reader].
+func (s *source) Read(b []byte) (int, error) {
+	n, err := s.Reader.Read(b)
+	if err != nil && !errors.Is(err, io.EOF) {
+		s.err = err
+	}
+	return n, err
+}
+
+// blame makes a refusal of an error that is the archive's fault.
+func (s *source) blame(err error) error {
+	if err == nil || s.err != nil || errors.Is(err, ErrStore) || errors.As(err, new(*Refusal)) {
+		return err
+	}
+	return &Refusal{Why: "the archive can't be unpacked, it is damaged or was cut off: download it again", Cause: err}
+}
 
 // read takes an upload apart; what it is shows by its first bytes, not by its name.
 func (u *upload) read(name string, content io.Reader) error {
@@ -49,12 +75,12 @@ func (u *upload) zip(content io.Reader) error {
 	}
 	defer u.p.root.Remove(temp)
 	defer f.Close()
-	size, err := io.Copy(f, io.LimitReader(content, maxArchive+1))
+	size, err := io.Copy(u.writer(f), io.LimitReader(content, maxArchive+1))
 	if err != nil {
 		return fmt.Errorf("keeping the archive: %w", err)
 	}
 	if size > maxArchive {
-		return fmt.Errorf("the archive is longer than %d MiB", maxArchive>>20)
+		return errTooBig
 	}
 	z, err := zip.NewReader(f, size)
 	if err != nil && !errors.Is(err, zip.ErrInsecurePath) { // only base names are used

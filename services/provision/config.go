@@ -160,6 +160,9 @@ type Deps struct {
 	Released func(Release) // must not return before the release is in the journal
 	// LeastImage is the size below which an image is taken for cut off, in bytes; 0 = 64 KB. Tests have small images.
 	LeastImage int64
+	// Room tells how many bytes uploads may take now, so that the card keeps room for what must not fail; nil = as many as
+	// the file system has.
+	Room func() int64
 	// Now is the wall clock, from which the rules of the time zone hold; nil = time.Now. A clock that was never set does
 	// no harm.
 	Now func() time.Time

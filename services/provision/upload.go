@@ -1,6 +1,7 @@
 package provision
 
 import (
+	"bytes"
 	"cmp"
 	"crypto/rand"
 	"crypto/sha256"
@@ -26,18 +27,42 @@ const (
 // ErrStore says that the box could not keep a file; whoever sent it did nothing wrong.
 var ErrStore = errors.New("it could not be stored")
 
+// ErrNoRoom is an [ErrStore] for want of room ([Deps.Room]).
+var ErrNoRoom = fmt.Errorf("%w: there is no room for it", ErrStore)
+
+// Refusal says why an upload as a whole, or the rest of it, was not taken: its sender has to change something.
+type Refusal struct {
+	Why   string // a sentence without its capital and full stop
+	Cause error  // nil = nobody but us found it
+}
+
+// Error is the reason with its cause.
+func (r *Refusal) Error() string {
+	if r.Cause == nil {
+		return r.Why
+	}
+	return r.Why + ": " + r.Cause.Error()
+}
+
+// Unwrap returns the cause.
+func (r *Refusal) Unwrap() error { return r.Cause }
+
 // Add stores what a person uploads: an image, a .loads list, a ring, an own file, or a .zip, .tar or .tar.gz of such
 // files, whose folders are dropped. A .wav becomes a ring. Each file is either stored whole, so that a power cut leaves the old or the new one,
 // or refused with the reason; lists are stored last, so that a load is never offered before its images are there.
 // Images that were renamed, cut off or are not signed are refused.
 //
-// The error says that the upload itself could not be read or stored; the verdicts up to then are returned with it.
+// The error is a [*Refusal] where the upload itself is at fault, an [ErrStore] where the box is; else it broke off. The
+// verdicts up to then are returned with it.
 func (p *Provisioner) Add(name string, content io.Reader) ([]Verdict, error) {
 	p.adding.Lock()
 	defer p.adding.Unlock()
 	u := &upload{p: p, seen: map[string]string{}}
-	err := u.read(name, content)
-	u.storeLists()
+	src := &source{Reader: content}
+	err := src.blame(u.read(name, src))
+	if listErr := u.storeLists(); err == nil {
+		err = listErr
+	}
 	if scanErr := p.Rescan(); err == nil {
 		err = scanErr
 	}
@@ -176,13 +201,14 @@ func (u *upload) file(name string, content io.Reader) error {
 	return u.store(base, content)
 }
 
-// storeLists stores the lists that waited.
-func (u *upload) storeLists() {
+// storeLists stores the lists that waited, unless the disk failed before.
+func (u *upload) storeLists() error {
 	for _, l := range u.lists {
-		if err := u.store(l.name, strings.NewReader(string(l.content))); err != nil {
-			u.verdict(l.name, err, "")
+		if err := u.store(l.name, bytes.NewReader(l.content)); err != nil {
+			return err
 		}
 	}
+	return nil
 }
 
 // acceptable refuses names that phonebox would not send anyway.
@@ -223,7 +249,7 @@ func (u *upload) store(base string, content io.Reader) error {
 	}
 	defer f.Close()
 	sum := sha256.New()
-	size, err := io.Copy(io.MultiWriter(writeErrors{f}, sum), io.LimitReader(content, min(maxFile, maxTotal-u.total)+1))
+	size, err := io.Copy(io.MultiWriter(u.writer(f), sum), io.LimitReader(content, min(maxFile, maxTotal-u.total)+1))
 	switch {
 	case errors.Is(err, ErrStore):
 		u.err = err
@@ -252,10 +278,21 @@ func (u *upload) store(base string, content io.Reader) error {
 	return nil
 }
 
-// writeErrors marks the errors of the disk, to tell them from those of the upload.
-type writeErrors struct{ f *os.File }
+// writer writes to a file of an upload, within the room that there is.
+func (u *upload) writer(f *os.File) io.Writer { return diskWriter{f, u.p.deps.Room} }
 
-func (w writeErrors) Write(b []byte) (int, error) {
+// diskWriter marks the errors of the disk, to tell them from those of the upload, and asks for room as it goes: nobody
+// knows before its end how long an upload is, and others write meanwhile.
+type diskWriter struct {
+	f    *os.File
+	room func() int64 // nil = not bounded
+}
+
+// Write implements [io.Writer].
+func (w diskWriter) Write(b []byte) (int, error) {
+	if w.room != nil && w.room() < int64(len(b)) {
+		return 0, ErrNoRoom
+	}
 	n, err := w.f.Write(b)
 	if err != nil {
 		err = fmt.Errorf("%w: %w", ErrStore, err)

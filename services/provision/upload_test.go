@@ -194,21 +194,29 @@ func TestBrokenUploadsLeaveNothingBehind(t *testing.T) {
 	t.Parallel()
 	whole := bundle(target)
 	zipped, tarred := zipOf(t, whole), tarOf(t, whole, true)
-	for about, content := range map[string]io.Reader{
-		"a zip that ends":     bytes.NewReader(zipped[:len(zipped)-30]),
-		"a tar.gz that ends":  bytes.NewReader(tarred[:len(tarred)/2]),
-		"a line that is cut":  iotest.TimeoutReader(iotest.OneByteReader(bytes.NewReader(whole[target+".sb2"]))),
-		"an error in a zip":   io.MultiReader(bytes.NewReader(zipped[:100]), iotest.ErrReader(io.ErrUnexpectedEOF)),
-		"an error at once":    iotest.ErrReader(io.ErrUnexpectedEOF),
-		"gzip of nothing":     bytes.NewReader([]byte{0x1f, 0x8b, 0, 0}),
-		"too many files":      bytes.NewReader(tarOf(t, many(501), true)),
-		"too many files, zip": bytes.NewReader(zipOf(t, many(501))),
+	for _, tt := range []struct {
+		about   string
+		content io.Reader
+		why     string // "" = whoever sent it broke off
+	}{
+		{"a zip that ends", bytes.NewReader(zipped[:len(zipped)-30]), "cut off"},
+		{"a tar.gz that ends", bytes.NewReader(tarred[:len(tarred)/2]), "cut off"},
+		{"a tar that ends", bytes.NewReader(tarOf(t, whole, false)[:1500]), "cut off"},
+		{"gzip of nothing", bytes.NewReader([]byte{0x1f, 0x8b, 0, 0}), "cut off"},
+		{"too many files", bytes.NewReader(tarOf(t, many(501), true)), "more than 500 files"},
+		{"too many files, zip", bytes.NewReader(zipOf(t, many(501))), "more than 500 files"},
+		{"a line that is cut", iotest.TimeoutReader(iotest.OneByteReader(bytes.NewReader(whole[target+".sb2"]))), ""},
+		{"an error in a zip", io.MultiReader(bytes.NewReader(zipped[:100]), iotest.ErrReader(io.ErrUnexpectedEOF)), ""},
+		{"an error in a tar.gz", io.MultiReader(bytes.NewReader(tarred[:1000]), iotest.ErrReader(io.ErrUnexpectedEOF)), ""},
+		{"an error at once", iotest.ErrReader(io.ErrUnexpectedEOF), ""},
 	} {
-		t.Run(about, func(t *testing.T) {
+		t.Run(tt.about, func(t *testing.T) {
 			t.Parallel()
 			p, dir := start(t, office(), newWorld(), nil)
-			if verdicts, err := p.Add(target+".sb2", content); err == nil {
-				t.Errorf("no error, verdicts %+v", verdicts)
+			verdicts, err := p.Add(target+".sb2", tt.content)
+			var refused *provision.Refusal
+			if errors.As(err, &refused) != (tt.why != "") || err == nil || refused != nil && !strings.Contains(refused.Why, tt.why) {
+				t.Errorf("%v, verdicts %+v", err, verdicts)
 			}
 			for _, name := range namesIn(t, dir) {
 				if strings.HasPrefix(name, ".") {
@@ -219,6 +227,55 @@ func TestBrokenUploadsLeaveNothingBehind(t *testing.T) {
 						t.Errorf("%s is not whole", name)
 					}
 				}
+			}
+		})
+	}
+}
+
+// What is kept free for the leases is not taken by uploads: each that finds no room says so, and leaves nothing behind.
+func TestUploadsLeaveRoomForTheLeases(t *testing.T) {
+	t.Parallel()
+	whole := bundle(target)
+	for about, add := range map[string]func(p *provision.Provisioner) error{
+		"an image": func(p *provision.Provisioner) error {
+			_, err := p.Add(target+".sb2", bytes.NewReader(whole[target+".sb2"]))
+			return err
+		},
+		"a list": func(p *provision.Provisioner) error {
+			_, err := p.Add(target+".loads", bytes.NewReader(whole[target+".loads"]))
+			return err
+		},
+		"a zip": func(p *provision.Provisioner) error {
+			_, err := p.Add("fw.zip", bytes.NewReader(zipOf(t, whole)))
+			return err
+		},
+		"a ring": func(p *provision.Provisioner) error {
+			_, err := p.AddRing("bell.wav", bytes.NewReader(wave(1)))
+			return err
+		},
+		"a logo": func(p *provision.Provisioner) error {
+			_, err := p.SetLogo(bytes.NewReader(phone.WriteLogo("x")))
+			return err
+		},
+		"a file of an old root": func(p *provision.Provisioner) error {
+			_, err := p.Put("bell.raw", bytes.NewReader(ring()))
+			return err
+		},
+	} {
+		t.Run(about, func(t *testing.T) {
+			t.Parallel()
+			dir, w := t.TempDir(), newWorld()
+			p, err := provision.New(office(), provision.Deps{
+				Dir: dir, Observer: w, Guard: w, Log: discard, Released: w.release, LeastImage: 1, Room: func() int64 { return 0 },
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := add(p); !errors.Is(err, provision.ErrNoRoom) || !errors.Is(err, provision.ErrStore) {
+				t.Errorf("with no room: %v", err)
+			}
+			if names := namesIn(t, dir); len(names) != 0 {
+				t.Errorf("the folder holds %v", names)
 			}
 		})
 	}

@@ -270,6 +270,11 @@ func (s *Server) takeUpload(w http.ResponseWriter, r *http.Request) ([]UploadVer
 		return nil, public(http.StatusUnsupportedMediaType, "Send the files as a form (multipart/form-data).")
 	}
 	verdicts := []UploadVerdict{}
+	defer func() { // however it ended: what was taken stays
+		if anyTaken(verdicts) {
+			s.changed(r, "Firmware was uploaded.")
+		}
+	}()
 	for range maxFiles {
 		part, err := parts.NextPart()
 		if err == io.EOF {
@@ -283,16 +288,13 @@ func (s *Server) takeUpload(w http.ResponseWriter, r *http.Request) ([]UploadVer
 			continue // another field, or a file field left empty
 		}
 		some, err := s.deps.Box.AddFirmware(r.Context(), name, part)
+		verdicts = append(verdicts, some...)
 		if err != nil {
 			return nil, err
 		}
-		verdicts = append(verdicts, some...)
 	}
 	if len(verdicts) == 0 {
 		return nil, public(http.StatusUnprocessableEntity, "There was no file in the form.")
-	}
-	if anyTaken(verdicts) {
-		s.changed(r, "Firmware was uploaded.")
 	}
 	return verdicts, nil
 }

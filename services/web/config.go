@@ -424,7 +424,8 @@ type Box interface {
 	File(ctx context.Context, mac phone.MAC, name string) (FileAnswer, error)
 	Restart(ctx context.Context, mac phone.MAC) error
 	Firmware() Firmware
-	// AddFirmware stores one uploaded file (an image or an archive of images) and says what became of each part.
+	// AddFirmware stores one uploaded file (an image or an archive of images) and says what became of each part, also of
+	// those before an error.
 	AddFirmware(ctx context.Context, name string, content io.Reader) ([]UploadVerdict, error)
 	SetClock(ctx context.Context, unix float64) error
 	// ServeAnyway ends a hold of DHCP because these servers answered; none = those that are known now. HoldBack takes

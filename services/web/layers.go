@@ -1,6 +1,7 @@
 package web
 
 import (
+	"io"
 	"net/http"
 	"runtime/debug"
 	"strings"
@@ -72,6 +73,9 @@ func (s *Server) limitBody(next http.Handler) http.Handler {
 		}
 		if limit > 0 {
 			r.Body = http.MaxBytesReader(w, r.Body, limit)
+			// Who still sends a body when the connection is closed may lose the answer (RFC 9112 section 9.6): an upload that
+			// was refused early would look like a box that broke off.
+			defer func() { _, _ = io.Copy(io.Discard, r.Body) }()
 		}
 		next.ServeHTTP(w, r)
 	})
