@@ -269,11 +269,14 @@ func TestFirmwareIsUploadedWithAScript(t *testing.T) {
 	b.click("main form button")
 	b.see("The file is removed.")
 	r.shop.asked(t, "remove P0S3-8-12-00.sb2")
+	b.quiet()
 	// Somebody else logged everybody out: the upload says so instead of standing still.
 	r.secrets.mu.Lock()
 	r.secrets.key = []byte(strings.Repeat("k", 32))
 	r.secrets.mu.Unlock()
-	b.quiet()
+	b.do(chromedp.SetUploadFiles(chromedp.CSS("#firmware-files"), names))
+	b.click(".drop button")
+	b.see("The login has ended. Log in on another tab, then send this once more.")
 }
 
 // The pages of conversions at every width, light and dark, and the report on paper.
