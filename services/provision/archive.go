@@ -18,7 +18,9 @@ import (
 // Why the rest of an archive is refused.
 var (
 	errTooMany = &Refusal{Why: fmt.Sprintf("the archive holds more than %d files or %d MiB", maxFiles, maxTotal>>20)}
-	errTooBig  = &Refusal{Why: fmt.Sprintf("the archive is longer than %d MiB", maxArchive>>20)}
+	// What is downloaded without a login is often a page that asks for one, under the archive's name.
+	errNoArchive = &Refusal{Why: "it is no archive of the kinds .zip, .tar and .tar.gz, whatever its name says: look whether the download gave a page instead, or pack it anew"}
+	errTooBig    = &Refusal{Why: fmt.Sprintf("the archive is longer than %d MiB", maxArchive>>20)}
 )
 
 // source is what is uploaded; it remembers whether the sender broke off, to tell that from an archive that is damaged.
@@ -62,6 +64,8 @@ func (u *upload) read(name string, content io.Reader) error {
 		return u.tar(io.LimitReader(z, maxTotal+maxArchive))
 	case len(start) >= 262 && string(start[257:262]) == "ustar":
 		return u.tar(io.LimitReader(b, maxTotal+maxArchive))
+	case isArchive(name):
+		return errNoArchive
 	}
 	return u.file(name, b)
 }
@@ -147,6 +151,15 @@ func (u *upload) tar(content io.Reader) error {
 			return err
 		}
 	}
+}
+
+// isArchive reports whether a name is one of an archive, also of kinds that are not unpacked.
+func isArchive(name string) bool {
+	switch strings.ToLower(path.Ext(name)) {
+	case ".zip", ".tar", ".gz", ".tgz", ".rar", ".7z", ".bz2", ".xz", ".cab":
+		return true
+	}
+	return false
 }
 
 // isNoise reports whether a part is what archivers add by themselves.

@@ -196,24 +196,26 @@ func TestBrokenUploadsLeaveNothingBehind(t *testing.T) {
 	zipped, tarred := zipOf(t, whole), tarOf(t, whole, true)
 	for _, tt := range []struct {
 		about   string
+		name    string
 		content io.Reader
 		why     string // "" = whoever sent it broke off
 	}{
-		{"a zip that ends", bytes.NewReader(zipped[:len(zipped)-30]), "cut off"},
-		{"a tar.gz that ends", bytes.NewReader(tarred[:len(tarred)/2]), "cut off"},
-		{"a tar that ends", bytes.NewReader(tarOf(t, whole, false)[:1500]), "cut off"},
-		{"gzip of nothing", bytes.NewReader([]byte{0x1f, 0x8b, 0, 0}), "cut off"},
-		{"too many files", bytes.NewReader(tarOf(t, many(501), true)), "more than 500 files"},
-		{"too many files, zip", bytes.NewReader(zipOf(t, many(501))), "more than 500 files"},
-		{"a line that is cut", iotest.TimeoutReader(iotest.OneByteReader(bytes.NewReader(whole[target+".sb2"]))), ""},
-		{"an error in a zip", io.MultiReader(bytes.NewReader(zipped[:100]), iotest.ErrReader(io.ErrUnexpectedEOF)), ""},
-		{"an error in a tar.gz", io.MultiReader(bytes.NewReader(tarred[:1000]), iotest.ErrReader(io.ErrUnexpectedEOF)), ""},
-		{"an error at once", iotest.ErrReader(io.ErrUnexpectedEOF), ""},
+		{"a zip that ends", target + ".sb2", bytes.NewReader(zipped[:len(zipped)-30]), "cut off"},
+		{"a tar.gz that ends", target + ".sb2", bytes.NewReader(tarred[:len(tarred)/2]), "cut off"},
+		{"a tar that ends", target + ".sb2", bytes.NewReader(tarOf(t, whole, false)[:1500]), "cut off"},
+		{"gzip of nothing", target + ".sb2", bytes.NewReader([]byte{0x1f, 0x8b, 0, 0}), "cut off"},
+		{"a page under the name of an archive", "P0S3-8-12-00.ZIP", strings.NewReader("<!DOCTYPE html><title>Log in</title>"), "no archive"},
+		{"too many files", target + ".sb2", bytes.NewReader(tarOf(t, many(501), true)), "more than 500 files"},
+		{"too many files, zip", target + ".sb2", bytes.NewReader(zipOf(t, many(501))), "more than 500 files"},
+		{"a line that is cut", target + ".sb2", iotest.TimeoutReader(iotest.OneByteReader(bytes.NewReader(whole[target+".sb2"]))), ""},
+		{"an error in a zip", target + ".sb2", io.MultiReader(bytes.NewReader(zipped[:100]), iotest.ErrReader(io.ErrUnexpectedEOF)), ""},
+		{"an error in a tar.gz", target + ".sb2", io.MultiReader(bytes.NewReader(tarred[:1000]), iotest.ErrReader(io.ErrUnexpectedEOF)), ""},
+		{"an error at once", target + ".sb2", iotest.ErrReader(io.ErrUnexpectedEOF), ""},
 	} {
 		t.Run(tt.about, func(t *testing.T) {
 			t.Parallel()
 			p, dir := start(t, office(), newWorld(), nil)
-			verdicts, err := p.Add(target+".sb2", tt.content)
+			verdicts, err := p.Add(tt.name, tt.content)
 			var refused *provision.Refusal
 			if errors.As(err, &refused) != (tt.why != "") || err == nil || refused != nil && !strings.Contains(refused.Why, tt.why) {
 				t.Errorf("%v, verdicts %+v", err, verdicts)
