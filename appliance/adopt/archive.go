@@ -95,7 +95,7 @@ func (s tarred) Walk(visit func(Entry) error) error {
 	if s.gzip {
 		z, err := gzip.NewReader(stream)
 		if err != nil {
-			return fmt.Errorf("reading the compressed archive: %w", err)
+			return fmt.Errorf("reading the compressed archive, which is damaged or was cut off: %w", err)
 		}
 		defer z.Close()
 		stream = &exactly{z, MaxTotal + tarOverhead}

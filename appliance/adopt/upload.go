@@ -2,6 +2,7 @@ package adopt
 
 import (
 	"archive/zip"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -26,6 +27,8 @@ func ReadUpload(name string, r io.ReaderAt, size int64, opts Options) (*Plan, er
 		if z, ok := src.(zipped); !ok || !z.isWorkbook() {
 			return Read(src, opts)
 		}
+	} else if err := noList(base, r); err != nil {
+		return nil, err
 	}
 	if size > MaxList {
 		return nil, fmt.Errorf("found %s, which is no archive and too long for a list, allowed are .zip, .tar, .tar.gz, and .csv, .xlsx or .vcf of up to %d MiB", shown(base), MaxList>>20)
@@ -45,6 +48,32 @@ func ReadUpload(name string, r io.ReaderAt, size int64, opts Options) (*Plan, er
 	}
 	return plan, err
 }
+
+// noList says what a file is that is no archive and no list either, where its beginning or its name tells: whoever downloaded a page in
+// place of an archive, or half of it, does not look for a fault in a row of headers.
+func noList(name string, r io.ReaderAt) error {
+	start := make([]byte, 1024)
+	n, err := r.ReadAt(start, 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return fmt.Errorf("reading %q: %w", name, err)
+	}
+	start = start[:n]
+	ext := strings.ToLower(path.Ext(name))
+	switch page := strings.ToLower(strings.TrimLeft(decodeText(start), "\ufeff \t\r\n")); {
+	case n == 0:
+		return fmt.Errorf("found %s, which is empty", shown(name))
+	case strings.HasPrefix(page, "<!doctype html"), strings.HasPrefix(page, "<html"):
+		return fmt.Errorf("found %s, a web page, allowed are .zip, .tar, .tar.gz, .csv, .xlsx and .vcf: look whether the download gave a page instead, or save a table of it as .csv", shown(name))
+	case ext == ".zip" && bytes.HasPrefix(start, []byte("PK")):
+		return fmt.Errorf("found %s, an archive that is damaged or was cut off: download or pack it anew", shown(name))
+	case slices.Contains(archiveNames, ext):
+		return fmt.Errorf("found %s, which is no archive of the kinds .zip, .tar and .tar.gz, whatever its name says: pack it anew as one of them", shown(name))
+	}
+	return nil
+}
+
+// archiveNames are how names of archives end.
+var archiveNames = []string{".zip", ".tar", ".gz", ".tgz", ".rar", ".7z", ".bz2", ".xz", ".cab"}
 
 // isWorkbook tells an .xlsx from other .zip files (ECMA-376 part 2, 10.2.4).
 func (s zipped) isWorkbook() bool {
