@@ -14,7 +14,6 @@ import (
 	"syscall"
 	"time"
 
-	"golang.org/x/net/netutil"
 	"golang.org/x/sys/unix"
 )
 
@@ -25,7 +24,6 @@ const (
 	writeTimeout   = 60 * time.Second
 	idleTimeout    = 60 * time.Second
 	maxHeaderBytes = 32 << 10
-	maxConns       = 512
 	shutdownTime   = 700 * time.Millisecond // what a request in flight gets when the box stops
 	handoverTime   = 5 * time.Second        // what it gets when only the address changes
 	portsToTry     = 100                    // with Single
@@ -209,7 +207,7 @@ func (s *Server) start(l *live, ln net.Listener, secure bool) *endpoint {
 		},
 		TLSConfig: &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: s.cert.get},
 	}
-	ln = netutil.LimitListener(ln, maxConns)
+	ln = newConnections(ln, maxConns, maxOfHost, s.tooMany)
 	l.wg.Go(func() {
 		var err error
 		if secure {
