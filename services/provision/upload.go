@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"phonebox/services/phone"
+	"phonebox/services/phone/media"
 )
 
 // Bounds of an upload, in bytes and files.
@@ -93,8 +94,8 @@ func (p *Provisioner) Try(name string, content io.Reader) (Verdict, error) {
 		err = errTooLong
 	case e.size == 0:
 		err = errEmpty
-	case e.isFirmware():
-		err = check(e, start, p.deps.LeastImage)
+	default:
+		err = e.acceptable(start, p.deps.LeastImage)
 	}
 	if err != nil {
 		return Verdict{Name: name, Why: err.Error()}, nil
@@ -118,6 +119,18 @@ func putName(name string) phone.FileName {
 }
 
 func (e *entry) isFirmware() bool { return e.file.Kind == phone.KindLoads || e.file.Kind.IsFirmware() }
+
+// acceptable says why a file is refused that is not what its name says; start is as much of it as [entry.startLength] wants.
+func (e *entry) acceptable(start []byte, least int64) error {
+	switch {
+	case e.isFirmware():
+		return check(e, start, least)
+	case e.isLogo():
+		_, _, err := media.Logo(bytes.NewReader(start))
+		return err
+	}
+	return nil // of rings that phones refuse the page says so, and they can be mended there
+}
 
 // Put stores one file under its name with its folders, as phones ask for it: a file of an adopted TFTP root. Firmware goes
 // into the root in any case, and archives are files like others here. It is checked as by [Provisioner.Add]; the error
@@ -307,14 +320,11 @@ func (u *upload) examine(base string, f *os.File, size int64) (final string, err
 		return "", errEmpty
 	}
 	e := &entry{name: base, size: size, file: phone.ParseFileName(base)}
-	if !e.isFirmware() {
-		return base, nil
-	}
 	start, err := io.ReadAll(io.NewSectionReader(f, 0, e.startLength()))
 	if err != nil {
 		return "", fmt.Errorf("it can't be read back: %w", err)
 	}
-	if err := check(e, start, u.p.deps.LeastImage); err != nil {
+	if err := e.acceptable(start, u.p.deps.LeastImage); err != nil {
 		return "", err
 	}
 	return cmp.Or(e.in, base), nil

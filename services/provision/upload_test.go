@@ -154,6 +154,8 @@ func TestUploadVerdicts(t *testing.T) {
 		{"cut off after the header", target + ".sb2", whole[target+".sb2"][:404], false, "cut off"},
 		{"a list without files", target + ".loads", whole[target+".loads"][:404], false, "names no file"},
 		{"a list that is none", target + ".loads", []byte("P003-8-12-00.sbn\n"), false, "header"},
+		{"a logo that is cut off", "logo.bmp", phone.WriteLogo("x")[:2000], false, "damaged"},
+		{"a logo", "logo.bmp", phone.WriteLogo("x"), true, "stored"},
 		{"empty", "bell.raw", nil, false, "empty"},
 		{"too long", "bell.raw", make([]byte, 16<<20+1), false, "longer"},
 		{"a trust list", "CTLSEP0006D7AA2A2E.tlv", []byte{1}, false, "never sent"},
@@ -405,6 +407,7 @@ func FuzzAdd(f *testing.F) {
 	f.Add("rings.zip", zipOf(f, map[string][]byte{"-x.wav": wave(0.01), "x.wav": wave(0.01), "X.raw": ring()}))
 	f.Add("bell.raw", ring())
 	f.Add("logo.bmp", phone.WriteLogo("x"))
+	f.Add("logo.bmp", phone.WriteLogo("x")[:2000])
 	f.Fuzz(func(t *testing.T, name string, upload []byte) {
 		outer := t.TempDir()
 		dir := filepath.Join(outer, "tftp")
