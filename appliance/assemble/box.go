@@ -312,6 +312,7 @@ func (b *Box) makePage(p plan, log *slog.Logger) error {
 		Converter: converter{b.shop},
 		Editors:   editors{b},
 		Forms:     siteForms{b},
+		Names:     b.namesOfPeople,
 		System:    b.keeper,
 	}); err != nil {
 		return fmt.Errorf("making the page: %w", err)

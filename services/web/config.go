@@ -52,6 +52,9 @@ type Deps struct {
 	Desk Desk
 	// Editors shows the bytes of directory, rings and logo to their editors; nil = those pages say that they are not there.
 	Editors Editors
+	// Names are what people called phones, lines and other people, which stays as it is in every language, and the version of
+	// them; nil = a name that is also a word of the page is translated in sentences.
+	Names func() (version string, names func() []string)
 	// System is the box as a machine: its log, backups, changes and power; nil = its pages are not there.
 	System System
 }

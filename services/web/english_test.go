@@ -134,6 +134,6 @@ var madeUp = regexp.MustCompile(`^(` + strings.Join([]string{
 	`Its next step (is|needs) .*|No application is in its flash\..*|No application\.|Put the load on the shelf\.|(Waiting for )?being put on the list.*`,
 	`Waiting for the rest of its firmware; do not unplug it.*|add the phone to the site|answered: its SIP application runs|asked for .*|gets P0S3.*`,
 	`got SIP.* to the last block|it registers its lines|its User-Agent says .*|its configuration|lamps flash|no load is to be named; .*|phonebox does not do MGCP`,
-	`ringer1\.pcm and RINGER1\.pcm differ in case only|the packet has … bytes|was given .*|written down by Cisco.*|P0S3-8-12-00\.loads; about 2\.0 min; ;.*`,
+	`ringer1\.pcm and RINGER1\.pcm differ in case only|the packet has … bytes|was given .*|written down by Cisco.*`,
 	`A part that cannot be made\.|The settings, masked\.|What this is\.|This version cannot be in force now\. Line 3: .*`,
 }, "|") + `)$`)

@@ -124,6 +124,13 @@ func newRig(t testing.TB, change func(*web.Config)) *rig {
 			r.events = append(r.events, e)
 		},
 		Desk: r.desk,
+		Names: func() (string, func() []string) {
+			var names []string
+			for _, p := range r.box.Phones() {
+				names = append(names, p.Label)
+			}
+			return strings.Join(names, "/"), func() []string { return names }
+		},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -179,7 +179,7 @@ func (s *Server) translating(next http.Handler) http.Handler {
 			return
 		}
 		if c := s.pages.languages.of(r); c != nil {
-			w = &translator{ResponseWriter: w, catalogue: c}
+			w = &translator{ResponseWriter: w, catalogue: c, names: s.deps.Names}
 		}
 		next.ServeHTTP(w, r)
 	})
@@ -201,7 +201,21 @@ func (s *Server) chooseLanguage(w http.ResponseWriter, r *http.Request, q url.Va
 type translator struct {
 	http.ResponseWriter
 	catalogue *texts.Catalogue
-	done      bool // what is written was translated already
+	names     func() (version string, names func() []string) // [Deps.Names]
+	done      bool                                           // what is written was translated already
+}
+
+// html translates a page, or a part of one.
+func (t *translator) html(out *bytes.Buffer, page []byte) {
+	t.keep()
+	t.catalogue.HTML(out, page)
+}
+
+// keep tells the catalogue what people named.
+func (t *translator) keep() {
+	if t.names != nil {
+		t.catalogue.Keep(t.names())
+	}
 }
 
 // Unwrap gives [http.ResponseController] the writer of the connection.
@@ -215,7 +229,7 @@ func (t *translator) Write(b []byte) (int, error) {
 	var out bytes.Buffer
 	switch kind, _, _ := strings.Cut(t.Header().Get("Content-Type"), ";"); kind {
 	case "text/html":
-		t.catalogue.HTML(&out, b)
+		t.html(&out, b)
 	case "text/event-stream":
 		t.stream(&out, b)
 	default:
@@ -235,7 +249,7 @@ func translated(w http.ResponseWriter, page []byte) []byte {
 		return page
 	}
 	var out bytes.Buffer
-	t.catalogue.HTML(&out, page)
+	t.html(&out, page)
 	t.done = true
 	return out.Bytes()
 }
@@ -246,6 +260,7 @@ func spoken(w http.ResponseWriter, english string) string {
 	if !ok {
 		return english
 	}
+	t.keep()
 	text, _ := t.catalogue.Text(english)
 	return text
 }
@@ -258,7 +273,7 @@ func (t *translator) stream(out *bytes.Buffer, b []byte) {
 			return
 		}
 		var text bytes.Buffer
-		t.catalogue.HTML(&text, html.Bytes())
+		t.html(&text, html.Bytes())
 		for line := range bytes.SplitSeq(bytes.TrimSuffix(text.Bytes(), []byte("\n")), []byte("\n")) {
 			out.WriteString("data: ")
 			out.Write(line)

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 )
 
 // maxKnown bounds the memory of translations that were looked for: pages show the same texts again and again.
@@ -17,12 +18,16 @@ type Catalogue struct {
 	Language string // its code (RFC 5646), such as nl
 	Name     string // what its speakers call it
 
+	day string // what stands behind the number of a day before its month
+
 	plain    []pattern            // texts without values, sorted: a map would take three times as much
 	byFirst  map[string][]pattern // by the word that they begin with
 	byLast   map[string][]pattern // that begin with a value, by the word that they end with
 	patterns []pattern            // the others
 
 	mu    sync.Mutex
+	kept  map[string]bool // names, which are no texts where they are values
+	edits string          // the version of them
 	known map[string]found
 	left  int            // parts that may still be looked at for one text
 	vain  map[string]int // parts of it that are not known, by how deep they were looked for
@@ -33,7 +38,8 @@ type found struct {
 	ok   bool
 }
 
-// Parse reads a .po file. Its header names the language (Language) and what its speakers call it (X-Name). The error lists
+// Parse reads a .po file. Its header names the language (Language), what its speakers call it (X-Name) and, where there is
+// something, what they write behind the number of a day before its month (X-Day). The error lists
 // every entry that is there twice or whose translation lacks a value. The catalogue keeps po, for its texts are parts of that.
 func Parse(po string) (*Catalogue, error) {
 	header, entries, err := ParsePO(po)
@@ -44,7 +50,7 @@ func Parse(po string) (*Catalogue, error) {
 		return nil, err
 	}
 	c := &Catalogue{
-		Language: header["Language"], Name: header["X-Name"], plain: make([]pattern, 0, plainOnes(entries)),
+		Language: header["Language"], Name: header["X-Name"], day: header["X-Day"], plain: make([]pattern, 0, plainOnes(entries)),
 		byFirst: map[string][]pattern{}, byLast: map[string][]pattern{}, known: map[string]found{}, vain: map[string]int{},
 	}
 	if c.Language == "" || c.Name == "" {
@@ -108,6 +114,21 @@ func (c *Catalogue) add(e Entry) {
 func sorted(ps []pattern) []pattern {
 	slices.SortStableFunc(ps, func(a, b pattern) int { return cmp.Compare(b.weight(), a.weight()) })
 	return ps
+}
+
+// Keep says which names stand in texts as their values and stay as they are, though a text may read the same: a phone that
+// somebody called Reception. It takes them when version is another than at the last call.
+func (c *Catalogue) Keep(version string, names func() []string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if version == c.edits {
+		return
+	}
+	c.edits, c.kept = version, map[string]bool{}
+	for _, name := range names() {
+		c.kept[name] = true
+	}
+	clear(c.known)
 }
 
 // Text returns the translation of an English text. Values in it are translated when they are texts of the catalogue
@@ -267,7 +288,7 @@ func (c *Catalogue) list(english string, depth int) (string, bool) {
 
 // item translates a part of a list: words, a number, or a number with words, which may stand in brackets.
 func (c *Catalogue) item(words string, depth int) (string, bool) {
-	if !hasLetter(words) || isCode(words) {
+	if !hasLetter(words) || isCode(words) || c.kept[words] {
 		return words, true
 	}
 	if t, ok := c.lookUp(words, depth); ok {
@@ -286,6 +307,17 @@ func (c *Catalogue) item(words string, depth int) (string, bool) {
 // unit is what reads the same in every language beside a number.
 var unit = regexp.MustCompile(`^(ms|s|min|h|[kKMGT]i?B|UTC|ppm)$`)
 
+// months are the English names as the page writes them.
+var months = func() map[string]bool {
+	out := map[string]bool{}
+	for m := time.January; m <= time.December; m++ {
+		out[m.String()], out[m.String()[:3]] = true, true
+	}
+	return out
+}()
+
+func isNumber(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
+
 // numbers translates words between numbers one by one: 61 % of 757 KB, 3 hours.
 func (c *Catalogue) numbers(english string, _ int) (string, bool) {
 	fields := strings.Split(english, " ")
@@ -302,6 +334,9 @@ func (c *Catalogue) numbers(english string, _ int) (string, bool) {
 				return english, false
 			}
 			fields[i] = t + f[len(words):]
+			if i > 0 && months[words] && isNumber(fields[i-1]) {
+				fields[i-1] += c.day
+			}
 		}
 	}
 	return strings.Join(fields, " "), count > 0 && len(fields) > 1

@@ -42,7 +42,7 @@ func (c *Catalogue) pattern(english string, depth int, may func(p pattern, value
 // or a number stays as it is.
 func (c *Catalogue) value(v string, depth int) (text string, ok bool) {
 	words := strings.TrimSpace(v)
-	if !hasLetter(words) {
+	if !hasLetter(words) || c.kept[words] {
 		return v, true
 	}
 	if depth <= 0 {
@@ -55,7 +55,8 @@ func (c *Catalogue) value(v string, depth int) (text string, ok bool) {
 		}
 	}
 	begin := strings.Index(v, words)
-	return v[:begin] + t + v[begin+len(words):], ok || !isEnglish(t)
+	// One word with a full stop is the end of a sentence, which another pattern may have whole.
+	return v[:begin] + t + v[begin+len(words):], ok || !isEnglish(t) && !strings.HasSuffix(words, ".")
 }
 
 // isEnglish reports whether a text is a sentence, or a part of one, that nobody translated.

@@ -204,3 +204,40 @@ func FuzzParsePO(f *testing.F) {
 		}
 	})
 }
+
+// What somebody called a phone is no word of the page, though it may read like one; where it stands alone, the page's word is meant.
+func TestNamesStayAsTheyAre(t *testing.T) {
+	t.Parallel()
+	c := catalogue(t, "Reception", "Empfang", "Change {1}", "{1} ändern", "It waits: {1}.", "Es wartet: {1}.", "ready", "bereit")
+	want := func(english, german string) {
+		t.Helper()
+		if got, _ := c.Text(english); got != german {
+			t.Errorf("%q is %q, want %q", english, got, german)
+		}
+	}
+	want("Change Reception", "Empfang ändern")
+	names := []string{"Reception"}
+	c.Keep("1", func() []string { return names })
+	want("Change Reception", "Reception ändern")
+	want("It waits: Reception, ready.", "Es wartet: Reception, bereit.")
+	want("Reception", "Empfang")
+	c.Keep("1", func() []string { t.Error("the same names were asked for again"); return nil })
+	c.Keep("2", func() []string { return nil })
+	want("Change Reception", "Empfang ändern")
+}
+
+func TestDaysOfAMonth(t *testing.T) {
+	t.Parallel()
+	po := strings.Replace(head, "\"X-Name", "\"X-Day: .\\n\"\n\"X-Name", 1) + entry("Mar", "März") + entry("May", "Mai") + entry("It runs out on {1}.", "Es endet am {1}.")
+	c, err := texts.Parse(po)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for english, want := range map[string]string{
+		"1 Mar 2026 11:00": "1. März 2026 11:00", "It runs out on 31 May 2027.": "Es endet am 31. Mai 2027.", "May 2027": "Mai 2027",
+	} {
+		if got, ok := c.Text(english); !ok || got != want {
+			t.Errorf("%q is %q, %v; want %q", english, got, ok, want)
+		}
+	}
+}
