@@ -69,7 +69,7 @@ func TestADialPlanOfAnotherSystemIsRead(t *testing.T) {
 	b := open(t, t.TempDir(), map[string]string{site.FileName: goodSite})
 	run(t, b)
 	p, err := b.shop.ReadDialPlan("<DIALTEMPLATE>\n<TEMPLATE MATCH=\"0,.\" Timeout=\"2\" Colour=\"red\"/>\n</DIALTEMPLATE>")
-	if err != nil || len(p.Rules) != 1 || p.Rules[0].Match != "0,." || p.Rules[0].Timeout != "2" || len(p.Warnings) == 0 || !strings.HasPrefix(p.Warnings[0], "Line 2: ") {
+	if err != nil || len(p.Rules) != 1 || p.Rules[0].Match != "0,." || p.Rules[0].Timeout != "2" || len(p.Warnings) == 0 || !strings.HasPrefix(p.Warnings[0], "Line 2 of the file: ") {
 		t.Errorf("the plan is %+v, %v", p, err)
 	}
 	for _, text := range []string{"hello", "<DIALTEMPLATE></DIALTEMPLATE>"} {

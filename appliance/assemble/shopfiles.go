@@ -55,7 +55,7 @@ func (s *shop) ReadDialPlan(text string) (web.DialPlan, error) {
 	}
 	p := web.DialPlan{Rules: rowsOf(plan)}
 	for _, w := range warnings {
-		p.Warnings = append(p.Warnings, fmt.Sprintf("Line %d: %s", w.Line, w.Text))
+		p.Warnings = append(p.Warnings, fmt.Sprintf("Line %d of the file: %s", w.Line, w.Text))
 	}
 	return p, nil
 }

@@ -153,15 +153,17 @@ func diffPhones(before, after []Phone) []Change {
 
 // phoneWords says which phone it is: its MAC and the numbers of its lines.
 func phoneWords(p *Phone) string {
-	text := p.MAC.String()
-	for i, l := range p.Lines {
-		sep := ", "
-		if i == 0 {
-			sep = " with "
-		}
-		text += sep + l.Name
+	var names []string
+	for _, l := range p.Lines {
+		names = append(names, l.Name)
 	}
-	return text
+	switch len(names) {
+	case 0:
+		return p.MAC.String()
+	case 1:
+		return fmt.Sprintf("%s with the line %s", p.MAC, names[0])
+	}
+	return fmt.Sprintf("%s with the lines %s", p.MAC, strings.Join(names, ", "))
 }
 
 func diffPhone(old, now *Phone) []Change {

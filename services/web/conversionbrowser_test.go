@@ -301,7 +301,7 @@ func TestConversionPagesInPictures(t *testing.T) {
 		// Between the widths of the pictures the tables have the least room.
 		for _, width := range []int64{900, 1030} {
 			b.do(chromedp.EmulateViewport(width, 900))
-			if eval[bool](b, "document.documentElement.scrollWidth > window.innerWidth") {
+			if eval[bool](b, "document.documentElement.scrollWidth > document.documentElement.clientWidth") {
 				t.Errorf("%s is wider than a screen of %d pixels", name, width)
 			}
 		}
@@ -330,7 +330,7 @@ func TestConversionPagesInPictures(t *testing.T) {
 	if !slices.Equal(shown, []string{"table.paper", ".sign-off"}) {
 		t.Errorf("printed are %q, want the table and the lines to sign", shown)
 	}
-	if eval[bool](b, "document.documentElement.scrollWidth > window.innerWidth") {
+	if eval[bool](b, "document.documentElement.scrollWidth > document.documentElement.clientWidth") {
 		t.Error("the report is wider than the paper")
 	}
 	b.quiet()

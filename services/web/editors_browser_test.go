@@ -233,7 +233,7 @@ func TestTheDialPlanInABrowser(t *testing.T) {
 		b.press("details:has([name=text]) summary")
 		b.do(chromedp.SendKeys(chromedp.CSS("[name=text]"), "<DIALTEMPLATE>"))
 		b.press("button[value=read]")
-		b.see("Line 2: it is odd.")
+		b.see("Line 2 of the file: it is odd.")
 	})
 }
 

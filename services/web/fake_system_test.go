@@ -168,7 +168,7 @@ func fakePreview(encrypted bool) web.RestorePreview {
 			{Name: "settings", Files: 1, Bytes: 4000, Settings: []web.KeyChange{
 				{Key: "network.gateway", What: "Router", Old: "10.77.0.254", New: "10.77.0.253", Kind: "changed"},
 				{Key: "lines[0].password", What: "Password of line 1", Who: "Reception", MAC: m, Secret: true, Kind: "changed"},
-				{Key: "phones", What: "Phone", Who: "Attic", MAC: phone.MAC{9}, New: "09:00:00:00:00:00 with 211", Kind: "added"},
+				{Key: "phones", What: "Phone", Who: "Attic", MAC: phone.MAC{9}, New: "09:00:00:00:00:00 with the line 211", Kind: "added"},
 				{Key: "phones", What: "Phone", Who: "Cellar", MAC: phone.MAC{8}, Old: "08:00:00:00:00:00", Kind: "removed"},
 			}},
 			{Name: "files", Files: 2, Bytes: 9000, Same: 4, Changes: []web.FileChange{

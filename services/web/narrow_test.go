@@ -15,12 +15,14 @@ import (
 // languages are longer than the English ones.
 const tooWide = `(() => {
 	document.querySelectorAll("main details").forEach(d => d.open = true);
-	const out = [], said = (e) => e.tagName.toLowerCase() + (e.className ? "." + e.className : "") + ' "' + e.textContent.trim().slice(0, 40) + '"';
-	if (document.documentElement.scrollWidth > innerWidth) out.push("the page: " + document.documentElement.scrollWidth);
-	for (const e of document.querySelectorAll("main button:not(.unseen), main a[role=button], main .chip, main .badge, main legend, main summary, main label, main h1, main h2, main h3, main p, main dt, main dd")) {
+	const out = [], width = document.documentElement.clientWidth, said = (e) => e.tagName.toLowerCase() + (e.className ? "." + e.className : "") + ' "' + e.textContent.trim().slice(0, 40) + '"';
+	if (document.documentElement.scrollWidth > width) out.push("the page: " + document.documentElement.scrollWidth);
+	for (const e of document.querySelectorAll("main button:not(.unseen), main a[role=button], main .chip, main .badge, main legend, main summary, main label, main input:not([type=hidden], .unseen), main select, main textarea, main table, main h1, main h2, main h3, main p, main dt, main dd")) {
 		const r = e.getBoundingClientRect();
 		if (!r.width || e.closest(".overflow-auto, pre, svg, [hidden], .sr")) continue;
-		if (r.right > innerWidth + 1 || r.left < -1) out.push("beyond the screen: " + said(e));
+		if (r.right > width + 1 || r.left < -1) out.push("beyond the screen: " + said(e));
+		const card = e.parentElement.closest("article, fieldset, details, li")?.getBoundingClientRect();
+		if (card && (r.right > card.right + 1 || r.left < card.left - 1)) out.push("beyond its card: " + said(e));
 		if (e.scrollWidth > e.clientWidth + 1 && getComputedStyle(e).display !== "inline" && getComputedStyle(e).overflowX !== "auto") out.push("beyond its box: " + said(e));
 	}
 	return out.slice(0, 8);

@@ -129,7 +129,7 @@ func TestTheNavigationLeavesRoomOnANarrowScreen(t *testing.T) {
 			if top := eval[float64](b, `document.querySelector("main").getBoundingClientRect().top`); top > most {
 				t.Errorf("%s in %s begins %v pixels below the edge of the screen, allowed are %d", path, language, top, most)
 			}
-			if eval[bool](b, "document.documentElement.scrollWidth > window.innerWidth") {
+			if eval[bool](b, "document.documentElement.scrollWidth > document.documentElement.clientWidth") {
 				t.Errorf("%s in %s is wider than the screen", path, language)
 			}
 			waitFor(t, "one sees where one is at "+path, func() bool {

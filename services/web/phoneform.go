@@ -132,18 +132,17 @@ func keyWithin(key, field string) bool {
 }
 
 func faultWords(f Fault, where string) string {
-	var b strings.Builder
-	if f.Line > 0 {
-		fmt.Fprintf(&b, "Line %d: ", f.Line)
+	text := "allowed: " + f.Allowed
+	if f.Found != "" {
+		text = fmt.Sprintf("found %s; allowed: %s", f.Found, f.Allowed)
 	}
 	if where != "" {
-		b.WriteString(where + ": ")
+		text = where + ": " + text
 	}
-	if f.Found != "" {
-		b.WriteString("found " + f.Found + "; ")
+	if f.Line > 0 { // a line of a telephone is another thing
+		text = fmt.Sprintf("Line %d of the file: %s", f.Line, text)
 	}
-	b.WriteString("allowed: " + f.Allowed)
-	return b.String()
+	return text
 }
 
 // phoneFields are the names of the form's fields, which are the keys of a [[phones]] entry.

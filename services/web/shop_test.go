@@ -182,7 +182,7 @@ func (f *fakeShop) ReadDialPlan(text string) (web.DialPlan, error) {
 	if !strings.HasPrefix(text, "<DIALTEMPLATE") {
 		return web.DialPlan{}, &web.PublicError{Status: http.StatusUnprocessableEntity, Text: "This is no dial plan."}
 	}
-	return web.DialPlan{Rules: []web.DialRule{{Match: "9,*"}}, Warnings: []string{"Line 2: it is odd."}}, nil
+	return web.DialPlan{Rules: []web.DialRule{{Match: "9,*"}}, Warnings: []string{"Line 2 of the file: it is odd."}}, nil
 }
 
 func (f *fakeShop) TestNumber(plan web.DialPlan, number string) (web.DialResult, error) {

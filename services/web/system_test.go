@@ -239,7 +239,7 @@ func TestARestoreIsShownChosenDoneAndTakenBack(t *testing.T) {
 	w = r.upload("/system/restore", c, "passphrase", "right", "@file", "age...")
 	wantCode(t, w, http.StatusSeeOther)
 	w = r.do(call{path: "/system/restore", cookie: c})
-	wantText(t, unmarked(w.Body.String()), "Router: 10.77.0.254 → 10.77.0.253", "Reception: Password of line 1 was changed", "Attic 09:00:00:00:00:00 with 211",
+	wantText(t, unmarked(w.Body.String()), "Router: 10.77.0.254 → 10.77.0.253", "Reception: Password of line 1 was changed", "Attic 09:00:00:00:00:00 with the line 211",
 		"Cellar 08:00:00:00:00:00", "Bell.raw", "made by another version", "do not belong together", `value="certificate" disabled`)
 	wantText(t, r.do(call{path: "/system/backup", cookie: c}).Body.String(), "waits for your decision")
 	w = r.form("/system/restore/decide", c, url.Values{"id": {"ID1"}, "yes": {"1"}})

@@ -232,7 +232,7 @@ func TestADialPlanIsTakenOver(t *testing.T) {
 		v := url.Values{"etag": {"plan1"}, "rules[0].match": {"0."}, "text": {"<DIALTEMPLATE>"}, "do": {do}}
 		w := r.form("/dialplan", c, v)
 		wantCode(t, w, 200)
-		wantText(t, w.Body.String(), `value="9,*"`, "Line 2: it is odd.", "Nothing is saved yet", `value="plan1"`)
+		wantText(t, w.Body.String(), `value="9,*"`, "Line 2 of the file: it is odd.", "Nothing is saved yet", `value="plan1"`)
 		v.Set("text", "hello <b>")
 		w = r.form("/dialplan", c, v)
 		wantCode(t, w, 422)
