@@ -122,6 +122,26 @@ func TestNothingStaysEnglish(t *testing.T) {
 	}
 }
 
+// A phone of this house is called Reception, which is the example of a field, too, and has a German word as such. On the pages it is a
+// name: alone, within sentences and in lists.
+func TestNamesAreNotTranslated(t *testing.T) {
+	for _, change := range []func(*rig){nil, inTrouble} {
+		r := furnishedRig(t, change)
+		seen := 0
+		for _, path := range everyPage {
+			body := r.do(call{path: path, basic: true, header: map[string]string{"Accept-Language": "de"}}).Body.String()
+			body = strings.ReplaceAll(body, `placeholder="Empfang"`, "")
+			seen += strings.Count(body, "Reception")
+			if at := strings.Index(body, "Empfang"); at >= 0 {
+				t.Errorf("%s: %s", path, body[max(0, at-120):min(len(body), at+60)])
+			}
+		}
+		if seen < 20 {
+			t.Errorf("the phone is named %d times", seen)
+		}
+	}
+}
+
 // madeUp is what only the tests' house says: the box itself has other words for it, which TestCatalogues looks at.
 var madeUp = regexp.MustCompile(`^(` + strings.Join([]string{
 	// Fields of the settings.

@@ -327,7 +327,7 @@ func (c *Catalogue) numbers(english string, _ int) (string, bool) {
 		switch {
 		case strings.ContainsAny(f, "0123456789"):
 			count++
-		case !hasLetter(f) || unit.MatchString(words):
+		case !hasLetter(f) || unit.MatchString(words) || c.kept[words]:
 		default:
 			t, ok := c.whole(words)
 			if !ok {
