@@ -42,14 +42,15 @@ func TestMain(m *testing.M) {
 // lane bounds how many tests of a kind run at once, beside those of the other lanes.
 type lane chan struct{}
 
-// The lanes. More tests may wait at once than a machine has processors; of those that keep a processor busy there is one at a
-// time, so that none makes another late, and of those with hundreds of phones as well: the kernel's table of neighbours is one
-// for all namespaces and has room for 1,024. TestPallet, which waits longest, is in none: it begins at once and has all of
-// the others beside it.
+// The lanes. More tests may wait at once than a machine has processors; of those that keep a processor busy there is one of
+// a kind at a time, so that none makes another late, and of those with hundreds of phones as well: the kernel's table of
+// neighbours is one for all namespaces and has room for 1,024. TestPallet, which waits longest, is in none: it begins at once
+// and has all of the others beside it.
 var (
-	waiting  = make(lane, 8) // what it waits for are a phone's own times and a server's timers
-	crowding = make(lane, 1) // the same, with hundreds of phones
-	working  = make(lane, 1) // emulates a computer, builds an image or is a load
+	waiting   = make(lane, 8) // what it waits for are a phone's own times and a server's timers
+	crowding  = make(lane, 1) // the same, with hundreds of phones
+	working   = make(lane, 1) // is a load, or builds an image
+	emulating = make(lane, 1) // emulates a computer, which is slow by itself
 )
 
 // enter makes a test a parallel one that goes on once there is room in its lane; its subtests share its place.

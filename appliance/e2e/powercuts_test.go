@@ -23,7 +23,7 @@ const (
 // again with it, and newcomers. Each lease that was acknowledged is there afterwards, no address is given twice, and the box
 // always comes back serving, without a person. PHONEBOX_POWERCUTS says how often; its disk is as slow as a bad card.
 func TestPowerCutsInStorms(t *testing.T) {
-	working.enter(t)
+	emulating.enter(t)
 	cuts := usualCuts
 	if text := os.Getenv(cutsVariable); text != "" {
 		cuts = atoi(t, text)

@@ -46,7 +46,7 @@ type qemuRun struct {
 // TestBoxInQEMU is the image on a wire: a phone boots against it, it is restarted and shut down on its page, power is cut, cut
 // again in a storm of phones and in the middle of a restore, and nothing is lost that was promised.
 func TestBoxInQEMU(t *testing.T) {
-	working.enter(t)
+	emulating.enter(t)
 	testkit.Need(t, "mkfs.vfat", "mmd", "mcopy", "dig", "partx", "dumpe2fs", "e2fsck")
 	m := newMachine(t, "arm64")
 	r := &qemuRun{machine: m, capture: m.node.Capture(t), wire: newWire(t, m.lan.Node("wire")), mac: mustMAC("00:06:d7:77:00:00")}
@@ -425,7 +425,7 @@ func (r *qemuRun) stormAgain() {
 // TestPCImageBoots boots the image for a PC with its own boot loader and without settings of one's own, as a newcomer does, until
 // all of the box is well and it offers an address.
 func TestPCImageBoots(t *testing.T) {
-	working.enter(t)
+	emulating.enter(t)
 	testkit.Need(t, "partx", "dumpe2fs", "e2fsck")
 	m := newMachine(t, "amd64")
 	began := time.Now()
