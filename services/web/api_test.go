@@ -2,11 +2,15 @@ package web_test
 
 import (
 	"bytes"
+	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
+	"io"
 	"mime/multipart"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -325,6 +329,53 @@ func TestBodiesAreBounded(t *testing.T) {
 	wantCode(t, w, 413)
 	w = r.form("/login", nil, map[string][]string{"password": {strings.Repeat("x", 1<<20)}})
 	wantCode(t, w, 413)
+}
+
+// An upload that is refused before it was sent is answered all the same: a connection that is closed on somebody who still sends
+// may lose the answer. Who asks first (RFC 9110 section 10.1.1) need not send it.
+func TestTheAnswerToARefusedUploadArrives(t *testing.T) {
+	t.Parallel()
+	r := apiRig(t)
+	r.run()
+	const size = 20 << 20
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second) // less than the box waits for a body
+	defer cancel()
+	for _, expect := range []string{"", "100-continue"} {
+		body := &countingReader{Reader: io.LimitReader(zeros{}, size)}
+		req, err := http.NewRequestWithContext(ctx, http.MethodPost, r.server.URL()+"api/v1/firmware", body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.SetBasicAuth("admin", "wrong")
+		req.Header.Set("Expect", expect)
+		tr := &http.Transport{ExpectContinueTimeout: time.Hour, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
+		defer tr.CloseIdleConnections()
+		resp, err := tr.RoundTrip(req)
+		if err != nil {
+			t.Fatalf("Expect %q: no answer: %v", expect, err)
+		}
+		if text := readAll(t, resp); resp.StatusCode != http.StatusUnauthorized || !strings.Contains(text, "password") {
+			t.Errorf("Expect %q: got %s: %s", expect, resp.Status, text)
+		}
+		if sent := body.n.Load(); expect != "" && sent != 0 {
+			t.Errorf("who asked first sent %d bytes", sent)
+		}
+	}
+}
+
+type zeros struct{}
+
+func (zeros) Read(b []byte) (int, error) { clear(b); return len(b), nil }
+
+type countingReader struct {
+	io.Reader
+	n atomic.Int64
+}
+
+func (c *countingReader) Read(b []byte) (int, error) {
+	n, err := c.Reader.Read(b)
+	c.n.Add(int64(n))
+	return n, err
 }
 
 func TestClock(t *testing.T) {

@@ -72,10 +72,13 @@ func (s *Server) limitBody(next http.Handler) http.Handler {
 			limit = 0 // updates of the whole system pass through there, after the login
 		}
 		if limit > 0 {
+			r = new(*r) // of its own request net/http wants to know whether its client waits for a word before it sends the body
 			r.Body = http.MaxBytesReader(w, r.Body, limit)
 			// Who still sends a body when the connection is closed may lose the answer (RFC 9112 section 9.6): an upload that
-			// was refused early would look like a box that broke off.
-			defer func() { _, _ = io.Copy(io.Discard, r.Body) }()
+			// was refused early would look like a box that broke off. Who asked first sends nothing more.
+			if r.Header.Get("Expect") == "" {
+				defer func() { _, _ = io.Copy(io.Discard, r.Body) }()
+			}
 		}
 		next.ServeHTTP(w, r)
 	})
