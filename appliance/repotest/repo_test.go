@@ -1,6 +1,8 @@
 package repotest_test
 
 import (
+	"go/parser"
+	"go/token"
 	"strings"
 	"testing"
 
@@ -90,6 +92,30 @@ func TestRulesBite(t *testing.T) {
 		got := strings.Join(repotest.CheckImports([]repotest.File{f}), "\n")
 		if (tt.want == "") != (got == "") || !strings.Contains(got, tt.want) {
 			t.Errorf("%s imports %s (test %t): got %q, want %q", tt.pkg, tt.imported, tt.test, got, tt.want)
+		}
+	}
+}
+
+// TestSkipsAreFound plants each way to skip a test, and what only looks like one.
+func TestSkipsAreFound(t *testing.T) {
+	for _, tt := range []struct {
+		path, body string
+		want       int
+	}{
+		{"services/dns/x_test.go", "t.Skip()", 1},
+		{"services/dns/x_test.go", `b.Skipf("no %s", "dig"); tb.SkipNow()`, 2},
+		{"services/dns/x_test.go", `if os.Getenv("CI") != "true" { t.Skip("here") }`, 1}, // a reader could not trust it: one place decides
+		{"services/testkit/x.go", "t.SkipNow()", 1},
+		{"services/web/x_test.go", "if testing.Short() { return }", 1},
+		{"services/testkit/need.go", "t.Skipf(\"needs it\")", 0},
+		{"appliance/convert/x_test.go", "order(convert.Skip); d.Short(); skips(t)", 0},
+	} {
+		syntax, err := parser.ParseFile(token.NewFileSet(), tt.path, "package x\nfunc f() {"+tt.body+"}", 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := repotest.CheckSkips([]repotest.File{{Path: tt.path, Syntax: syntax}}); len(got) != tt.want {
+			t.Errorf("%s: %s: found %q, wanted %d", tt.path, tt.body, got, tt.want)
 		}
 	}
 }

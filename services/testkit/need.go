@@ -12,20 +12,25 @@ import (
 )
 
 // Need ends the test unless all that it names is there: "root" (user 0), "netns" (root with the rights to make network
-// namespaces, and ip of iproute2), or the name of a program. It skips with the reason, but fails where the
-// environment says CI=true: there nothing may be skipped.
+// namespaces, and ip of iproute2), the path of a file that must exist, such as /dev/loop-control, or the name of a program.
+// See [Lacking].
 func Need(t testing.TB, what ...string) {
 	t.Helper()
 	for _, w := range what {
-		why := missing(w)
-		if why == "" {
-			continue
+		if why := missing(w); why != "" {
+			Lacking(t, w, why)
 		}
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("needs %s: %s", w, why)
-		}
-		t.Skipf("needs %s: %s", w, why)
 	}
+}
+
+// Lacking ends a test for what this machine has not, and why that is known. It skips, but fails where the environment says
+// CI=true: there nothing may be skipped. Nothing else in the repository skips a test (repotest.CheckSkips).
+func Lacking(t testing.TB, what, why string) {
+	t.Helper()
+	if os.Getenv("CI") == "true" {
+		t.Fatalf("needs %s: %s", what, why)
+	}
+	t.Skipf("needs %s: %s", what, why)
 }
 
 // missing says why w is not there, "" if it is.
@@ -41,6 +46,12 @@ func missing(w string) string {
 		}
 		return missingCapability()
 	default:
+		if strings.HasPrefix(w, "/") {
+			if _, err := os.Stat(w); err != nil {
+				return err.Error()
+			}
+			break
+		}
 		if _, err := exec.LookPath(w); err != nil {
 			return err.Error()
 		}

@@ -2,6 +2,7 @@ package testkit_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"phonebox/services/testkit"
@@ -35,7 +36,10 @@ func TestNeedSkipsWithTheReasonAndFailsInCI(t *testing.T) {
 		if got := outcome("sh", absent); got != want {
 			t.Errorf("with CI=%q: got %q, want %q", ci, got, want)
 		}
-		if got := outcome("sh"); got != "" {
+		if got := outcome("/no/such/device"); !strings.Contains(got, strings.Split(want, ":")[0]+": needs /no/such/device: ") {
+			t.Errorf("with CI=%q a device that is not there: %q", ci, got)
+		}
+		if got := outcome("sh", "/dev/null"); got != "" {
 			t.Errorf("with CI=%q and all there: %q", ci, got)
 		}
 	}
