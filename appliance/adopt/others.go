@@ -129,7 +129,13 @@ func (a *adoption) firmware(f *file) {
 
 // byEnding goes by the ending of a name that phones of this family don't know.
 func (a *adoption) byEnding(f *file) {
-	switch ext := path.Ext(f.base()); ext {
+	ext := path.Ext(f.base())
+	if slices.Contains(archiveNames, ext) {
+		a.ignore(f, "an archive in the archive; hand it in by itself")
+		a.plan.LeftOut++
+		return
+	}
+	switch ext {
 	case ".bmp":
 		a.picture(f)
 	case ".csv", ".xlsx", ".xls", ".ods", ".vcf":
@@ -140,9 +146,6 @@ func (a *adoption) byEnding(f *file) {
 		a.plan.LeftOut++
 	case ".png", ".jpg", ".jpeg", ".gif", ".cip":
 		a.ignore(f, "phones can't show it; choose it on the page of the logo, which turns it into one")
-		a.plan.LeftOut++
-	case ".zip", ".tar", ".gz", ".tgz", ".cop", ".rar", ".7z":
-		a.ignore(f, "an archive in the archive; hand it in by itself")
 		a.plan.LeftOut++
 	case ".exe", ".dll", ".lnk", ".ini", ".log", ".pid", ".sh", ".bat", ".pdf", ".doc", ".docx", ".html", ".htm", ".md":
 		a.ignore(f, "no phone asks for it")

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"path"
 	"slices"
 	"strings"
@@ -59,10 +60,10 @@ func noList(name string, r io.ReaderAt) error {
 	}
 	start = start[:n]
 	ext := strings.ToLower(path.Ext(name))
-	switch page := strings.ToLower(strings.TrimLeft(decodeText(start), "\ufeff \t\r\n")); {
+	switch {
 	case n == 0:
 		return fmt.Errorf("found %s, which is empty", shown(name))
-	case strings.HasPrefix(page, "<!doctype html"), strings.HasPrefix(page, "<html"):
+	case strings.HasPrefix(http.DetectContentType([]byte(decodeText(start))), "text/html"):
 		return fmt.Errorf("found %s, a web page, allowed are .zip, .tar, .tar.gz, .csv, .xlsx and .vcf: look whether the download gave a page instead, or save a table of it as .csv", shown(name))
 	case ext == ".zip" && bytes.HasPrefix(start, []byte("PK")):
 		return fmt.Errorf("found %s, an archive that is damaged or was cut off: download or pack it anew", shown(name))
@@ -72,8 +73,8 @@ func noList(name string, r io.ReaderAt) error {
 	return nil
 }
 
-// archiveNames are how names of archives end.
-var archiveNames = []string{".zip", ".tar", ".gz", ".tgz", ".rar", ".7z", ".bz2", ".xz", ".cab"}
+// archiveNames are how names of archives end, also of those that are not read.
+var archiveNames = []string{".zip", ".tar", ".gz", ".tgz", ".cop", ".rar", ".7z", ".bz2", ".xz", ".cab"}
 
 // isWorkbook tells an .xlsx from other .zip files (ECMA-376 part 2, 10.2.4).
 func (s zipped) isWorkbook() bool {

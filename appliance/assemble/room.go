@@ -16,7 +16,7 @@ import (
 // room tells how many bytes of what people send the card may still take. A file system that does not tell says so by an
 // error when it is full.
 func (b *Box) room() int64 {
-	n, err := machine.Room(b.opt.Data)
+	n, _, err := machine.Room(b.opt.Data)
 	if err != nil {
 		return math.MaxInt64
 	}

@@ -4,11 +4,9 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"path/filepath"
-
-	"golang.org/x/sys/unix"
 
 	"phonebox/appliance/convert"
+	"phonebox/appliance/machine"
 	"phonebox/services/phone"
 	"phonebox/services/web"
 )
@@ -49,14 +47,7 @@ func (c converter) DirectAll(ctx context.Context, macs []phone.MAC, order string
 }
 
 // Space implements [web.Converter].
-func (c converter) Space() (free, total int64, err error) {
-	var st unix.Statfs_t
-	dir := filepath.Join(c.s.b.opt.Data, "tftp")
-	if err := unix.Statfs(dir, &st); err != nil {
-		return 0, 0, fmt.Errorf("asking how much of the card is free: %w", err)
-	}
-	return int64(st.Bavail) * int64(st.Bsize), int64(st.Blocks) * int64(st.Bsize), nil
-}
+func (c converter) Space() (free, total int64, err error) { return machine.Room(c.s.b.opt.Data) }
 
 // Handover implements [web.Converter].
 func (c converter) Handover(mac phone.MAC) (h web.Handover) {

@@ -101,7 +101,7 @@ func (f *Folder) Stage(r io.Reader, passphrase string) (*Contents, error) {
 
 // keep makes a file of an entry.
 func (f *Folder) keep(name string, size int64) (io.WriteCloser, error) {
-	if room, err := machine.Room(f.dir); err == nil && room < size {
+	if room, _, err := machine.Room(f.dir); err == nil && room < size {
 		return nil, refuse("There is no room for this backup on the card of the box. Nothing was changed.")
 	}
 	file := f.in(stageDir, newDir, filepath.FromSlash(name))

@@ -41,6 +41,9 @@ func TestASmallCardIsNotFilled(t *testing.T) {
 	if free := b.freeOfCard(); free < 32<<20-1<<20 { // a store may grow by some pages meanwhile
 		t.Errorf("%d MB are free", free>>20)
 	}
+	if code, page, _ := b.call(b.laptop, http.MethodGet, "/firmware", nil); code != http.StatusOK || !strings.Contains(string(page), "That is too little for a bundle") {
+		t.Errorf("the page of the firmware (%d) does not say that the card is full: %s", code, page)
+	}
 	if left, err := filepath.Glob(filepath.Join(b.data, "tftp", ".upload*")); err != nil || len(left) != 0 {
 		t.Errorf("left behind: %v, %v", left, err)
 	}

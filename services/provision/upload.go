@@ -95,7 +95,7 @@ func (p *Provisioner) Try(name string, content io.Reader) (Verdict, error) {
 	case e.size == 0:
 		err = errEmpty
 	default:
-		err = e.acceptable(start, p.deps.LeastImage)
+		err = e.checkContent(start, p.deps.LeastImage)
 	}
 	if err != nil {
 		return Verdict{Name: name, Why: err.Error()}, nil
@@ -120,8 +120,8 @@ func putName(name string) phone.FileName {
 
 func (e *entry) isFirmware() bool { return e.file.Kind == phone.KindLoads || e.file.Kind.IsFirmware() }
 
-// acceptable says why a file is refused that is not what its name says; start is as much of it as [entry.startLength] wants.
-func (e *entry) acceptable(start []byte, least int64) error {
+// checkContent says why a file is refused that is not what its name says; start is as much of it as [entry.startLength] wants.
+func (e *entry) checkContent(start []byte, least int64) error {
 	switch {
 	case e.isFirmware():
 		return check(e, start, least)
@@ -324,7 +324,7 @@ func (u *upload) examine(base string, f *os.File, size int64) (final string, err
 	if err != nil {
 		return "", fmt.Errorf("it can't be read back: %w", err)
 	}
-	if err := e.acceptable(start, u.p.deps.LeastImage); err != nil {
+	if err := e.checkContent(start, u.p.deps.LeastImage); err != nil {
 		return "", err
 	}
 	return cmp.Or(e.in, base), nil

@@ -1,6 +1,7 @@
 package web_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/tls"
@@ -340,26 +341,42 @@ func TestTheAnswerToARefusedUploadArrives(t *testing.T) {
 	const size = 20 << 20
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second) // less than the box waits for a body
 	defer cancel()
-	for _, expect := range []string{"", "100-continue"} {
-		body := &countingReader{Reader: io.LimitReader(zeros{}, size)}
-		req, err := http.NewRequestWithContext(ctx, http.MethodPost, r.server.URL()+"api/v1/firmware", body)
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, r.server.URL()+"api/v1/firmware", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.SetBasicAuth("admin", "wrong")
+	said := func(how string, resp *http.Response, err error) {
+		t.Helper()
 		if err != nil {
-			t.Fatal(err)
-		}
-		req.SetBasicAuth("admin", "wrong")
-		req.Header.Set("Expect", expect)
-		tr := &http.Transport{ExpectContinueTimeout: time.Hour, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
-		defer tr.CloseIdleConnections()
-		resp, err := tr.RoundTrip(req)
-		if err != nil {
-			t.Fatalf("Expect %q: no answer: %v", expect, err)
+			t.Fatalf("%s: no answer: %v", how, err)
 		}
 		if text := readAll(t, resp); resp.StatusCode != http.StatusUnauthorized || !strings.Contains(text, "password") {
-			t.Errorf("Expect %q: got %s: %s", expect, resp.Status, text)
+			t.Errorf("%s: got %s: %s", how, resp.Status, text)
 		}
-		if sent := body.n.Load(); expect != "" && sent != 0 {
-			t.Errorf("who asked first sent %d bytes", sent)
-		}
+	}
+	// Reads nothing before all is sent, as many programs do.
+	conn, err := (&tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true}}).DialContext(ctx, "tcp", req.URL.Host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	req.Body, req.ContentLength = io.NopCloser(io.LimitReader(zeros{}, size)), size
+	if err := req.Write(conn); err != nil {
+		t.Fatalf("sending what was refused: %v", err)
+	}
+	resp, err := http.ReadResponse(bufio.NewReader(conn), req)
+	said("all is sent first", resp, err)
+
+	body := &countingReader{Reader: io.LimitReader(zeros{}, size)}
+	req.Body = io.NopCloser(body)
+	req.Header.Set("Expect", "100-continue")
+	tr := &http.Transport{ExpectContinueTimeout: time.Hour, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
+	defer tr.CloseIdleConnections()
+	resp, err = tr.RoundTrip(req)
+	said("it asks first", resp, err)
+	if sent := body.n.Load(); sent != 0 {
+		t.Errorf("who asked first sent %d bytes", sent)
 	}
 }
 

@@ -17,7 +17,7 @@ type Converter interface {
 	// DirectAll gives an order as [Workshop].Direct does to many phones and keeps all of it at once; nil = every phone that is
 	// listed. It returns how many took it.
 	DirectAll(ctx context.Context, macs []phone.MAC, order string) (int, error)
-	// Space returns how many bytes of the card are free, and how many it has.
+	// Space returns how many bytes of the card are free for what people send, and how many it has.
 	Space() (free, total int64, err error)
 	// Handover returns what the report says of a phone beside its conversion.
 	Handover(mac phone.MAC) Handover

@@ -25,12 +25,12 @@ type Catalogue struct {
 	byLast   map[string][]pattern // that begin with a value, by the word that they end with
 	patterns []pattern            // the others
 
-	mu    sync.Mutex
-	kept  map[string]bool // names, which are no texts where they are values
-	edits string          // the version of them
-	known map[string]found
-	left  int            // parts that may still be looked at for one text
-	vain  map[string]int // parts of it that are not known, by how deep they were looked for
+	mu     sync.Mutex
+	kept   map[string]bool // names, which are no texts where they are values
+	keptAt string          // the version of them
+	known  map[string]found
+	left   int            // parts that may still be looked at for one text
+	vain   map[string]int // parts of it that are not known, by how deep they were looked for
 }
 
 type found struct {
@@ -121,10 +121,10 @@ func sorted(ps []pattern) []pattern {
 func (c *Catalogue) Keep(version string, names func() []string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if version == c.edits {
+	if version == c.keptAt {
 		return
 	}
-	c.edits, c.kept = version, map[string]bool{}
+	c.keptAt, c.kept = version, map[string]bool{}
 	for _, name := range names() {
 		c.kept[name] = true
 	}
