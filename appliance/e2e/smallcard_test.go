@@ -57,6 +57,13 @@ func TestASmallCardIsNotFilled(t *testing.T) {
 			t.Errorf("%s: %d %s", path, code, answer)
 		}
 	}
+	code, saved, _ := b.call(b.laptop, http.MethodGet, "/api/v1/backup?parts=settings,firmware", nil)
+	if code != http.StatusOK {
+		t.Fatalf("a backup: %d %s", code, saved)
+	}
+	if code, answer, _ := b.call(b.laptop, http.MethodPost, "/api/v1/restore", saved); code != http.StatusUnprocessableEntity || !strings.Contains(string(answer), "no room for this backup") {
+		t.Errorf("restoring %d KB: %d %s", len(saved)>>10, code, answer)
+	}
 	if a, _ := takeLease(t, b.lan.Node("desk")); !a.IsValid() {
 		t.Error("no lease")
 	}
